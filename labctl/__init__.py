@@ -1,0 +1,1 @@
+"""labctl: a mail laboratory of real servers in real containers."""

@@ -1,0 +1,141 @@
+"""What labctl asks of an engine and what it hears back: plain frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+
+
+class ContainerState(StrEnum):
+    """A container's state in the engine's own words."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    REMOVING = "removing"
+    EXITED = "exited"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineVersion:
+    """Who answers: the engine's version, its API's, and the id of this engine."""
+
+    version: str
+    api: str
+    os: str
+    engine_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """A bridge network to create; it never masquerades."""
+
+    name: str
+    subnet: IPv4Network
+    gateway: IPv4Address
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network as the engine describes it."""
+
+    id: str
+    name: str
+    subnets: tuple[IPv4Network, ...]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A port of a container that answers on a port of this machine's 127.0.0.1."""
+
+    port: int
+    protocol: str = "tcp"
+    host_port: int = 0
+    """0 lets the engine choose; in what it reports it is the port chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """A container to create, on one network, with a fixed address there."""
+
+    name: str
+    image: str
+    hostname: str
+    network: str
+    address: IPv4Address
+    mac_address: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    dns: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    memory: int | None = None
+    """Bytes, swap included."""
+    pids_limit: int | None = None
+    published: tuple[PublishedPort, ...] = ()
+    stop_timeout: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container as the engine describes it.
+
+    The engine's list gives all of it but `exit_code`; `Engine.inspect` gives that too.
+    """
+
+    id: str
+    name: str
+    state: ContainerState
+    image_id: str
+    labels: Mapping[str, str]
+    created_at: datetime
+    address: IPv4Address | None = None
+    published: tuple[PublishedPort, ...] = ()
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A regular file on its way into a container."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """What a command inside a container said."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a container's log; `at` is the engine's own stamp, `text` has no line end."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of the engine; `size` in bytes, all its layers counted."""
+
+    id: str
+    tags: tuple[str, ...]
+    size: int
+    labels: Mapping[str, str]
+    created_at: datetime

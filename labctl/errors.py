@@ -1,0 +1,208 @@
+"""The exception tree: everything that labctl itself can fail with.
+
+```
+LabctlError
+├ UsageError     NoSuchLab · NoSuchHost · NoSuchAccount · NoSuchMessage · LabNotUp
+├ LabError       InvalidLabFile
+├ AttemptError   MissingFile · ForbiddenFile · ConfigRejected
+└ EngineError    EngineUnavailable · ImageUnavailable · ServiceNotReady · ServiceCommandFailed
+                 NoSuchObject · NameInUse · SubnetInUse
+```
+
+What becomes of a message (a bounce, a deferral, a 4xx or 5xx reply, NXDOMAIN) is never an exception: those are
+values. Errors of libraries are translated into this tree at one edge, with ``raise … from``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class LabctlError(Exception):
+    """The root of all errors that a user may meet.
+
+    Args:
+        message: What failed, on which host or in which file, and what was seen.
+        hint: One next command or step.
+        code: The error's stable name for scripts; each class has its own.
+        detail: Further facts, JSON-ready, such as a log's tail.
+    """
+
+    code: ClassVar[str] = "internal"
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, message: str, *, hint: str, detail: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.detail: dict[str, Any] = dict(detail or {})
+
+
+class UsageError(LabctlError):
+    """An argument is malformed or names nothing, or the lab is not up."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class NoSuchLab(UsageError):
+    """No lab of that id or directory."""
+
+    code = "no-such-lab"
+
+
+class NoSuchHost(UsageError):
+    """The lab has no host of that name."""
+
+    code = "no-such-host"
+
+
+class NoSuchAccount(UsageError):
+    """The lab has no account of that address."""
+
+    code = "no-such-account"
+
+
+class NoSuchMessage(UsageError):
+    """No message of that id."""
+
+    code = "no-such-message"
+
+
+class LabNotUp(UsageError):
+    """The command needs a running lab, and there is none (or none of that name)."""
+
+    code = "lab-not-up"
+
+
+class LabError(LabctlError):
+    """The lab itself is wrong: its author's to mend, not the student's."""
+
+    code = "lab"
+    exit_code = 3
+
+
+class InvalidLabFile(LabError):
+    """A file of a lab is not what labctl understands.
+
+    Args:
+        message: What was found and what was expected.
+        path: The file.
+        line: Its line, counted from 1; None where the file as a whole is meant.
+        hint: The next step.
+    """
+
+    code = "invalid-lab-file"
+
+    def __init__(self, message: str, *, path: Path, line: int | None, hint: str) -> None:
+        where = f"{path}:{line}" if line is not None else str(path)
+        super().__init__(f"{where}: {message}", hint=hint, detail={"path": str(path), "line": line})
+        self.path = path
+        self.line = line
+
+
+class AttemptError(LabctlError):
+    """What a student handed in can't be used."""
+
+    code = "attempt"
+    exit_code = 1
+
+
+class MissingFile(AttemptError):
+    """A file that the lab asks for is not in the attempt."""
+
+    code = "missing-file"
+
+
+class ForbiddenFile(AttemptError):
+    """A file of the attempt is a link, no regular file, or too large."""
+
+    code = "forbidden-file"
+
+
+class ConfigRejected(AttemptError):
+    """The daemon's own check refused a file of the attempt.
+
+    Args:
+        message: What was handed in, and that it was refused.
+        service: The service whose daemon refused it.
+        file: The file as the attempt names it.
+        line: Its line, where the daemon said one.
+        said: The daemon's own words.
+        hint: The next step.
+    """
+
+    code = "config-rejected"
+
+    def __init__(
+        self, message: str, *, service: str, file: str, line: int | None, said: str, hint: str
+    ) -> None:
+        super().__init__(
+            message, hint=hint, detail={"service": service, "file": file, "line": line, "said": said}
+        )
+
+
+class EngineError(LabctlError):
+    """The engine, an image or a service failed: not the student's fault."""
+
+    code = "engine"
+    exit_code = 4
+
+
+class EngineUnavailable(EngineError):
+    """No container engine answers where one was looked for."""
+
+    code = "engine-unavailable"
+
+
+class ImageUnavailable(EngineError):
+    """An image is neither here nor to be had."""
+
+    code = "image-unavailable"
+
+
+class ServiceNotReady(EngineError):
+    """A service did not answer as it should before its deadline.
+
+    Args:
+        message: Which service, on which host, and what it last answered.
+        service: The service's name.
+        waited: Seconds waited.
+        log: The tail of its log.
+        hint: The next step.
+    """
+
+    code = "service-not-ready"
+
+    def __init__(self, message: str, *, service: str, waited: float, log: str, hint: str) -> None:
+        super().__init__(
+            message, hint=hint, detail={"service": service, "waited": round(waited, 3), "log": log}
+        )
+
+
+class ServiceCommandFailed(EngineError):
+    """A command inside a container failed that labctl relies on."""
+
+    code = "service-command-failed"
+
+
+class NoSuchObject(EngineError):
+    """The engine knows no container, network or image of that name."""
+
+    code = "no-such-object"
+
+
+class NameInUse(EngineError):
+    """The engine already has an object of that name."""
+
+    code = "name-in-use"
+
+
+class SubnetInUse(EngineError):
+    """The engine or its machine already uses an overlapping subnet."""
+
+    code = "subnet-in-use"
