@@ -9,8 +9,8 @@ LabctlError
                  NoSuchObject · NameInUse · SubnetInUse
 ```
 
-What becomes of a message (a bounce, a deferral, a 4xx or 5xx reply, NXDOMAIN) is never an exception: those are
-values. Errors of libraries are translated into this tree at one edge, with ``raise … from``.
+What becomes of a message (a bounce, a deferral, a 4xx or 5xx reply, NXDOMAIN) is never an exception: those
+are values. Errors of libraries are translated into this tree at one edge, with ``raise … from``.
 """
 
 from __future__ import annotations

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from ipaddress import IPv4Address, IPv4Network
 
 
 class ContainerState(StrEnum):
@@ -23,12 +26,11 @@ class ContainerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineVersion:
-    """Who answers: the engine's version, its API's, and the id of this engine."""
+    """Who answers: the engine's version, its API's, and what it calls its platform."""
 
     version: str
     api: str
-    os: str
-    engine_id: str = ""
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)

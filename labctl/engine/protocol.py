@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
-from labctl.engine.model import (
-    Container,
-    ContainerSpec,
-    EngineVersion,
-    ExecResult,
-    File,
-    Image,
-    LogLine,
-    Network,
-    NetworkSpec,
-)
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from labctl.engine.model import (
+        Container,
+        ContainerSpec,
+        EngineVersion,
+        ExecResult,
+        File,
+        Image,
+        LogLine,
+        Network,
+        NetworkSpec,
+    )
+
+
+class LogStream(Protocol):
+    """Lines of a log as they come; `close` ends the iteration, from any thread."""
+
+    def __iter__(self) -> Iterator[LogLine]:
+        """Iterate over the lines."""
+
+    def close(self) -> None:
+        """End it."""
 
 
 class Engine(Protocol):
@@ -82,7 +94,7 @@ class Engine(Protocol):
     def changes(self, name: str) -> tuple[tuple[str, int], ...]:
         """List the paths that differ from the image's: (path, 0 changed, 1 added, 2 removed)."""
 
-    def execute(self, name: str, argv: Sequence[str], *, user: str = "", stdin: bytes = b"") -> ExecResult:
+    def execute(self, name: str, argv: Sequence[str], *, user: str = "") -> ExecResult:
         """Run a command inside a running container and wait for its end."""
 
     def attach(self, name: str, argv: Sequence[str]) -> int:
@@ -90,8 +102,8 @@ class Engine(Protocol):
 
     def logs(
         self, name: str, *, since: datetime | None = None, tail: int | None = None, follow: bool = False
-    ) -> Iterator[LogLine]:
-        """Read a container's log, oldest line first; with `follow` go on until it stops or the iterator closes."""
+    ) -> LogStream:
+        """Read a container's log, oldest line first; with `follow` go on until it stops or is closed."""
 
     # Images
 
@@ -108,7 +120,7 @@ class Engine(Protocol):
         tag: str,
         labels: Mapping[str, str],
         build_args: Mapping[str, str],
-        target: str = "",
+        dockerfile: str = "Dockerfile",
     ) -> Iterator[str]:
         """Build an image from a tar with a Dockerfile; yields its output line by line as it comes."""
 

@@ -1,0 +1,133 @@
+"""Images of Docker Engine."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING
+
+from labctl.engine.logstream import moment
+from labctl.engine.model import Image
+from labctl.engine.sdk.connection import Connection, label_filter, translated
+from labctl.errors import EngineError, ImageUnavailable, NoSuchObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+
+class Images(Connection):
+    """The part of `labctl.engine.protocol.Engine` about images."""
+
+    def image(self, tag: str) -> Image | None:
+        """See `Engine.image`."""
+        try:
+            with translated(f"image {tag}"):
+                each = self.client().inspect_image(tag)
+        except NoSuchObject:
+            return None
+        return Image(
+            id=each["Id"],
+            tags=tuple(each["RepoTags"] or ()),
+            size=each["Size"],
+            labels=each["Config"].get("Labels") or {},
+            created_at=moment(each["Created"]),
+        )
+
+    def images(self, labels: Mapping[str, str]) -> tuple[Image, ...]:
+        """See `Engine.images`."""
+        with translated("list of images"):
+            found = self.client().images(filters=label_filter(labels))
+        return tuple(
+            Image(
+                id=each["Id"],
+                tags=tuple(tag for tag in each["RepoTags"] or () if tag != "<none>:<none>"),
+                size=each["Size"],
+                labels=each["Labels"] or {},
+                created_at=datetime.fromtimestamp(each["Created"], UTC),
+            )
+            for each in found
+        )
+
+    def build(
+        self,
+        context: IO[bytes],
+        *,
+        tag: str,
+        labels: Mapping[str, str],
+        build_args: Mapping[str, str],
+        dockerfile: str = "Dockerfile",
+    ) -> Iterator[str]:
+        """See `Engine.build`."""
+        with translated(f"build of {tag}"):
+            output = self.client().build(
+                fileobj=context,
+                custom_context=True,
+                dockerfile=dockerfile,
+                tag=tag,
+                labels=dict(labels),
+                buildargs=dict(build_args),
+                network_mode="host",
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            for event in output:
+                if "error" in event:
+                    raise ImageUnavailable(
+                        f"build of {tag}: {event['error'].strip()}", hint="labctl images build"
+                    )
+                yield from str(event.get("stream", "")).rstrip("\n").splitlines()
+
+    def pull(self, reference: str) -> None:
+        """See `Engine.pull`."""
+        repository, _, tag = reference.rpartition(":")
+        try:
+            with translated(f"pull of {reference}"):
+                events = list(self.client().pull(repository, tag=tag, stream=True, decode=True))
+        except EngineError as exc:
+            raise ImageUnavailable(exc.message, hint="labctl images load FILE") from exc
+        if errors := [event["error"] for event in events if "error" in event]:
+            raise ImageUnavailable(f"pull of {reference}: {errors[0]}", hint="labctl images load FILE")
+
+    def import_image(self, rootfs: Path, *, tag: str, changes: Sequence[str]) -> None:
+        """See `Engine.import_image`."""
+        repository, _, version = tag.rpartition(":")
+        with rootfs.open("rb") as content, translated(f"import of {tag}"):
+            self.client().import_image_from_stream(
+                content, repository=repository, tag=version, changes=list(changes)
+            )
+
+    def tag(self, image: str, tag: str) -> None:
+        """See `Engine.tag`."""
+        repository, _, version = tag.rpartition(":")
+        with translated(f"tag {tag}"):
+            self.client().tag(image, repository, version)
+
+    def remove_image(self, tag: str) -> None:
+        """See `Engine.remove_image`."""
+        try:
+            with translated(f"removal of image {tag}"):
+                self.client().remove_image(tag)
+        except NoSuchObject:
+            return
+
+    def save(self, tags: Sequence[str]) -> Iterator[bytes]:
+        """See `Engine.save`."""
+        client = self.client()
+        with translated(f"save of {', '.join(tags)}"):
+            # The SDK's own call takes one image; the engine's takes many, shared layers once.
+            answer = client.get(client._url("/images/get"), params={"names": list(tags)}, stream=True)  # noqa: SLF001
+            client._raise_for_status(answer)  # noqa: SLF001
+            yield from answer.iter_content(1 << 20)
+
+    def load(self, archive: Iterable[bytes]) -> tuple[str, ...]:
+        """See `Engine.load`."""
+        tags: list[str] = []
+        with translated("load of images"):
+            for event in self.client().load_image(archive):
+                if "error" in event:
+                    raise ImageUnavailable(f"load of images: {event['error']}", hint="labctl images build")
+                if loaded := re.match(r"Loaded image: (\S+)", str(event.get("stream", ""))):
+                    tags.append(loaded[1])
+        return tuple(tags)
