@@ -86,6 +86,8 @@ class ContainerSpec:
     pids_limit: int | None = None
     published: tuple[PublishedPort, ...] = ()
     stop_timeout: int = 10
+    log_options: Mapping[str, str] = field(default_factory=dict)
+    """Options of the log driver ``json-file``, such as its bounds."""
 
 
 @dataclass(frozen=True, slots=True)

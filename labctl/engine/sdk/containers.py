@@ -128,7 +128,7 @@ class Containers(Connection):
             mem_limit=spec.memory,
             memswap_limit=spec.memory,
             pids_limit=spec.pids_limit,
-            log_config=LogConfig(type=LogConfig.types.JSON, config=LOG_BOUND),
+            log_config=LogConfig(type=LogConfig.types.JSON, config={**LOG_BOUND, **spec.log_options}),
             port_bindings={
                 f"{port.port}/{port.protocol}": ("127.0.0.1", port.host_port or None)
                 for port in spec.published

@@ -1,0 +1,1 @@
+"""What labctl can do: one verb a file, each a function that returns a frozen result."""

@@ -1,0 +1,42 @@
+"""``labctl exec``: a command on a host of a lab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from labctl.errors import UsageError
+from labctl.lab import instance
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labctl.engine.protocol import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What the command said, as text (undecodable bytes as ``\\xNN``), and its own exit code."""
+
+    SCHEMA: ClassVar = "labctl/exec/v1"
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def execute(engine: Engine, name: str | None, host: str, argv: Sequence[str]) -> Executed:
+    """Run a command on a host and wait for its end.
+
+    Raises:
+        UsageError: No such lab or host, no command, or the host does not run.
+    """
+    if not argv:
+        raise UsageError("no command to run", hint=f"labctl exec {host} -- postconf -n")
+    container = instance.select(engine, name).host(host).running_container()
+    said = engine.execute(container.id, argv)
+    return Executed(
+        exit_code=said.exit_code,
+        stdout=said.stdout.decode("utf-8", "backslashreplace"),
+        stderr=said.stderr.decode("utf-8", "backslashreplace"),
+    )

@@ -1,0 +1,50 @@
+"""``labctl list``: the labs that run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from labctl.lab import instance
+from labctl.lab.instance import HostState, LabState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from labctl.engine.protocol import Engine
+    from labctl.lab.instance import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One lab; `state` is what the engine tells, without asking the daemons."""
+
+    name: str
+    lab: str
+    state: LabState
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Labs:
+    """All labs of which anything is on the engine."""
+
+    SCHEMA: ClassVar = "labctl/list/v1"
+
+    labs: tuple[Row, ...]
+
+
+def running(engine: Engine) -> Labs:
+    """List the labs on an engine, by name."""
+    return Labs(
+        tuple(
+            Row(each.name, each.lab, _state(each), each.created_at) for each in instance.observe_all(engine)
+        )
+    )
+
+
+def _state(there: Instance) -> LabState:
+    states = {host.state for host in there.hosts}
+    if states == {HostState.STOPPED} and there.whole:
+        return LabState.STOPPED
+    return LabState.READY if there.whole and states == {HostState.STARTING} else LabState.DEGRADED

@@ -1,0 +1,132 @@
+"""``labctl status``: one lab as it is now."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from labctl.lab import instance, lock, readiness
+from labctl.lab.instance import HostState, LabState
+from labctl.lab.topology import Role
+
+if TYPE_CHECKING:
+    from labctl.engine.protocol import Engine
+    from labctl.lab.definition import Account
+    from labctl.lab.instance import Host, Instance
+
+_PROTOCOLS: Final[dict[Role, tuple[tuple[str, int, str], ...]]] = {
+    Role.DNS: (("dns", 53, "udp"),),
+    Role.MTA: (("smtp", 25, "tcp"), ("submission", 587, "tcp")),
+    Role.MDA: (("imap", 143, "tcp"), ("pop3", 110, "tcp")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """One host of a lab; `domain` is None for a resolver."""
+
+    name: str
+    service: str
+    container: str | None
+    role: Role | None
+    domain: str | None
+    addresses: tuple[str, ...]
+    state: HostState
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a protocol is spoken, seen from this machine; `tls` is ``none``, ``starttls`` or ``implicit``."""
+
+    service: str
+    protocol: str
+    host: str
+    port: int
+    tls: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One lab as it is now."""
+
+    SCHEMA: ClassVar = "labctl/status/v1"
+
+    name: str
+    lab: str
+    state: LabState
+    hosts: tuple[HostStatus, ...]
+    endpoints: tuple[Endpoint, ...]
+    accounts: tuple[Account, ...]
+    faults: tuple[str, ...] = ()
+
+
+def status(engine: Engine, engine_url: str, name: str | None) -> Status:
+    """Describe a lab in whatever state it is; one that is not there is ``absent``.
+
+    Args:
+        engine: The engine.
+        engine_url: Its URL, under which labs are locked.
+        name: The lab's name, or None for the only one that runs.
+
+    Raises:
+        UsageError: The name is malformed; or none is given and no lab or several are up.
+    """
+    if name is not None:
+        there = instance.observe(engine, instance.valid_name(name))
+    else:
+        there = instance.select(engine, None)
+    with ThreadPoolExecutor(max_workers=max(len(there.hosts), 1)) as pool:
+        states = list(pool.map(lambda host: _probed(host, there.domains), there.hosts))
+    busy = lock.is_held(engine_url, there.name)
+    return describe(engine, there, dict(zip(there.hosts, states, strict=True)), busy=busy)
+
+
+def describe(engine: Engine, there: Instance, states: dict[Host, HostState], *, busy: bool = False) -> Status:
+    """Describe a lab whose hosts' states are known."""
+    return Status(
+        name=there.name,
+        lab=there.lab,
+        state=_lab_state(there, list(states.values()), busy=busy),
+        hosts=tuple(
+            HostStatus(
+                name=host.hostname,
+                service=host.service,
+                container=host.container.name if host.container is not None else None,
+                role=host.role,
+                domain=host.domain,
+                addresses=host.addresses,
+                state=state,
+            )
+            for host, state in states.items()
+        ),
+        endpoints=tuple(endpoint for host in there.hosts if host.running for endpoint in _endpoints(host)),
+        accounts=instance.accounts(engine, there),
+    )
+
+
+def _probed(host: Host, domains: tuple[str, ...]) -> HostState:
+    if not host.running:
+        return host.state
+    return HostState.STARTING if readiness.complaint(host, domains) is not None else HostState.READY
+
+
+def _lab_state(there: Instance, states: list[HostState], *, busy: bool) -> LabState:
+    if not there.exists:
+        return LabState.ABSENT
+    if states and all(state == HostState.READY for state in states):
+        return LabState.READY
+    if busy:
+        return LabState.STARTING
+    if states and all(state == HostState.STOPPED for state in states):
+        return LabState.STOPPED
+    return LabState.DEGRADED
+
+
+def _endpoints(host: Host) -> list[Endpoint]:
+    if host.role is None:
+        return []
+    return [
+        Endpoint(host.service, protocol, *host.door(port, transport))
+        for protocol, port, transport in _PROTOCOLS[host.role]
+    ]

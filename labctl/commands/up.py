@@ -1,0 +1,109 @@
+"""``labctl up``: makes a lab be there."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from labctl import resources
+from labctl.commands.status import Status, describe
+from labctl.engine import images
+from labctl.lab import attempt, catalogue, instance, lifecycle, lock
+from labctl.lab.difference import compare
+from labctl.lab.instance import HostState
+from labctl.lab.plan import make_planner
+from labctl.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from labctl.engine.protocol import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """A lab that is there, and what had to be changed for that; `status` is None after a dry run."""
+
+    SCHEMA: ClassVar = "labctl/up/v1"
+
+    name: str
+    lab: str
+    changed: tuple[str, ...]
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a user asks ``up`` for.
+
+    Args:
+        lab: An id of the catalogue or a directory.
+        name: The instance's name; the lab's id where it is None.
+        publish: Publish the ports on 127.0.0.1.
+        attempt: A directory with a student's files, to lie over the lab's.
+        base: A reference of the base image, instead of Debian's own.
+        may_install: Whether packages may be installed to build images.
+    """
+
+    lab: str
+    name: str | None = None
+    publish: bool = False
+    attempt: Path | None = None
+    base: str | None = None
+    may_install: bool = False
+
+
+def up(
+    engine: Engine,
+    engine_url: str,
+    wish: Wish,
+    *,
+    environ: Mapping[str, str],
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Up:
+    """Make a lab be there; what is there already is left alone.
+
+    Raises:
+        UsageError: No such lab, or a malformed name.
+        LabError: The lab is wrong.
+        AttemptError: A file of the attempt is missing or no plain file.
+        EngineError: The engine, an image or a daemon failed.
+    """
+    lab = catalogue.find(wish.lab, environ)
+    name = instance.valid_name(wish.name if wish.name is not None else lab.id)
+    specs = images.image_specs(resources.compose_dir() / "images")
+    planner = make_planner(
+        name,
+        lab,
+        images={each.plain_tag: each.tag for each in specs},
+        publish=wish.publish or _has_to_publish(engine),
+        handed_in=attempt.read(wish.attempt, lab) if wish.attempt is not None else {},
+    )
+    if dry_run:
+        built = tuple(f"image {each.name} built" for each in images.missing(engine, specs))
+        planned = tuple(str(change) for change in compare(engine, planner).changes)
+        return Up(name, lab.id, (*built, *planned), None)
+    with lock.held(engine_url, name):
+        built = tuple(
+            f"image {each} built"
+            for each in images.ensure(
+                engine,
+                specs,
+                progress=progress,
+                base_reference=wish.base,
+                environ=environ,
+                may_install=wish.may_install,
+            )
+        )
+        changes = lifecycle.bring_up(engine, planner, progress)
+        there = instance.observe(engine, name)
+        described = describe(engine, there, dict.fromkeys(there.hosts, HostState.READY))
+    return Up(name, lab.id, (*built, *(str(change) for change in changes)), described)
+
+
+def _has_to_publish(engine: Engine) -> bool:
+    """Say whether the engine runs in a machine of its own, whose addresses are out of reach from here."""
+    return sys.platform != "linux" or "Desktop" in engine.version().platform

@@ -1,0 +1,1 @@
+"""Labs: their definitions, the plan made of one, and the running instance."""

@@ -1,0 +1,65 @@
+"""The labs that can be started: those that ship, and those of the user's own directories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labctl import resources
+from labctl.errors import NoSuchLab
+from labctl.lab import definition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from labctl.lab.definition import LabDefinition
+
+EXTRA_DIRECTORIES = "LABCTL_LABS"
+"""The environment variable that names more directories of labs, separated as in ``PATH``."""
+
+
+def directories(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the directories in which labs are looked for, in order."""
+    extra = (Path(each).expanduser() for each in environ.get(EXTRA_DIRECTORIES, "").split(":") if each)
+    return (*extra, resources.labs_dir())
+
+
+def all_labs(environ: Mapping[str, str]) -> tuple[LabDefinition, ...]:
+    """Read every lab of the catalogue, by id; the first of two with one id counts."""
+    found: dict[str, LabDefinition] = {}
+    for directory in _lab_directories(environ):
+        lab = definition.load(directory)
+        found.setdefault(lab.id, lab)
+    return tuple(found[each] for each in sorted(found))
+
+
+def find(lab: str, environ: Mapping[str, str]) -> LabDefinition:
+    """Find a lab by its id or its directory.
+
+    Args:
+        lab: An id of the catalogue, or a directory with a ``lab.toml``.
+        environ: The environment, for `EXTRA_DIRECTORIES`.
+
+    Raises:
+        NoSuchLab: There is none.
+        InvalidLabFile: Its ``lab.toml`` is wrong.
+    """
+    if (Path(lab) / definition.FILE_NAME).is_file() and ("/" in lab or not _named(lab, environ)):
+        return definition.load(Path(lab).resolve())
+    if named := _named(lab, environ):
+        return definition.load(named)
+    known = ", ".join(sorted({each.name for each in _lab_directories(environ)}))
+    raise NoSuchLab(
+        f"no lab {lab!r}: neither an id of the catalogue ({known}) nor a directory with a lab.toml",
+        hint="labctl labs",
+    )
+
+
+def _named(lab: str, environ: Mapping[str, str]) -> Path | None:
+    return next((each for each in _lab_directories(environ) if each.name == lab), None)
+
+
+def _lab_directories(environ: Mapping[str, str]) -> Iterator[Path]:
+    for parent in directories(environ):
+        if parent.is_dir():
+            yield from sorted(each.parent for each in parent.glob(f"*/{definition.FILE_NAME}"))

@@ -1,0 +1,271 @@
+"""A lab's definition: what its ``lab.toml`` says."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from labctl.errors import InvalidLabFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+FILE_NAME: Final = "lab.toml"
+
+NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+"""What a lab's id and the name of a running lab look like."""
+
+CLOCK_SETTINGS: Final = frozenset(
+    {
+        "queue_run_delay",
+        "minimal_backoff_time",
+        "maximal_backoff_time",
+        "transport_retry_time",
+        "delay_warning_time",
+        "maximal_queue_lifetime",
+        "bounce_queue_lifetime",
+        "smtp_connect_timeout",
+        "smtp_helo_timeout",
+        "smtp_mail_timeout",
+        "smtp_rcpt_timeout",
+        "smtp_data_init_timeout",
+        "smtp_data_xfer_timeout",
+        "smtp_data_done_timeout",
+        "anvil_rate_time_unit",
+    }
+)
+"""The settings of Postfix that a lab's clock may turn; postconf(5) describes each."""
+
+_DURATION: Final = re.compile(r"[0-9]+[smhdw]?")
+
+
+@dataclass(frozen=True, slots=True)
+class ClockPair:
+    """One setting's value in the real world and in the lab, in Postfix's notation (``5m``, ``1s``)."""
+
+    real: str
+    lab: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A mail account; in a laboratory its password is no secret."""
+
+    address: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Editable:
+    """A file that a student may hand in."""
+
+    path: str
+    service: str
+    target: str
+    check: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """The score of the untouched starter, and what an attempt may use."""
+
+    starter_score: float = 0
+    memory: str = "256m"
+    seconds: float = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One graded check as the definition declares it."""
+
+    id: str
+    points: float
+    hint: str = ""
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LabDefinition:
+    """All that a ``lab.toml`` says."""
+
+    id: str
+    title: str
+    topology: str
+    directory: Path
+    clock: Mapping[str, ClockPair] = field(default_factory=dict)
+    accounts: tuple[Account, ...] = ()
+    editable: tuple[Editable, ...] = ()
+    grading: Grading | None = None
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def max_score(self) -> float:
+        """The points of all checks."""
+        return sum(check.points for check in self.checks)
+
+
+def load(directory: Path) -> LabDefinition:
+    """Read the definition of the lab in a directory.
+
+    Raises:
+        InvalidLabFile: It can't be read, is no TOML, or says something that labctl does not know.
+    """
+    path = directory / FILE_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InvalidLabFile(f"can't be read: {exc}", path=path, line=None, hint="labctl labs") from exc
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> LabDefinition:
+    """Read a definition from the text of its file; `path` is where it lies.
+
+    Raises:
+        InvalidLabFile: With the line, where one can be named.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        said = re.search(r"at line (\d+)", str(exc))
+        line = int(said[1]) if said else None
+        raise InvalidLabFile(f"is no TOML: {exc}", path=path, line=line, hint="https://toml.io") from exc
+    return _Reader(text, path).definition(table)
+
+
+class _Reader:
+    """Reads one file's tables, and knows where in it to point."""
+
+    def __init__(self, text: str, path: Path) -> None:
+        self._lines = text.splitlines()
+        self._path = path
+
+    def definition(self, table: dict[str, Any]) -> LabDefinition:
+        self._only(
+            table,
+            {"id", "title", "topology", "clock", "accounts", "editable", "grading", "checks"},
+            "the file",
+        )
+        lab_id = self._text(table, "id", "the file")
+        if not NAME_PATTERN.fullmatch(lab_id):
+            raise self._wrong("id", f"id {lab_id!r}: expected lower-case letters, digits and hyphens")
+        checks = tuple(self._check(each) for each in self._tables(table, "checks"))
+        self._needs_exist(checks)
+        return LabDefinition(
+            id=lab_id,
+            title=self._text(table, "title", "the file"),
+            topology=self._text(table, "topology", "the file"),
+            directory=self._path.parent,
+            clock=self._clock(table.get("clock", {})),
+            accounts=tuple(self._account(each) for each in self._tables(table, "accounts")),
+            editable=tuple(self._editable(each) for each in self._tables(table, "editable")),
+            grading=self._grading(table["grading"]) if "grading" in table else None,
+            checks=checks,
+        )
+
+    def _clock(self, table: Any) -> dict[str, ClockPair]:
+        if not isinstance(table, dict):
+            raise self._wrong("clock", "clock: expected a table of settings")
+        self._only(table, CLOCK_SETTINGS, "[clock]")
+        pairs = {}
+        for setting, value in table.items():
+            match value:
+                case [str(real), str(lab)] if _DURATION.fullmatch(real) and _DURATION.fullmatch(lab):
+                    pairs[setting] = ClockPair(real, lab)
+                case _:
+                    raise self._wrong(
+                        setting, f'{setting}: expected ["real time", "lab time"], as ["5m", "1s"]'
+                    )
+        return pairs
+
+    def _account(self, table: dict[str, Any]) -> Account:
+        self._only(table, {"address", "password"}, "[[accounts]]")
+        address = self._text(table, "address", "[[accounts]]")
+        local, at, domain = address.partition("@")
+        if not (local and at and domain) or re.search(r"[\s:{}]", address):
+            raise self._wrong(address, f"address {address!r}: expected user@domain")
+        password = self._text(table, "password", "[[accounts]]") if "password" in table else local
+        return Account(address, password)
+
+    def _editable(self, table: dict[str, Any]) -> Editable:
+        self._only(table, {"path", "service", "target", "check"}, "[[editable]]")
+        path = self._text(table, "path", "[[editable]]")
+        if Path(path).is_absolute() or ".." in Path(path).parts:
+            raise self._wrong(path, f"path {path!r}: expected a path inside the attempt")
+        target = self._text(table, "target", "[[editable]]")
+        if not Path(target).is_absolute():
+            raise self._wrong(target, f"target {target!r}: expected an absolute path in the container")
+        check = self._texts(table, "check", "[[editable]]")
+        return Editable(path, self._text(table, "service", "[[editable]]"), target, check)
+
+    def _grading(self, table: Any) -> Grading:
+        if not isinstance(table, dict):
+            raise self._wrong("grading", "grading: expected a table")
+        self._only(table, {"starter_score", "limits"}, "[grading]")
+        limits = table.get("limits", {})
+        if not isinstance(limits, dict):
+            raise self._wrong("limits", "limits: expected a table")
+        self._only(limits, {"memory", "seconds"}, "limits")
+        memory = limits.get("memory", "256m")
+        if not isinstance(memory, str) or not re.fullmatch(r"[0-9]+[kmg]", memory):
+            raise self._wrong("memory", f'memory {memory!r}: expected a size as "256m"')
+        return Grading(
+            starter_score=self._number(table, "starter_score", 0),
+            memory=memory,
+            seconds=self._number(limits, "seconds", 120),
+        )
+
+    def _check(self, table: dict[str, Any]) -> Check:
+        self._only(table, {"id", "points", "hint", "needs"}, "[[checks]]")
+        check_id = self._text(table, "id", "[[checks]]")
+        if "points" not in table:
+            raise self._wrong(check_id, f"check {check_id!r}: points are missing")
+        hint = self._text(table, "hint", "[[checks]]") if "hint" in table else ""
+        return Check(
+            check_id, self._number(table, "points", 0), hint, self._texts(table, "needs", "[[checks]]")
+        )
+
+    def _needs_exist(self, checks: tuple[Check, ...]) -> None:
+        known = {check.id for check in checks}
+        for check in checks:
+            if strangers := set(check.needs) - known:
+                stranger = min(strangers)
+                raise self._wrong(stranger, f"check {check.id!r} needs {stranger!r}: no such check")
+
+    def _tables(self, table: dict[str, Any], key: str) -> list[dict[str, Any]]:
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise self._wrong(key, f"{key}: expected [[{key}]] tables")
+        return value
+
+    def _text(self, table: dict[str, Any], key: str, where: str) -> str:
+        value = table.get(key)
+        if not isinstance(value, str) or not value:
+            raise self._wrong(key, f"{where}: {key} = {value!r}, expected a text")
+        return value
+
+    def _texts(self, table: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise self._wrong(key, f"{where}: {key} = {value!r}, expected a list of texts")
+        return tuple(value)
+
+    def _number(self, table: dict[str, Any], key: str, default: float) -> float:
+        value = table.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise self._wrong(key, f"{key} = {value!r}, expected a number from 0 on")
+        return value
+
+    def _only(self, table: dict[str, Any], known: Iterable[str], where: str) -> None:
+        for key in table:
+            if key not in known:
+                raise self._wrong(
+                    key, f"{where} has an unknown key {key!r}; known: {', '.join(sorted(known))}"
+                )
+
+    def _wrong(self, word: str, message: str) -> InvalidLabFile:
+        line = next((n for n, text in enumerate(self._lines, start=1) if word in text), None)
+        return InvalidLabFile(message, path=self._path, line=line, hint=f"edit {self._path}")

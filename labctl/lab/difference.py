@@ -1,0 +1,163 @@
+"""What lies between a lab as it is and as it should be; finding out changes nothing."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from labctl.engine.model import ContainerState
+from labctl.errors import NoSuchObject, SubnetInUse
+from labctl.lab import addresses, instance, labels
+from labctl.lab.plan import MANIFEST
+from labctl.lab.topology import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from ipaddress import IPv4Network
+
+    from labctl.engine.model import Container
+    from labctl.engine.protocol import Engine
+    from labctl.lab.instance import Instance
+    from labctl.lab.plan import Plan, PlannedHost, Planner
+
+LOST: Final = {
+    Role.MTA: "its mail queue is lost",
+    Role.MDA: "its mailboxes are lost",
+    Role.DNS: "nothing is lost",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to do, or done, to one object of a lab."""
+
+    subject: str
+    action: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return f"{self.subject} {self.action}" + (f" ({self.reason})" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one planned host needs."""
+
+    host: PlannedHost
+    found: Container | None
+    create: bool
+    files: tuple[str, ...]
+    """Paths to write; of a container that is created all of them."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What lies between a lab as it is and as it should be."""
+
+    plan: Plan
+    new_network: bool
+    stale_network: bool
+    strangers: tuple[Container, ...]
+    """Containers of the lab that the plan knows nothing of."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """All that is to be done, in words."""
+        found: list[Change] = []
+        if self.new_network:
+            action = "recreated" if self.stale_network else "created"
+            found.append(Change("network", action, str(self.plan.network.subnet)))
+        found.extend(Change(each.name, "removed", "not in this lab") for each in self.strangers)
+        for step in self.steps:
+            found.extend(step.changes)
+        return tuple(found)
+
+
+def compare(engine: Engine, planner: Planner) -> Difference:
+    """Compare a lab with its plan; nothing is changed."""
+    there = instance.observe(engine, planner.name)
+    plan = planner.on(_subnet(engine, planner, there))
+    network = there.network
+    stale = network is not None and network.labels.get(labels.CONFIG) != plan.network.labels[labels.CONFIG]
+    if stale:
+        plan = planner.on(free_subnet(engine, planner))
+    fresh = network is None or stale
+    by_service = {each.service: each.container for each in there.hosts if each.container is not None}
+    planned = {each.service.name for each in plan.hosts}
+    with ThreadPoolExecutor(max_workers=len(plan.hosts)) as pool:
+        steps = pool.map(
+            lambda host: step_for(engine, host, by_service.get(host.service.name), fresh=fresh), plan.hosts
+        )
+        return Difference(
+            plan=plan,
+            new_network=fresh,
+            stale_network=stale,
+            strangers=tuple(by_service[each] for each in sorted(set(by_service) - planned)),
+            steps=tuple(steps),
+        )
+
+
+def _subnet(engine: Engine, planner: Planner, there: Instance) -> IPv4Network:
+    if there.network is not None and there.network.subnets:
+        return there.network.subnets[0]
+    return free_subnet(engine, planner)
+
+
+def free_subnet(engine: Engine, planner: Planner, refused: Iterable[IPv4Network] = ()) -> IPv4Network:
+    """Choose a subnet that nothing on the engine or its machine uses.
+
+    Args:
+        engine: The engine.
+        planner: The lab's planner, which knows how large a network it needs.
+        refused: Subnets that the engine has refused before.
+
+    Raises:
+        SubnetInUse: None is free.
+    """
+    taken = [subnet for network in engine.networks({}) for subnet in network.subnets]
+    wanted = addresses.candidates(
+        planner.name, planner.topology.prefix_length, [*taken, *addresses.routed_here(), *refused]
+    )
+    subnet = next(wanted, None)
+    if subnet is None:
+        raise SubnetInUse(f"no subnet of {addresses.POOL} is free", hint="labctl prune, or labctl down --all")
+    return subnet
+
+
+def step_for(engine: Engine, host: PlannedHost, found: Container | None, *, fresh: bool) -> Step:
+    """Say what one host needs; `fresh` means that its network is made anew."""
+    name = host.service.name
+    everything = tuple(host.manifest)
+    if found is None:
+        return Step(host, None, create=True, files=everything, changes=(Change(name, "created"),))
+    if fresh or found.labels.get(labels.CONFIG) != host.container.labels[labels.CONFIG]:
+        reason = f"{'a new network' if fresh else 'another image or environment'}: {LOST[host.service.role]}"
+        return Step(host, found, create=True, files=everything, changes=(Change(name, "recreated", reason),))
+    there = _manifest(engine, found)
+    stale = tuple(path for path, digest in host.manifest.items() if there.get(path) != digest)
+    changes = []
+    if stale:
+        changes.append(Change(name, "given new files", ", ".join(stale)))
+    match found.state:
+        case ContainerState.RUNNING:
+            pass
+        case ContainerState.PAUSED:
+            changes.append(Change(name, "unpaused"))
+        case _:
+            changes.append(Change(name, "started"))
+    return Step(host, found, create=False, files=stale, changes=tuple(changes))
+
+
+def _manifest(engine: Engine, container: Container) -> dict[str, str]:
+    try:
+        said = json.loads(engine.get_file(container.id, MANIFEST))
+    except (NoSuchObject, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}

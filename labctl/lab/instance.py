@@ -1,0 +1,273 @@
+"""A lab as the engine sees it: found by its labels alone, whatever labctl made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from labctl.engine.model import ContainerState
+from labctl.errors import LabNotUp, NoSuchHost, UsageError
+from labctl.lab import labels
+from labctl.lab.definition import NAME_PATTERN, Account
+from labctl.lab.topology import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from labctl.engine.model import Container, Network
+    from labctl.engine.protocol import Engine
+
+USERS_FILE: Final = "/etc/dovecot/users"
+"""Where each MDA keeps its accounts: a passwd-file of Dovecot's."""
+
+
+class HostState(StrEnum):
+    """A host's state."""
+
+    READY = "ready"
+    STARTING = "starting"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    ABSENT = "absent"
+
+
+class LabState(StrEnum):
+    """A lab's state, as its hosts' states make it."""
+
+    READY = "ready"
+    STARTING = "starting"
+    DEGRADED = "degraded"
+    STOPPED = "stopped"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host of a lab, whose container may be missing."""
+
+    service: str
+    hostname: str
+    role: Role | None
+    """None where the container is missing: then nothing tells."""
+
+    domain: str | None
+    addresses: tuple[str, ...]
+    container: Container | None
+
+    @property
+    def state(self) -> HostState:
+        """The state as the engine tells it; whether a running daemon answers only a probe can tell."""
+        match self.container.state if self.container is not None else None:
+            case None | ContainerState.REMOVING:
+                return HostState.ABSENT
+            case ContainerState.RUNNING | ContainerState.RESTARTING:
+                return HostState.STARTING
+            case ContainerState.PAUSED:
+                return HostState.PAUSED
+            case _:
+                return HostState.STOPPED
+
+    @property
+    def running(self) -> bool:
+        """Whether its processes run (and are not frozen)."""
+        return self.container is not None and self.container.state == ContainerState.RUNNING
+
+    def door(self, port: int, protocol: str = "tcp") -> tuple[str, int]:
+        """Return where labctl reaches a port: published on this machine, else at the engine-side address."""
+        container = self.running_container()
+        for published in container.published:
+            if (published.port, published.protocol) == (port, protocol):
+                return "127.0.0.1", published.host_port
+        return str(container.address), port
+
+    def running_container(self) -> Container:
+        """Return the container.
+
+        Raises:
+            LabNotUp: It is missing or does not run.
+        """
+        if self.container is None or not self.running:
+            raise LabNotUp(f"{self.service} ({self.hostname}) is {self.state}", hint="labctl up")
+        return self.container
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One lab on the engine; `hosts` is empty where there is none."""
+
+    name: str
+    lab: str
+    network: Network | None
+    hosts: tuple[Host, ...]
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything of it is there."""
+        return self.network is not None or any(each.container is not None for each in self.hosts)
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When its first container was made."""
+        return min((each.container.created_at for each in self.hosts if each.container), default=None)
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Its mail domains, sorted."""
+        return tuple(sorted({each.domain for each in self.hosts if each.domain}))
+
+    @property
+    def whole(self) -> bool:
+        """Whether its network and every container that belongs to it are there and were started once."""
+        return (
+            self.network is not None
+            and bool(self.hosts)
+            and all(
+                each.container is not None and each.container.state != ContainerState.CREATED
+                for each in self.hosts
+            )
+        )
+
+    def host(self, name: str) -> Host:
+        """Return a host by its service's name or its FQDN.
+
+        Raises:
+            NoSuchHost: There is none.
+        """
+        for host in self.hosts:
+            if name in {host.service, host.hostname}:
+                return host
+        known = ", ".join(f"{each.service} ({each.hostname})" for each in self.hosts)
+        raise NoSuchHost(f"lab {self.name!r} has no host {name!r}; it has {known}", hint="labctl status")
+
+    def of_role(self, role: Role, domain: str | None = None) -> tuple[Host, ...]:
+        """Return the hosts of a role, of one domain where one is named."""
+        return tuple(each for each in self.hosts if each.role == role and domain in {None, each.domain})
+
+
+def observe(engine: Engine, name: str) -> Instance:
+    """Ask the engine for one lab; one that is not there has no network and no hosts."""
+    wanted = {labels.NAME: name}
+    containers = engine.containers(wanted)
+    networks = engine.networks(wanted)
+    return _assemble(name, containers, networks)
+
+
+def observe_all(engine: Engine) -> tuple[Instance, ...]:
+    """Ask the engine for every lab of which anything is there, by name."""
+    wanted = {labels.NAME: ""}
+    containers = engine.containers(wanted)
+    networks = engine.networks(wanted)
+    names = {each.labels[labels.NAME] for each in containers} | {
+        each.labels[labels.NAME] for each in networks
+    }
+    return tuple(
+        _assemble(
+            name,
+            [each for each in containers if each.labels[labels.NAME] == name],
+            [each for each in networks if each.labels[labels.NAME] == name],
+        )
+        for name in sorted(names)
+    )
+
+
+def select(engine: Engine, name: str | None) -> Instance:
+    """Find the running lab that a command is about.
+
+    Args:
+        engine: The engine.
+        name: Its name, or None for the only one that runs.
+
+    Raises:
+        LabNotUp: There is none of that name, or none at all.
+        UsageError: Several run and none is named, or the name is malformed.
+    """
+    if name is not None:
+        found = observe(engine, valid_name(name))
+        if found.exists:
+            return found
+        raise LabNotUp(f"no lab {name!r} is up", hint=_up_hint(name), detail={"running": _names(engine)})
+    running = _names(engine)
+    match running:
+        case [only]:
+            return observe(engine, only)
+        case []:
+            raise LabNotUp("no lab is up", hint="labctl up", detail={"running": []})
+        case _:
+            raise UsageError(
+                f"{len(running)} labs are up ({', '.join(running)}): which one is meant?",
+                hint=f"--name {running[0]}, or LABCTL_NAME={running[0]}",
+                detail={"running": running},
+            )
+
+
+def valid_name(name: str) -> str:
+    """Return a name that is well-formed.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if not NAME_PATTERN.fullmatch(name):
+        raise UsageError(
+            f"name {name!r}: expected up to 31 lower-case letters, digits and hyphens, no hyphen first",
+            hint="--name mylab",
+        )
+    return name
+
+
+def accounts(engine: Engine, instance: Instance) -> tuple[Account, ...]:
+    """Read a lab's accounts from what its MDAs serve, running or not.
+
+    Source: Dovecot's passwd-file, ``user:{PLAIN}password:…``.
+    """
+    found: list[Account] = []
+    for host in instance.of_role(Role.MDA):
+        if host.container is not None:
+            text = engine.get_file(host.container.id, USERS_FILE).decode("utf-8", "replace")
+            found.extend(_accounts_in(text.splitlines()))
+    return tuple(found)
+
+
+def _accounts_in(lines: Iterable[str]) -> Iterable[Account]:
+    for line in lines:
+        address, _, rest = line.strip().partition(":")
+        if address and not address.startswith("#"):
+            yield Account(address, rest.partition(":")[0].removeprefix("{PLAIN}"))
+
+
+def _names(engine: Engine) -> list[str]:
+    return [each.name for each in observe_all(engine)]
+
+
+def _up_hint(name: str) -> str:
+    return f"labctl up --name {name}"
+
+
+def _assemble(name: str, containers: Iterable[Container], networks: Iterable[Network]) -> Instance:
+    network = next(iter(networks), None)
+    by_service = {each.labels.get(labels.SERVICE, each.name): each for each in containers}
+    expected = network.labels.get(labels.SERVICES, "").split() if network is not None else []
+    services = [*expected, *sorted(set(by_service) - set(expected))]
+    anything = [each.labels for each in by_service.values()] + ([network.labels] if network else [])
+    return Instance(
+        name=name,
+        lab=next((each[labels.LAB] for each in anything if labels.LAB in each), ""),
+        network=network,
+        hosts=tuple(observed(by_service.get(service), service) for service in services),
+    )
+
+
+def observed(container: Container | None, service: str = "") -> Host:
+    """Return the host that a container is; without one, a host of which only the service is known."""
+    known = container.labels if container is not None else {}
+    service = known.get(labels.SERVICE, service)
+    role = known.get(labels.ROLE, "")
+    return Host(
+        service=service,
+        hostname=known.get(labels.HOSTNAME, service),
+        role=Role(role) if role in set(Role) else None,
+        domain=known.get(labels.DOMAIN),
+        addresses=tuple(known.get(labels.ADDRESSES, "").split()),
+        container=container,
+    )

@@ -1,0 +1,42 @@
+"""The labels on everything that belongs to a lab: the only record of what runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAME: Final = "labctl.name"
+"""The instance's name; present on every container and network of labctl's."""
+
+LAB: Final = "labctl.lab"
+"""The id of the lab that it is an instance of."""
+
+SERVICE: Final = "labctl.service"
+HOSTNAME: Final = "labctl.hostname"
+ROLE: Final = "labctl.role"
+"""``mta``, ``mda`` or ``dns``."""
+
+DOMAIN: Final = "labctl.domain"
+"""The mail domain that a host serves; absent where it serves none."""
+
+ADDRESSES: Final = "labctl.addresses"
+"""The host's lab addresses, separated by spaces."""
+
+RELOAD: Final = "labctl.reload"
+"""The signal that makes the host's daemon read its configuration again."""
+
+SERVICES: Final = "labctl.services"
+"""On the network: the names of all services that make the lab whole, separated by spaces."""
+
+CONFIG: Final = "labctl.config"
+"""A hash of all that only a new object can change."""
+
+IMAGE: Final = "labctl.image"
+"""On an image of labctl's: which one it is."""
+
+COMPOSE_PROJECT: Final = "com.docker.compose.project"
+COMPOSE_SERVICE: Final = "com.docker.compose.service"
+COMPOSE_NETWORK: Final = "com.docker.compose.network"
+COMPOSE_FILES: Final = "com.docker.compose.project.config_files"
+COMPOSE_NUMBER: Final = "com.docker.compose.container-number"
+COMPOSE_ONEOFF: Final = "com.docker.compose.oneoff"
+"""Compose's own labels, by which ``docker compose ls`` and the graphical tools group a lab."""

@@ -1,0 +1,283 @@
+"""Making a lab be there, and making it be gone."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from labctl.engine.model import ContainerState
+from labctl.errors import EngineError, LabctlError, ServiceNotReady, SubnetInUse
+from labctl.lab import instance, labels, readiness
+from labctl.lab.difference import compare, free_subnet, step_for
+from labctl.lab.topology import Role
+from labctl.progress import Progress, silent
+from labctl.wait import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ipaddress import IPv4Network
+
+    from labctl.engine.model import Container
+    from labctl.engine.protocol import Engine
+    from labctl.lab.difference import Change, Difference, Step
+    from labctl.lab.instance import Host
+    from labctl.lab.plan import PlannedHost, Planner
+
+READY_WITHIN: Final = 60.0
+"""Seconds that a daemon has to answer as it should, on a machine however busy."""
+
+_DEAD_CHECK: Final = 0.3
+"""Seconds between two looks at whether a container that does not answer still runs."""
+
+_REMOVED_WITHIN: Final = 10.0
+
+_LOG_TAIL: Final = 15
+
+
+class _Start:
+    """One start of a lab: every host on a thread of its own, waiting only for what it really needs."""
+
+    def __init__(self, engine: Engine, difference: Difference, progress: Progress) -> None:
+        self._engine = engine
+        self._difference = difference
+        self._progress = progress
+        self._network = threading.Event()
+        self._ready = {step.host.service.name: threading.Event() for step in difference.steps}
+        self._failed = threading.Event()
+
+    def run(self) -> None:
+        with ThreadPoolExecutor(max_workers=len(self._difference.steps) + 1) as pool:
+            work = [pool.submit(self._guarded, self._make_network)]
+            work += [pool.submit(self._guarded, self._bring, step) for step in self._difference.steps]
+            try:
+                failures = [failure for each in work if (failure := each.exception()) is not None]
+            except BaseException:
+                self._give_up()
+                raise
+        if failures:
+            raise next((each for each in failures if not isinstance(each, _GaveUp)), failures[0])
+
+    def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
+        try:
+            work(*arguments)
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        """Wake all that wait for what will not come."""
+        self._failed.set()
+        self._network.set()
+        for event in self._ready.values():
+            event.set()
+
+    def _wait_for(self, event: threading.Event) -> None:
+        event.wait()
+        if self._failed.is_set():
+            raise _GaveUp
+
+    def _make_network(self) -> None:
+        spec = self._difference.plan.network
+        if self._difference.new_network:
+            if self._difference.stale_network:
+                self._engine.remove_network(spec.name)
+            self._engine.create_network(spec)
+            self._progress("network", f"created, {spec.subnet}")
+        self._network.set()
+
+    def _bring(self, step: Step) -> None:
+        name = step.host.container.name
+        service = step.host.service.name
+        if step.create:
+            self._progress(service, "creating")
+            self._engine.create_container(step.host.container)
+            self._engine.put_files(name, step.host.everything())
+            self._wait_for(self._network)
+            self._engine.start(name)
+        else:
+            if step.files:
+                self._engine.put_files(name, step.host.everything())
+            self._resume(step)
+        self._await_ready(step.host)
+        self._ready[service].set()
+        self._progress(service, "ready")
+
+    def _resume(self, step: Step) -> None:
+        assert step.found is not None
+        name = step.host.container.name
+        match step.found.state:
+            case ContainerState.RUNNING | ContainerState.PAUSED as state:
+                if state == ContainerState.PAUSED:
+                    self._engine.unpause(name)
+                if step.files:
+                    self._engine.signal(name, step.host.service.reload_signal)
+            case _:
+                self._engine.start(name)
+
+    def _await_ready(self, host: PlannedHost) -> None:
+        for needed in self._needed(host):
+            self._wait_for(self._ready[needed])
+        plan = self._difference.plan
+        self._progress(host.service.name, "starting")
+        await_ready(
+            self._engine,
+            instance.observed(self._engine.inspect(host.container.name)),
+            plan.topology.domains,
+            given_up=self._failed.is_set,
+        )
+
+    def _needed(self, host: PlannedHost) -> list[str]:
+        """Name the services that one is not even asked without.
+
+        An MTA looks up its client's name before it greets, and holds its greeting back for a second and more
+        where no resolver answers; and its submission service ends where no SASL server does.
+        """
+        if host.service.role != Role.MTA:
+            return []
+        return [
+            each.service.name
+            for each in self._difference.plan.hosts
+            if each.service.role == Role.DNS
+            or (each.service.role == Role.MDA and each.service.domain == host.service.domain)
+        ]
+
+
+class _GaveUp(LabctlError):
+    """Another host's failure ended the start; that failure is the one to tell."""
+
+    def __init__(self) -> None:
+        super().__init__("the start was given up", hint="labctl up")
+
+
+def await_ready(
+    engine: Engine,
+    host: Host,
+    domains: tuple[str, ...],
+    *,
+    within: float = READY_WITHIN,
+    given_up: Callable[[], bool] = lambda: False,
+) -> None:
+    """Wait until a host's daemon answers as it should.
+
+    Raises:
+        ServiceNotReady: It ended, or did not answer before the deadline.
+    """
+    complaint: str | None = None
+    container = host.running_container()
+
+    def answer() -> bool | None:
+        nonlocal complaint
+        if given_up():
+            raise _GaveUp
+        complaint = readiness.complaint(host, domains)
+        return True if complaint is None else None
+
+    left = within
+    while left > 0:
+        if eventually(answer, within=min(_DEAD_CHECK, left)):
+            return
+        left -= _DEAD_CHECK
+        now = engine.inspect(container.id)
+        if now.state != ContainerState.RUNNING:
+            ending = "" if now.exit_code is None else f" with exit code {now.exit_code}"
+            complaint = f"its container is {now.state}{ending}"
+            break
+    log = "\n".join(line.text for line in engine.logs(container.id, tail=_LOG_TAIL))
+    waited = within - max(left, 0)
+    raise ServiceNotReady(
+        f"{host.service} ({host.hostname}) does not serve after {waited:.1f} s: {complaint}",
+        service=host.service,
+        waited=waited,
+        log=log,
+        hint=f"labctl logs {host.service}",
+    )
+
+
+def bring_up(engine: Engine, planner: Planner, progress: Progress = silent) -> tuple[Change, ...]:
+    """Make a lab be there: what is missing is created, what is stale replaced, and all of it answers.
+
+    Returns:
+        What was changed; nothing where all was there.
+
+    Raises:
+        EngineError: The engine failed, or a daemon did not become ready (`ServiceNotReady`: then the lab
+            stays, so that its logs can be read). A lab that was not there before is removed otherwise.
+    """
+    before = compare(engine, planner)
+    is_new = before.new_network and not any(step.found for step in before.steps)
+    refused: list[IPv4Network] = []
+    while True:
+        try:
+            _clear(engine, before)
+            _Start(engine, before, progress).run()
+        except SubnetInUse:
+            refused.append(before.plan.network.subnet)
+            take_down(engine, planner.name)
+            plan = planner.on(free_subnet(engine, planner, refused))
+            before = replace(
+                before,
+                plan=plan,
+                strangers=(),
+                steps=tuple(step_for(engine, host, None, fresh=True) for host in plan.hosts),
+            )
+        except ServiceNotReady:
+            raise
+        except BaseException:
+            if is_new:
+                take_down(engine, planner.name)
+            raise
+        else:
+            return before.changes
+
+
+def _clear(engine: Engine, before: Difference) -> None:
+    """Remove the containers that are in the way."""
+    doomed = [*before.strangers, *(step.found for step in before.steps if step.create and step.found)]
+    if doomed:
+        with ThreadPoolExecutor(max_workers=len(doomed)) as pool:
+            list(pool.map(lambda each: engine.remove_container(each.id), doomed))
+
+
+def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[str, ...]:
+    """Remove a lab, by its labels alone.
+
+    Returns:
+        The names of what was removed; nothing where nothing was there.
+    """
+    wanted = {labels.NAME: name}
+    containers = engine.containers(wanted)
+    networks = engine.networks(wanted)
+
+    def remove(container: Container) -> None:
+        engine.remove_container(container.id)
+        progress(container.labels.get(labels.SERVICE, container.name), "removed")
+
+    if containers:
+        with ThreadPoolExecutor(max_workers=len(containers)) as pool:
+            list(pool.map(remove, containers))
+    for network in networks:
+        _remove_network(engine, network.id)
+        progress("network", "removed")
+    return tuple(sorted([each.name for each in containers] + [each.name for each in networks]))
+
+
+def _remove_network(engine: Engine, network: str) -> None:
+    """Remove a network; the engine may still be busy with an endpoint that has just gone (moby #43286)."""
+    last: EngineError | None = None
+
+    def removed() -> bool | None:
+        nonlocal last
+        try:
+            engine.remove_network(network)
+        except EngineError as exc:
+            if "active endpoints" not in exc.message:
+                raise
+            last = exc
+            return None
+        return True
+
+    if eventually(removed, within=_REMOVED_WITHIN) is None:
+        assert last is not None
+        raise last

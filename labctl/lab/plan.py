@@ -1,0 +1,265 @@
+"""The plan of a lab: every object that should be there, exactly, before the engine is asked for anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from labctl import resources
+from labctl.engine.model import ContainerSpec, File, NetworkSpec, PublishedPort
+from labctl.errors import InvalidLabFile
+from labctl.lab import addresses, labels, topology
+from labctl.lab.topology import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from ipaddress import IPv4Address, IPv4Network
+
+    from labctl.lab.definition import LabDefinition
+    from labctl.lab.topology import Service, Topology
+
+MANIFEST: Final = "/var/lib/labctl/files.json"
+"""Inside each container: which files labctl put there, and their hashes."""
+
+PORTS: Final[dict[Role, tuple[PublishedPort, ...]]] = {
+    Role.MTA: (PublishedPort(25), PublishedPort(587)),
+    Role.MDA: (PublishedPort(143), PublishedPort(110)),
+    Role.DNS: (PublishedPort(53, "udp"), PublishedPort(53, "tcp")),
+}
+"""The ports that people and programs outside a lab talk to."""
+
+_USERS: Final = "/etc/dovecot/users"
+_MAILBOXES: Final = "/etc/postfix/mailboxes"
+_MAIN_CF: Final = "/etc/postfix/main.cf"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedHost:
+    """One host as it should be."""
+
+    service: Service
+    container: ContainerSpec
+    files: tuple[File, ...]
+
+    @property
+    def manifest(self) -> dict[str, str]:
+        """Each file's path and hash, as `MANIFEST` records them."""
+        return {file.path: _hash(file.content, file.mode) for file in self.files}
+
+    def everything(self) -> tuple[File, ...]:
+        """Return the files and the manifest that records them."""
+        return (*self.files, File(MANIFEST, json.dumps(self.manifest, indent=1).encode()))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One lab as it should be, on one subnet."""
+
+    name: str
+    lab: LabDefinition
+    topology: Topology
+    network: NetworkSpec
+    hosts: tuple[PlannedHost, ...]
+
+    def host(self, service: str) -> PlannedHost:
+        """Return the host of a service."""
+        return next(each for each in self.hosts if each.service.name == service)
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Makes the plan of a lab for whatever subnet it gets.
+
+    Args:
+        name: The instance's name.
+        lab: Its definition.
+        topology: Its topology.
+        images: The tag to use for each image that the topology names.
+        publish: Whether ports are published on 127.0.0.1.
+        handed_in: Contents that replace files of hosts: by service and path in the container.
+    """
+
+    name: str
+    lab: LabDefinition
+    topology: Topology
+    images: Mapping[str, str]
+    publish: bool = False
+    handed_in: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
+
+    def on(self, subnet: IPv4Network) -> Plan:
+        """Return the plan on this subnet."""
+        return Plan(
+            name=self.name,
+            lab=self.lab,
+            topology=self.topology,
+            network=self._network(subnet),
+            hosts=tuple(self._host(service, subnet) for service in self.topology.services),
+        )
+
+    def _network(self, subnet: IPv4Network) -> NetworkSpec:
+        spec = NetworkSpec(
+            name=network_name(self.name),
+            subnet=subnet,
+            gateway=subnet[1],
+            labels={
+                labels.NAME: self.name,
+                labels.LAB: self.lab.id,
+                labels.SERVICES: " ".join(each.name for each in self.topology.services),
+                labels.COMPOSE_PROJECT: network_name(self.name),
+                labels.COMPOSE_NETWORK: "lab",
+            },
+        )
+        return replace(spec, labels={**spec.labels, labels.CONFIG: _config_hash(spec)})
+
+    def _host(self, service: Service, subnet: IPv4Network) -> PlannedHost:
+        address = subnet[service.place]
+        spec = ContainerSpec(
+            name=f"{network_name(self.name)}-{service.name}",
+            image=self.images.get(service.image, service.image),
+            hostname=service.hostname,
+            network=network_name(self.name),
+            address=address,
+            mac_address=addresses.mac_address(address),
+            environment={
+                **service.environment,
+                "LAB_ENGINE_ADDRESS": str(address),
+                "LAB_HOSTS": " ".join(str(each) for each in self._lab_addresses()),
+            },
+            labels={
+                labels.NAME: self.name,
+                labels.LAB: self.lab.id,
+                labels.SERVICE: service.name,
+                labels.HOSTNAME: service.hostname,
+                labels.ROLE: service.role,
+                **({labels.DOMAIN: service.domain} if service.domain else {}),
+                labels.ADDRESSES: " ".join(str(each) for each in service.addresses),
+                labels.RELOAD: service.reload_signal,
+                labels.COMPOSE_PROJECT: network_name(self.name),
+                labels.COMPOSE_SERVICE: service.name,
+                labels.COMPOSE_FILES: str(self.topology.path),
+                labels.COMPOSE_NUMBER: "1",
+                labels.COMPOSE_ONEOFF: "False",
+            },
+            cap_add=service.cap_add,
+            cap_drop=service.cap_drop,
+            security_opt=service.security_opt,
+            sysctls=service.sysctls,
+            dns=service.dns,
+            published=PORTS[service.role] if self.publish else (),
+            stop_timeout=service.stop_timeout,
+            log_options=service.log_options,
+        )
+        spec = replace(spec, labels={**spec.labels, labels.CONFIG: _config_hash(spec)})
+        return PlannedHost(service, spec, self._files(service))
+
+    def _lab_addresses(self) -> tuple[IPv4Address, ...]:
+        return tuple(each for service in self.topology.services for each in service.addresses)
+
+    def _files(self, service: Service) -> tuple[File, ...]:
+        handed_in = dict(self.handed_in)
+        found = []
+        for file in service.files:
+            content = handed_in.pop((service.name, file.target), None)
+            if content is None:
+                content = self._fitted(service, file.target, _content(file.source))
+            found.append(File(file.target, content, file.mode))
+        found.extend(
+            File(target, content) for (owner, target), content in handed_in.items() if owner == service.name
+        )
+        return tuple(found)
+
+    def _fitted(self, service: Service, target: str, content: bytes) -> bytes:
+        """Fit a file of the topology to the lab: its clock and its further accounts."""
+        match target:
+            case _ if target == _MAIN_CF:
+                return with_settings(content, {name: pair.lab for name, pair in self.lab.clock.items()})
+            case _ if target == _USERS:
+                lines = [f"{each.address}:{{PLAIN}}{each.password}" for each in self._accounts_of(service)]
+            case _ if target == _MAILBOXES:
+                lines = [f"{each.address} OK" for each in self._accounts_of(service)]
+            case _:
+                return content
+        return content + "".join(f"{line}\n" for line in lines).encode()
+
+    def _accounts_of(self, service: Service) -> list[Any]:
+        return [each for each in self.lab.accounts if each.address.partition("@")[2] == service.domain]
+
+
+def make_planner(
+    name: str,
+    lab: LabDefinition,
+    *,
+    images: Mapping[str, str],
+    publish: bool = False,
+    handed_in: Mapping[tuple[str, str], bytes] | None = None,
+) -> Planner:
+    """Read a lab's topology and make its planner.
+
+    Raises:
+        InvalidLabFile: The topology does not exist, is wrong, or lacks what the definition names.
+    """
+    path = resources.compose_dir() / f"{lab.topology}.yaml"
+    lab_file = lab.directory / "lab.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in resources.compose_dir().glob("*.yaml")))
+        raise InvalidLabFile(
+            f"no topology {lab.topology!r}; there are: {known}",
+            path=lab_file,
+            line=None,
+            hint=f"edit {lab_file}",
+        )
+    overlay = lab.directory / "compose.yaml"
+    found = topology.load(path, overlay if overlay.is_file() else None)
+    _fits(lab, found)
+    return Planner(name, lab, found, images, publish, handed_in or {})
+
+
+def _fits(lab: LabDefinition, found: Topology) -> None:
+    def wrong(message: str) -> InvalidLabFile:
+        path = lab.directory / "lab.toml"
+        return InvalidLabFile(message, path=path, line=None, hint=f"edit {path}")
+
+    services = {each.name for each in found.services}
+    for editable in lab.editable:
+        if editable.service not in services:
+            raise wrong(f"[[editable]] {editable.path}: no service {editable.service!r} in {lab.topology!r}")
+    for account in lab.accounts:
+        if account.address.partition("@")[2] not in found.domains:
+            raise wrong(f"account {account.address}: the domains here are {', '.join(found.domains)}")
+
+
+def network_name(name: str) -> str:
+    """Return the name of a lab's network, which is its Compose project's name too."""
+    return f"labctl-{name}"
+
+
+def with_settings(main_cf: bytes, settings: Mapping[str, str]) -> bytes:
+    """Set parameters in the text of a ``main.cf``: each where it stands, or at the end.
+
+    Source: postconf(5), "name = value" on one logical line.
+    """
+    text = main_cf.decode("utf-8", "surrogateescape")
+    for name, value in settings.items():
+        line = f"{name} = {value}"
+        text, replaced = re.subn(rf"^{name}\s*=.*(?:\n[ \t]+.*)*", line, text, count=1, flags=re.MULTILINE)
+        if not replaced:
+            text = f"{text.rstrip()}\n{line}\n"
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _content(source: Any) -> bytes:
+    try:
+        return bytes(source.read_bytes())
+    except OSError as exc:
+        raise InvalidLabFile(f"can't be read: {exc}", path=source, line=None, hint="labctl doctor") from exc
+
+
+def _hash(content: bytes, mode: int) -> str:
+    return hashlib.sha256(f"{mode:o} ".encode() + content).hexdigest()
+
+
+def _config_hash(spec: NetworkSpec | ContainerSpec) -> str:
+    return hashlib.sha256(json.dumps(asdict(spec), sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -1,0 +1,112 @@
+"""Whether a lab's daemons answer as they should: asked in their own protocols, from outside."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Final
+
+from labctl.lab.topology import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from labctl.lab.instance import Host
+
+CONNECT_TIMEOUT: Final = 0.25
+"""Seconds; short, since a SYN lost in a container's first moments is sent again only after 1 s."""
+
+ANSWER_TIMEOUT: Final = 2.0
+"""Seconds; smtpd greets only when it has looked up the client's name."""
+
+_LMTP_PORT: Final = 24
+_SASL_PORT: Final = 12345
+
+
+def complaint(host: Host, domains: tuple[str, ...]) -> str | None:
+    """Ask a running host once.
+
+    Args:
+        host: The host.
+        domains: The zones that a resolver has to be authoritative for.
+
+    Returns:
+        What is wrong, or None where everything answers as it should.
+    """
+    return next((said for probe in _probes(host, domains) if (said := probe()) is not None), None)
+
+
+def _probes(host: Host, domains: tuple[str, ...]) -> Iterator[Callable[[], str | None]]:
+    published = bool(host.running_container().published)
+    match host.role:
+        case Role.DNS:
+            for domain in domains:
+                yield lambda domain=domain: _zone_complaint(host, domain)  # type: ignore[misc]
+        case Role.MDA:
+            yield lambda: _greeting(host, 143, b"* OK", b"a logout\r\n")
+            yield lambda: _greeting(host, 110, b"+OK", b"QUIT\r\n")
+            if not published:  # not for the world outside a lab
+                yield lambda: _greeting(host, _LMTP_PORT, b"220 ", b"QUIT\r\n")
+                yield lambda: _greeting(host, _SASL_PORT, b"VERSION", b"")
+        case Role.MTA:
+            yield lambda: _greeting(host, 25, b"220 ", b"QUIT\r\n")
+            yield lambda: _submission_complaint(host)
+        case None:
+            yield lambda: f"{host.service} has no role that labctl knows"
+
+
+def _greeting(host: Host, port: int, expected: bytes, farewell: bytes) -> str | None:
+    try:
+        with socket.create_connection(host.door(port), timeout=CONNECT_TIMEOUT) as connection:
+            connection.settimeout(ANSWER_TIMEOUT)
+            said = connection.recv(512)
+            if said.startswith(expected):
+                connection.sendall(farewell)
+                return None
+    except OSError as exc:
+        return f"port {port}: {exc}"
+    return f"port {port}: {_shown(said)}"
+
+
+def _submission_complaint(host: Host) -> str | None:
+    """Port 587 offers AUTH only while Postfix reaches Dovecot's SASL (RFC 4954 section 3)."""
+    try:
+        with socket.create_connection(host.door(587), timeout=CONNECT_TIMEOUT) as connection:
+            connection.settimeout(ANSWER_TIMEOUT)
+            with connection.makefile("rwb") as lines:
+                said = lines.readline()
+                if said.startswith(b"220 "):
+                    lines.write(b"EHLO labctl\r\n")
+                    lines.flush()
+                    offered = list(_reply(lines.readline))
+                    lines.write(b"QUIT\r\n")
+                    lines.flush()
+                    lines.readline()
+                    if any(line[4:].startswith(b"AUTH ") for line in offered):
+                        return None
+                    said = offered[-1] if offered else b""
+    except OSError as exc:
+        return f"port 587: {exc}"
+    return f"port 587 offers no AUTH: {_shown(said)}"
+
+
+def _reply(readline: Callable[[], bytes]) -> Iterator[bytes]:
+    """Yield the lines of one SMTP reply (RFC 5321 section 4.2.1)."""
+    while line := readline():
+        yield line
+        if line[3:4] != b"-":
+            return
+
+
+def _zone_complaint(host: Host, domain: str) -> str | None:
+    from labctl import resolver  # noqa: PLC0415  # dnspython takes longer to import than a zone to answer
+
+    address, port = host.door(53, "udp")
+    for rdtype in ("SOA", "MX"):
+        answer = resolver.resolve(address, port, domain, rdtype, timeout=CONNECT_TIMEOUT)
+        if not answer.records:
+            return f"{domain} {rdtype}: {answer.rcode}"
+    return None
+
+
+def _shown(said: bytes) -> str:
+    return said.decode("utf-8", "replace").strip() or "closed the connection"

@@ -1,0 +1,260 @@
+"""A topology: the services of a Compose file, as far as labctl starts them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Final
+
+from labctl.lab import composefile, labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from labctl.lab.composefile import Mapping
+
+_TOP_KEYS: Final = {"name", "services", "networks", "configs"}
+_SERVICE_KEYS: Final = {
+    "image",
+    "hostname",
+    "labels",
+    "environment",
+    "networks",
+    "configs",
+    "cap_add",
+    "cap_drop",
+    "security_opt",
+    "sysctls",
+    "dns",
+    "stop_grace_period",
+    "logging",
+    # Only for Compose's own users; labctl probes the protocols and orders the start itself.
+    "healthcheck",
+    "depends_on",
+}
+_NETWORK_KEYS: Final = {"driver", "driver_opts", "ipam"}
+_NETWORK_OPTIONS: Final = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+"""Nothing leaves a lab."""
+
+
+class Role(StrEnum):
+    """What a host does."""
+
+    MTA = "mta"
+    MDA = "mda"
+    DNS = "dns"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A file that a service's container holds."""
+
+    target: str
+    source: Path
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service of a topology."""
+
+    name: str
+    image: str
+    hostname: str
+    role: Role
+    domain: str | None
+    reload_signal: str
+    place: int
+    """The service's address, counted from the start of the network's subnet."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    files: tuple[ConfigFile, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    sysctls: dict[str, str] = field(default_factory=dict)
+    dns: tuple[str, ...] = ()
+    stop_timeout: int = 10
+    log_options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def addresses(self) -> tuple[IPv4Address, ...]:
+        """The lab addresses, as the service's environment gives them to the entrypoint."""
+        given = self.environment.get("LAB_ADDRESSES", "").split()
+        return tuple(IPv4Address(each.partition("/")[0]) for each in given)
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The services of a topology, and the size of network that they need."""
+
+    name: str
+    path: Path
+    services: tuple[Service, ...]
+    prefix_length: int
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The mail domains, sorted."""
+        return tuple(sorted({each.domain for each in self.services if each.domain is not None}))
+
+
+def load(path: Path, overlay: Path | None = None) -> Topology:
+    """Read a topology from a Compose file.
+
+    Args:
+        path: The topology's file.
+        overlay: A file to lay over it.
+
+    Raises:
+        InvalidLabFile: With file and line of what is wrong or not supported.
+    """
+    content = composefile.read(path)
+    if overlay is not None:
+        content = composefile.laid_over(content, composefile.read(overlay))
+    content.only(_TOP_KEYS, "the file")
+    subnet, network = _network(content)
+    configs = {
+        name: _config_source(content.mapping("configs", "the file"), name)
+        for name in content.get("configs") or ()
+    }
+    services = content.mapping("services", "the file")
+    if not services:
+        raise content.wrong("the file has no services", "services")
+    found = tuple(
+        _service(services.mapping(name, "services"), name, network, subnet, configs) for name in services
+    )
+    return Topology(content.text("name", "the file", path.stem), path, found, subnet.prefixlen)
+
+
+def _network(content: Mapping) -> tuple[IPv4Network, str]:
+    networks = content.mapping("networks", "the file")
+    if len(networks) != 1:
+        raise content.wrong(f"a lab has exactly one network; this file has {len(networks)}", "networks")
+    name = next(iter(networks))
+    network = networks.mapping(name, "networks")
+    network.only(_NETWORK_KEYS, f"network {name}")
+    if network.text("driver", f"network {name}", "bridge") != "bridge":
+        raise network.wrong(f"network {name}: only the driver bridge is supported", "driver")
+    if dict(network.mapping("driver_opts", f"network {name}")) != _NETWORK_OPTIONS:
+        raise network.wrong(f"network {name}: driver_opts has to be {_NETWORK_OPTIONS}", "driver_opts")
+    ipam = network.mapping("ipam", f"network {name}")
+    match ipam.get("config"):
+        case [composefile.Mapping() as pool]:
+            pass
+        case _:
+            raise ipam.wrong(f"network {name}: expected one ipam config with a subnet", "config")
+    try:
+        return IPv4Network(pool.text("subnet", "ipam")), name
+    except ValueError as exc:
+        raise pool.wrong(f"network {name}: {exc}", "subnet") from exc
+
+
+def _config_source(configs: Mapping, name: str) -> Path:
+    config = configs.mapping(name, "configs")
+    config.only({"file"}, f"config {name}")
+    source = (config.lines["file"][0] if "file" in config.lines else config.path).parent / config.text(
+        "file", f"config {name}"
+    )
+    if not source.is_file():
+        raise config.wrong(f"config {name}: no file {source}", "file")
+    return source
+
+
+def _service(
+    table: Mapping, name: str, network: str, subnet: IPv4Network, configs: dict[str, Path]
+) -> Service:
+    where = f"service {name}"
+    table.only(_SERVICE_KEYS, where)
+    marks = _texts_of(table, "labels", where)
+    try:
+        role = Role(marks.pop(labels.ROLE, ""))
+    except ValueError as exc:
+        expected = ", ".join(Role)
+        raise table.wrong(f"{where}: label {labels.ROLE}: expected one of {expected}", "labels") from exc
+    reload_signal = marks.pop(labels.RELOAD, "HUP")
+    domain = marks.pop(labels.DOMAIN, None)
+    if marks:
+        raise table.wrong(f"{where}: label {min(marks)!r} is not supported", "labels")
+    service = Service(
+        name=name,
+        image=table.text("image", where),
+        hostname=table.text("hostname", where),
+        role=role,
+        domain=domain,
+        reload_signal=reload_signal,
+        place=_place(table, where, network, subnet),
+        environment=_texts_of(table, "environment", where),
+        files=tuple(_config_file(table, each, where, configs) for each in table.sequence("configs", where)),
+        cap_add=table.texts("cap_add", where),
+        cap_drop=table.texts("cap_drop", where),
+        security_opt=table.texts("security_opt", where),
+        sysctls=_texts_of(table, "sysctls", where),
+        dns=table.texts("dns", where),
+        stop_timeout=_seconds(table, where),
+        log_options=_log_options(table, where),
+    )
+    try:
+        if not service.addresses:
+            raise table.wrong(f"{where}: LAB_ADDRESSES is missing", "environment")
+    except AddressValueError as exc:
+        raise table.wrong(f"{where}: LAB_ADDRESSES: {exc}", "environment") from exc
+    return service
+
+
+def _place(table: Mapping, where: str, network: str, subnet: IPv4Network) -> int:
+    networks = table.mapping("networks", where)
+    networks.only({network}, f"{where}: networks")
+    endpoint = networks.mapping(network, where)
+    endpoint.only({"ipv4_address"}, f"{where}: network {network}")
+    try:
+        address = IPv4Address(endpoint.text("ipv4_address", f"{where}: network {network}"))
+    except AddressValueError as exc:
+        raise endpoint.wrong(f"{where}: {exc}", "ipv4_address") from exc
+    if address not in subnet:
+        raise endpoint.wrong(f"{where}: {address} is not in {subnet}", "ipv4_address")
+    return int(address) - int(subnet.network_address)
+
+
+def _config_file(table: Mapping, each: object, where: str, configs: dict[str, Path]) -> ConfigFile:
+    if not isinstance(each, composefile.Mapping):
+        raise table.wrong(f"{where}: configs: {each!r}, expected a mapping with source and target", "configs")
+    each.only({"source", "target", "mode"}, f"{where}: configs")
+    source = each.text("source", where)
+    if source not in configs:
+        raise each.wrong(f"{where}: no config {source!r} in this file", "source")
+    mode = each.get("mode", 0o644)
+    mode = int(mode, 8) if isinstance(mode, str) and re.fullmatch(r"0?[0-7]{3}", mode) else mode
+    if not isinstance(mode, int):
+        raise each.wrong(f"{where}: mode {mode!r}, expected an octal number", "mode")
+    return ConfigFile(each.text("target", where), configs[source], mode)
+
+
+def _texts_of(table: Mapping, key: str, where: str) -> dict[str, str]:
+    """Return labels, environment or sysctls: a mapping, or a list of ``key=value``."""
+    value = table.get(key)
+    if isinstance(value, list):
+        pairs: Iterable[tuple[str, str, str]] = (str(each).partition("=") for each in value)
+        return {name: content for name, _, content in pairs}
+    mapping = table.mapping(key, where)
+    return {name: mapping.text(name, f"{where}: {key}") if mapping[name] != "" else "" for name in mapping}
+
+
+def _log_options(table: Mapping, where: str) -> dict[str, str]:
+    logging = table.mapping("logging", where)
+    logging.only({"driver", "options"}, f"{where}: logging")
+    if logging and logging.text("driver", where) != "json-file":
+        raise logging.wrong(f"{where}: logging: labctl reads logs of the driver json-file only", "driver")
+    return _texts_of(logging, "options", f"{where}: logging")
+
+
+def _seconds(table: Mapping, where: str) -> int:
+    text = table.text("stop_grace_period", where, "10s")
+    if not (said := re.fullmatch(r"(\d+)s", text)):
+        raise table.wrong(
+            f"{where}: stop_grace_period {text!r}, expected seconds, as 2s", "stop_grace_period"
+        )
+    return int(said[1])
