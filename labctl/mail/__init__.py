@@ -1,0 +1,1 @@
+"""Mail as its protocols know it: submission, mailboxes, queues, logs, delivery reports; no Docker here."""
