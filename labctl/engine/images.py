@@ -1,0 +1,150 @@
+"""The images of the lab's hosts: which there are, what they are made of, and which are missing."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from labctl.engine.context import Entry, digest, read
+from labctl.engine.coredns import BINARY
+from labctl.engine.debian import MADE_TAG
+from labctl.progress import silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from labctl.engine.model import Image
+    from labctl.engine.protocol import Engine
+    from labctl.progress import Progress
+
+NAMES: Final = ("mta", "mda", "dns")
+LABEL: Final = "labctl.image"
+"""Every image that labctl made carries this label with the image's name."""
+
+RECIPE: Final = "1"
+"""Counts the changes of how images are built from the same files; it is part of every hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """An image as it should be.
+
+    Its tag carries a hash of all it is made of: an image of that tag is up to date, whoever built it.
+    """
+
+    name: str
+    tag: str
+    plain_tag: str
+    context: Path
+    hash: str
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Read the files it is built from."""
+        return _entries(self.context)
+
+
+def _entries(directory: Path) -> tuple[Entry, ...]:
+    return read(directory, without=(BINARY,))  # one left from a build by hand is no source
+
+
+def base_spec(images_dir: Path) -> ImageSpec:
+    """Describe the image that all others are built on."""
+    return _spec("base", images_dir, MADE_TAG)
+
+
+def image_specs(images_dir: Path) -> tuple[ImageSpec, ...]:
+    """Describe the images of the lab's hosts.
+
+    Args:
+        images_dir: The directory with one build context for each image, and ``base``.
+    """
+    base = base_spec(images_dir)
+    return tuple(_spec(name, images_dir, base.hash) for name in NAMES)
+
+
+def _spec(name: str, images_dir: Path, stands_on: str) -> ImageSpec:
+    directory = images_dir / name
+    content = digest(_entries(directory), RECIPE, stands_on)
+    return ImageSpec(name, f"labctl/{name}:{content}", f"labctl/{name}:latest", directory, content)
+
+
+def missing(engine: Engine, specs: Iterable[ImageSpec]) -> tuple[ImageSpec, ...]:
+    """Return the images that the engine does not have."""
+    return tuple(spec for spec in specs if engine.image(spec.tag) is None)
+
+
+def outdated(engine: Engine, specs: Sequence[ImageSpec]) -> tuple[Image, ...]:
+    """List images of labctl that none of these are, nor stand on: of other versions, or half-built."""
+    current = {MADE_TAG, *(spec.tag for spec in specs)}
+    current.update(base_spec(spec.context.parent).tag for spec in specs[:1])
+    return tuple(image for image in engine.images({LABEL: ""}) if current.isdisjoint(image.tags))
+
+
+def ensure(
+    engine: Engine,
+    specs: Sequence[ImageSpec],
+    *,
+    environ: Mapping[str, str],
+    base_reference: str | None = None,
+    may_install: bool = False,
+    plain_tags: bool = True,
+    progress: Progress = silent,
+) -> tuple[str, ...]:
+    """Make the images be there; what is there already is left alone.
+
+    Args:
+        engine: Where they are to be.
+        specs: The images.
+        environ: The environment whose proxies, ``GOPROXY`` and ``TMPDIR`` hold for the build.
+        base_reference: The Debian to build on; None stands for Debian's own image, or one made here.
+        may_install: Whether a missing mmdebstrap may be installed on this machine.
+        plain_tags: Whether the tags without a hash shall name these images too.
+        progress: Told what is going on; the subjects are ``image mta`` and so on.
+
+    Returns:
+        The names of the images that were built.
+
+    Raises:
+        ImageUnavailable: An image could not be built; the message tells which step failed, and why.
+    """
+    built: tuple[ImageSpec, ...] = ()
+    if missing(engine, specs):
+        # The builder pulls in a good deal that a lab whose images are there can do without.
+        from labctl.engine.builder import Builder  # noqa: PLC0415
+
+        with _alone(progress):
+            built = missing(engine, specs)
+            if built:
+                builder = Builder(engine, environ=environ, may_install=may_install, progress=progress)
+                builder.build(built, base_spec(built[0].context.parent), base_reference)
+    if plain_tags:
+        _tag_plainly(engine, specs)
+    return tuple(spec.name for spec in built)
+
+
+def _tag_plainly(engine: Engine, specs: Iterable[ImageSpec]) -> None:
+    for spec in specs:
+        image = engine.image(spec.tag)
+        if image is not None and spec.plain_tag not in image.tags:
+            engine.tag(spec.tag, spec.plain_tag)
+
+
+@contextmanager
+def _alone(progress: Progress) -> Iterator[None]:
+    """Keep several labctl of one user from building the same images at the same time."""
+    path = Path(tempfile.gettempdir(), f"labctl-images-{os.getuid()}.lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("images", "waiting for another labctl that builds them")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
