@@ -260,12 +260,9 @@ def _translated(where: str, timeout: float | None = None) -> Iterator[None]:
     """Turn the libraries' exceptions into labctl's."""
     try:
         yield
-    except LoginError as error:
-        raise _failed(where, f"the server refused the user name or password: {error}") from error
     except (IMAPClientError, poplib.error_proto) as error:
-        text = error.args[0] if error.args else ""
-        said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-        if "[AUTH]" in said or "authentication failed" in said.casefold():
+        said = _said(error)
+        if isinstance(error, LoginError) or "[AUTH]" in said:
             said = f"the server refused the user name or password: {said}"
         raise _failed(where, said or "the connection was lost") from error
     except TimeoutError as error:
@@ -274,6 +271,14 @@ def _translated(where: str, timeout: float | None = None) -> Iterator[None]:
         raise _failed(where, "connection refused") from error
     except OSError as error:
         raise _failed(where, f"the connection failed ({error})") from error
+
+
+def _said(error: Exception) -> str:
+    """Return the server's words; imaplib wraps them in bytes, in the text of bytes, or in a list of bytes."""
+    text = error.args[0] if error.args else ""
+    if isinstance(text, bytes):
+        return text.decode("utf-8", "replace")
+    return str(text).removeprefix("b'").removesuffix("'")
 
 
 def _failed(where: str, seen: str) -> ServiceCommandFailed:

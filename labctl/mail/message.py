@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")  # RFC 5322, section 3.6.8, and the obsolete space
 _UNPRINTABLE: Final = re.compile(r"(?:[^ -~]|\?)+")
-_MSG_ID: Final = re.compile(r"<[^<>\s]+>")
+_MSG_ID: Final = re.compile(r"<([^<>\s]+)>")
 
 
 def compose_message(
@@ -97,11 +97,9 @@ def normal_message_id(text: str) -> str:
     A value that has no brackets gets them, so that both spellings name the same message; characters that no
     log shows as they are become question marks, as in Postfix's log.
     """
-    text = _UNPRINTABLE.sub("?", text.strip())
-    if (match := _MSG_ID.search(text)) is not None:
-        return match[0]
-    bare = text.strip("<>")
-    return f"<{bare}>" if bare else ""
+    match = _MSG_ID.search(text)
+    bare = match[1] if match else text.replace("<", "").replace(">", "").strip()
+    return f"<{_UNPRINTABLE.sub('?', bare)}>" if bare else ""
 
 
 def _own_id(fields: dict[bytes, bytes]) -> str | None:
