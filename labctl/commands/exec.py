@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """What the command said, as text (undecodable bytes as ``\\xNN``), and its own exit code."""
+    """What the command said, as text (bytes that are no text are escaped), and its own exit code."""
 
     SCHEMA: ClassVar = "labctl/exec/v1"
 

@@ -77,17 +77,21 @@ def status(engine: Engine, engine_url: str, name: str | None) -> Status:
     else:
         there = instance.select(engine, None)
     with ThreadPoolExecutor(max_workers=max(len(there.hosts), 1)) as pool:
-        states = list(pool.map(lambda host: _probed(host, there.domains), there.hosts))
-    busy = lock.is_held(engine_url, there.name)
-    return describe(engine, there, dict(zip(there.hosts, states, strict=True)), busy=busy)
+        states = tuple(pool.map(lambda host: _probed(host, there.domains), there.hosts))
+    return describe(engine, there, states, busy=lock.is_held(engine_url, there.name))
 
 
-def describe(engine: Engine, there: Instance, states: dict[Host, HostState], *, busy: bool = False) -> Status:
-    """Describe a lab whose hosts' states are known."""
+def describe_ready(engine: Engine, there: Instance) -> Status:
+    """Describe a lab whose daemons have all just answered."""
+    return describe(engine, there, (HostState.READY,) * len(there.hosts))
+
+
+def describe(engine: Engine, there: Instance, states: tuple[HostState, ...], *, busy: bool = False) -> Status:
+    """Describe a lab whose hosts' states are known; `busy` says that a labctl is at work on it."""
     return Status(
         name=there.name,
         lab=there.lab,
-        state=_lab_state(there, list(states.values()), busy=busy),
+        state=_lab_state(there, states, busy=busy),
         hosts=tuple(
             HostStatus(
                 name=host.hostname,
@@ -98,7 +102,7 @@ def describe(engine: Engine, there: Instance, states: dict[Host, HostState], *, 
                 addresses=host.addresses,
                 state=state,
             )
-            for host, state in states.items()
+            for host, state in zip(there.hosts, states, strict=True)
         ),
         endpoints=tuple(endpoint for host in there.hosts if host.running for endpoint in _endpoints(host)),
         accounts=instance.accounts(engine, there),
@@ -111,7 +115,7 @@ def _probed(host: Host, domains: tuple[str, ...]) -> HostState:
     return HostState.STARTING if readiness.complaint(host, domains) is not None else HostState.READY
 
 
-def _lab_state(there: Instance, states: list[HostState], *, busy: bool) -> LabState:
+def _lab_state(there: Instance, states: tuple[HostState, ...], *, busy: bool) -> LabState:
     if not there.exists:
         return LabState.ABSENT
     if states and all(state == HostState.READY for state in states):

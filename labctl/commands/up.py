@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl import resources
-from labctl.commands.status import Status, describe
+from labctl.commands.status import Status, describe_ready
 from labctl.engine import images
 from labctl.lab import attempt, catalogue, instance, lifecycle, lock
 from labctl.lab.difference import compare
-from labctl.lab.instance import HostState
 from labctl.lab.plan import make_planner
 from labctl.progress import Progress, silent
 
@@ -99,8 +98,7 @@ def up(
             )
         )
         changes = lifecycle.bring_up(engine, planner, progress)
-        there = instance.observe(engine, name)
-        described = describe(engine, there, dict.fromkeys(there.hosts, HostState.READY))
+        described = describe_ready(engine, instance.observe(engine, name))
     return Up(name, lab.id, (*built, *(str(change) for change in changes)), described)
 
 

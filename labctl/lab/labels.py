@@ -10,6 +10,9 @@ NAME: Final = "labctl.name"
 LAB: Final = "labctl.lab"
 """The id of the lab that it is an instance of."""
 
+DIRECTORY: Final = "labctl.directory"
+"""On the network: where the lab's definition lay when it was started."""
+
 SERVICE: Final = "labctl.service"
 HOSTNAME: Final = "labctl.hostname"
 ROLE: Final = "labctl.role"

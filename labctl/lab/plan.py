@@ -112,7 +112,9 @@ class Planner:
                 labels.COMPOSE_NETWORK: "lab",
             },
         )
-        return replace(spec, labels={**spec.labels, labels.CONFIG: _config_hash(spec)})
+        # Where the files lie is told, but a lab that was moved is the same lab: no part of the hash.
+        told = {labels.CONFIG: _config_hash(spec), labels.DIRECTORY: str(self.lab.directory)}
+        return replace(spec, labels={**spec.labels, **told})
 
     def _host(self, service: Service, subnet: IPv4Network) -> PlannedHost:
         address = subnet[service.place]
@@ -139,7 +141,6 @@ class Planner:
                 labels.RELOAD: service.reload_signal,
                 labels.COMPOSE_PROJECT: network_name(self.name),
                 labels.COMPOSE_SERVICE: service.name,
-                labels.COMPOSE_FILES: str(self.topology.path),
                 labels.COMPOSE_NUMBER: "1",
                 labels.COMPOSE_ONEOFF: "False",
             },
@@ -152,7 +153,8 @@ class Planner:
             stop_timeout=service.stop_timeout,
             log_options=service.log_options,
         )
-        spec = replace(spec, labels={**spec.labels, labels.CONFIG: _config_hash(spec)})
+        told = {labels.CONFIG: _config_hash(spec), labels.COMPOSE_FILES: str(self.topology.path)}
+        spec = replace(spec, labels={**spec.labels, **told})
         return PlannedHost(service, spec, self._files(service))
 
     def _lab_addresses(self) -> tuple[IPv4Address, ...]:

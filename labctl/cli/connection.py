@@ -1,0 +1,84 @@
+"""Finding the engine for a command, and asking before one is installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from docker.tls import TLSConfig
+
+    from labctl.engine.endpoint import Endpoint
+    from labctl.engine.sdk import DockerEngine
+    from labctl.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An engine that answers, and its URL."""
+
+    engine: DockerEngine
+    url: str
+
+
+def connect() -> Connection:
+    """Connect to the engine that is there.
+
+    Raises:
+        EngineUnavailable: None answers.
+    """
+    from labctl.engine import endpoint
+
+    return _connected(endpoint.find(os.environ, Path.home()))
+
+
+def connect_or_bring(*, yes: bool, progress: Progress) -> Connection:
+    """Connect to the engine that is there, or bring one where there is none, if the user says yes.
+
+    Raises:
+        EngineUnavailable: None answers, and none may or can be brought.
+        EngineError: Bringing it failed.
+    """
+    from labctl.engine import bootstrap
+
+    found = bootstrap.ensure_engine(os.environ, Path.home(), _confirmation(yes=yes), progress)
+    return _connected(found)
+
+
+def engine_at(found: Endpoint) -> DockerEngine:
+    """Make the adapter to the engine at an endpoint."""
+    from labctl.engine.sdk import DockerEngine
+
+    return DockerEngine(found.url, tls=_tls(found))
+
+
+def _connected(found: Endpoint) -> Connection:
+    return Connection(engine_at(found), found.url)
+
+
+def _tls(found: Endpoint) -> TLSConfig | None:
+    if found.tls is None:
+        return None
+    from docker.tls import TLSConfig
+
+    files = found.tls
+    pair = (str(files.cert), str(files.key)) if files.cert and files.key else None
+    return TLSConfig(client_cert=pair, ca_cert=str(files.ca) if files.ca else None, verify=files.verify)
+
+
+def _confirmation(*, yes: bool) -> Callable[[str], bool]:
+    def confirm(proposal: str) -> bool:
+        if yes:
+            return True
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        return typer.confirm(proposal, err=True)
+
+    return confirm

@@ -1,0 +1,195 @@
+"""Commands about the machine: images, engine, doctor."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labctl.cli import options
+from labctl.cli.connection import Connection, connect, connect_or_bring, engine_at
+from labctl.cli.console import Ticker, print_result
+
+if TYPE_CHECKING:
+    from labctl.progress import Progress
+
+images = typer.Typer(help="The images of the lab's hosts.", rich_markup_mode=None)
+engine = typer.Typer(
+    help="The engine on this machine; only what labctl installed can be stopped or removed.",
+    rich_markup_mode=None,
+)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="One file with all images.")]
+
+
+def _ticker() -> Progress:
+    return Ticker(sys.stderr, os.environ)
+
+
+def _connect(*, yes: bool, progress: Progress) -> Connection:
+    return connect_or_bring(yes=yes, progress=progress) if yes else connect()
+
+
+@images.callback(invoke_without_command=True)
+def images_default(context: typer.Context, *, as_json: options.Json = False) -> None:
+    """List the images, where no other command is given."""
+    if context.invoked_subcommand is None:
+        images_list(as_json=as_json)
+
+
+@images.command("list")
+def images_list(*, as_json: options.Json = False) -> None:
+    """List the images that labs need, and whether they are there.
+
+    \b
+    Examples:
+      labctl images list
+    """
+    from labctl.commands import images as command
+
+    print_result(command.images_list(connect().engine), as_json=as_json)
+
+
+@images.command("build")
+def images_build(
+    *,
+    yes: options.Yes = False,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            envvar="LABCTL_BASE_IMAGE",
+            metavar="IMAGE",
+            help="Build on this Debian 13 instead of debian:trixie-slim.",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Build the images that are not there.
+
+    \b
+    Examples:
+      labctl images build
+      labctl images build --base registry.example/debian:trixie-slim
+    """
+    from labctl.commands import images as command
+
+    ticker = _ticker()
+    result = command.images_build(
+        _connect(yes=yes, progress=ticker).engine,
+        environ=os.environ,
+        base_reference=base,
+        may_install=yes,
+        progress=ticker,
+    )
+    print_result(result, as_json=as_json)
+
+
+@images.command("save")
+def images_save(file: File, *, as_json: options.Json = False) -> None:
+    """Write all images to one file, for machines without a network.
+
+    \b
+    Examples:
+      labctl images save labctl-images.tar.gz
+    """
+    from labctl.commands import images as command
+
+    print_result(command.images_save(connect().engine, file, progress=_ticker()), as_json=as_json)
+
+
+@images.command("load")
+def images_load(file: File, *, yes: options.Yes = False, as_json: options.Json = False) -> None:
+    """Take up the images of such a file: then `labctl up` needs no network.
+
+    \b
+    Examples:
+      labctl images load labctl-images.tar.gz
+    """
+    from labctl.commands import images as command
+
+    ticker = _ticker()
+    found = _connect(yes=yes, progress=ticker)
+    print_result(command.images_load(found.engine, file, progress=ticker), as_json=as_json)
+
+
+@engine.callback(invoke_without_command=True)
+def engine_default(context: typer.Context, *, as_json: options.Json = False) -> None:
+    """Show the engine, where no other command is given."""
+    if context.invoked_subcommand is None:
+        engine_status(as_json=as_json)
+
+
+@engine.command("status")
+def engine_status(*, as_json: options.Json = False) -> None:
+    """Show which engine answers, and what labctl did to bring it.
+
+    \b
+    Examples:
+      labctl engine status
+    """
+    from labctl.commands import engine as command
+
+    print_result(command.engine_status(os.environ, Path.home()), as_json=as_json)
+
+
+@engine.command("start")
+def engine_start(*, as_json: options.Json = False) -> None:
+    """Start the engine that is installed on this machine.
+
+    \b
+    Examples:
+      labctl engine start
+    """
+    from labctl.commands import engine as command
+
+    print_result(command.engine_start(os.environ, Path.home(), progress=_ticker()), as_json=as_json)
+
+
+@engine.command("stop")
+def engine_stop(*, as_json: options.Json = False) -> None:
+    """Stop an engine that labctl installed or started; the labs stop with it.
+
+    \b
+    Examples:
+      labctl engine stop
+    """
+    from labctl.commands import engine as command
+
+    print_result(command.engine_stop(os.environ, Path.home(), progress=_ticker()), as_json=as_json)
+
+
+@engine.command("remove")
+def engine_remove(*, yes: options.Yes = False, as_json: options.Json = False) -> None:
+    """Undo what `labctl up --yes` did: stop the engine, remove its packages and all that it stores.
+
+    \b
+    Examples:
+      labctl engine remove --yes
+    """
+    from labctl.commands import engine as command
+    from labctl.errors import UsageError
+
+    if not yes and not (
+        sys.stdin.isatty()
+        and typer.confirm("Remove the engine that labctl installed, with all its containers?", err=True)
+    ):
+        raise UsageError("nothing was removed: it needs a yes", hint="labctl engine remove --yes")
+    print_result(command.engine_remove(os.environ, Path.home(), progress=_ticker()), as_json=as_json)
+
+
+def doctor(*, as_json: options.Json = False) -> None:
+    """Examine the machine and its engine, each line with its cure. Fails (4) where no lab can run.
+
+    \b
+    Examples:
+      labctl doctor
+    """
+    from labctl.commands.doctor import doctor as examine
+
+    result = examine(os.environ, Path.home(), engine_at)
+    print_result(result, as_json=as_json)
+    raise typer.Exit(4 if result.failed else 0)

@@ -1,0 +1,103 @@
+"""Options and arguments that many commands share, and what completes them."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+
+def complete_lab(incomplete: str) -> list[str]:
+    """Complete a lab's id."""
+    from labctl.lab import catalogue
+
+    return [each.id for each in catalogue.all_labs(os.environ) if each.id.startswith(incomplete)]
+
+
+def complete_name(incomplete: str) -> list[str]:
+    """Complete the name of a running lab."""
+    return [each for each in _running_names() if each.startswith(incomplete)]
+
+
+def complete_host(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete a host of the running lab."""
+    from labctl.errors import LabctlError
+    from labctl.lab import instance
+
+    try:
+        there = instance.select(_engine(), ctx.params.get("name"))
+    except LabctlError:
+        return []
+    names = [name for host in there.hosts for name in (host.service, host.hostname)]
+    return [each for each in names if each.startswith(incomplete)]
+
+
+def complete_address(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete an account of the running lab."""
+    from labctl.errors import LabctlError
+    from labctl.lab import instance
+
+    try:
+        engine = _engine()
+        found = instance.accounts(engine, instance.select(engine, ctx.params.get("name")))
+    except LabctlError:
+        return []
+    return [each.address for each in found if each.address.startswith(incomplete)]
+
+
+def _running_names() -> list[str]:
+    from labctl.errors import LabctlError
+    from labctl.lab import instance
+
+    try:
+        return [each.name for each in instance.observe_all(_engine())]
+    except LabctlError:
+        return []
+
+
+def _engine() -> Any:
+    from labctl.cli.connection import connect
+
+    return connect().engine
+
+
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        envvar="LABCTL_NAME",
+        help="The running lab; not needed while only one runs.",
+        autocompletion=complete_name,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as a JSON document.")]
+Lab = Annotated[
+    str,
+    typer.Argument(
+        metavar="[LAB]",
+        help="A lab's id, or a directory with a lab.toml.",
+        autocompletion=complete_lab,
+        show_default=True,
+    ),
+]
+Host = Annotated[
+    str,
+    typer.Argument(
+        metavar="HOST", help="A service (mx-alpha) or its host (mx.alpha.test).", autocompletion=complete_host
+    ),
+]
+AnyHost = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[HOST]",
+        help="A service (mx-alpha) or its host (mx.alpha.test); all where none is named.",
+        autocompletion=complete_host,
+    ),
+]
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes", envvar="LABCTL_YES", help="Install and start what is missing (Docker Engine) without asking."
+    ),
+]

@@ -1,0 +1,40 @@
+"""``labctl dig``: a question to the lab's resolver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from labctl import resolver
+from labctl.errors import LabNotUp
+from labctl.lab import instance
+from labctl.lab.topology import Role
+
+if TYPE_CHECKING:
+    from labctl.engine.protocol import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Dug:
+    """What the resolver answered; `records` are their data as zone files write it."""
+
+    SCHEMA: ClassVar = "labctl/dig/v1"
+
+    name: str
+    type: str
+    rcode: str
+    records: tuple[str, ...]
+
+
+def dig(engine: Engine, name: str | None, question: str, rdtype: str | None = None) -> Dug:
+    """Ask the lab's resolver; NXDOMAIN, SERVFAIL and no answer are answers too.
+
+    Raises:
+        UsageError: No such lab, a malformed name, an unknown type, or the resolver does not run.
+    """
+    there = instance.select(engine, name)
+    resolvers = there.of_role(Role.DNS)
+    if not resolvers:
+        raise LabNotUp(f"lab {there.name!r} has no resolver", hint="labctl up")
+    answer = resolver.resolve(*resolvers[0].door(53, "udp"), question, rdtype)
+    return Dug(answer.name, answer.type, answer.rcode, tuple(each.text for each in answer.records))

@@ -1,0 +1,57 @@
+"""``labctl inbox``: what lies in a mailbox, seen by a mail reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from labctl.commands.send import find_account
+from labctl.errors import NoSuchAccount
+from labctl.lab import instance
+from labctl.lab.topology import Role
+from labctl.mail.address import Address
+from labctl.mail.mailbox import ImapMailbox, MailboxMessage, Pop3Mailbox
+
+if TYPE_CHECKING:
+    from labctl.engine.protocol import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """An account's messages, the oldest first; `deleted` says that they are gone from the server now."""
+
+    SCHEMA: ClassVar = "labctl/inbox/v1"
+
+    address: str
+    protocol: str
+    messages: tuple[MailboxMessage, ...]
+    deleted: bool = False
+
+
+def inbox(
+    engine: Engine, name: str | None, address: str, *, pop3: bool = False, delete: bool = False
+) -> Inbox:
+    """List an account's INBOX by IMAP, which leaves the mail on the server, or by POP3.
+
+    Args:
+        engine: The engine.
+        name: The lab's name, or None for the only one that runs.
+        address: The account.
+        pop3: Download by POP3.
+        delete: Delete on the server what was listed.
+
+    Raises:
+        UsageError: A malformed address, no such lab or account, or the host does not run.
+        ServiceCommandFailed: The server does not answer, or refuses the user.
+    """
+    wanted = str(Address.parse(address))
+    there = instance.select(engine, name)
+    account = find_account(engine, there, wanted)
+    domain = account.address.rpartition("@")[2]
+    mdas = there.of_role(Role.MDA, domain)
+    if not mdas:
+        raise NoSuchAccount(f"no MDA of lab {there.name!r} serves {domain}", hint="labctl status")
+    opener, port = (Pop3Mailbox, 110) if pop3 else (ImapMailbox, 143)
+    with opener.open(*mdas[0].door(port), account.address, account.password) as mailbox:
+        messages = mailbox.download(delete=True) if delete else mailbox.messages()
+    return Inbox(account.address, mailbox.protocol, messages, deleted=delete)

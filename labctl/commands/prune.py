@@ -1,0 +1,53 @@
+"""``labctl prune``: removes what crashed runs left, and images of other versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from labctl import resources
+from labctl.engine import images
+from labctl.lab import instance, lifecycle, lock
+from labctl.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from labctl.engine.protocol import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """The names of the containers, networks and images that were removed."""
+
+    SCHEMA: ClassVar = "labctl/prune/v1"
+
+    removed: tuple[str, ...]
+
+
+def leftovers(engine: Engine, engine_url: str) -> tuple[str, ...]:
+    """Name the labs that a crashed run left unfinished: not whole, and nobody is at work on them."""
+    return tuple(
+        each.name
+        for each in instance.observe_all(engine)
+        if not each.whole and not lock.is_held(engine_url, each.name)
+    )
+
+
+def prune(engine: Engine, engine_url: str, progress: Progress = silent) -> Pruned:
+    """Remove what crashed runs left; a lab that is whole is never touched, running or stopped.
+
+    Raises:
+        EngineError: The engine failed.
+    """
+    removed: list[str] = []
+    for name in leftovers(engine, engine_url):
+        with lock.held(engine_url, name):
+            if not instance.observe(engine, name).whole:  # somebody may have finished it meanwhile
+                removed.extend(lifecycle.take_down(engine, name, progress))
+    in_use = {each.image_id for each in engine.containers({})}
+    for image in images.outdated(engine, images.image_specs(resources.compose_dir() / "images")):
+        if image.id not in in_use:
+            for tag in image.tags or (image.id,):
+                engine.remove_image(tag)
+            removed.extend(image.tags or (image.id,))
+            progress("image", f"{', '.join(image.tags) or image.id} removed")
+    return Pruned(tuple(removed))

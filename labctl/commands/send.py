@@ -1,0 +1,183 @@
+"""``labctl send``: submits one message as a user of the lab, and may wait for what becomes of it."""
+
+from __future__ import annotations
+
+import queue
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from labctl.errors import NoSuchAccount, UsageError
+from labctl.lab import instance, logs
+from labctl.lab.topology import Role
+from labctl.mail.address import Address
+from labctl.mail.delivery import DeliveryTracker, RecipientState
+from labctl.mail.envelope import Envelope
+from labctl.mail.maillog import event_of
+from labctl.mail.message import compose_message, prepared
+from labctl.mail.state import MessageState, contradicts
+from labctl.mail.submission import submit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labctl.engine.protocol import Engine
+    from labctl.lab.definition import Account
+    from labctl.lab.instance import Host, Instance
+    from labctl.mail.submission import Submission
+
+DEFAULT_TIMEOUT: Final = 30.0
+"""Seconds to wait for a state: long enough for a deferred message's retries in a lab's time."""
+
+LARGEST_FILE: Final = 256 << 20
+"""Bytes of a message file; far above what any server of a lab takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What to send: a text with a subject, or a message file as it is."""
+
+    subject: str = "A letter"
+    body: str = "Hello.\n"
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One message at the server it was submitted to, and what became of it while labctl watched."""
+
+    SCHEMA: ClassVar = "labctl/send/v1"
+
+    message_id: str
+    queue_id: str | None
+    from_: str
+    to: tuple[str, ...]
+    accepted_at: datetime | None
+    state: MessageState
+    reply: str
+    recipients: tuple[RecipientState, ...]
+    waited_for: MessageState | None = None
+
+    @property
+    def as_wished(self) -> bool:
+        """Whether the server took it, and it came to the state that was waited for."""
+        return self.state != MessageState.REJECTED and self.waited_for in {None, self.state}
+
+
+def send(
+    engine: Engine,
+    name: str | None,
+    sender: str,
+    recipients: tuple[str, ...],
+    letter: Letter,
+    *,
+    wait: MessageState | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> Sent:
+    """Submit one message, and wait for a state if told to.
+
+    The waiting ends when the message reaches the state, when it reaches another final one, or after `timeout`
+    seconds; what the message's state is then the result says.
+
+    Raises:
+        UsageError: A malformed address, no such lab or account, or no readable file.
+        ServiceCommandFailed: The submission server does not answer.
+    """
+    mail_from = str(Address.parse(sender))
+    rcpt_tos = tuple(str(Address.parse(each)) for each in recipients)
+    there = instance.select(engine, name)
+    account = find_account(engine, there, mail_from)
+    mta = _mta_of(there, mail_from)
+    message_id, content = _content(letter, mail_from, rcpt_tos)
+    with logs.followed(engine, there.of_role(Role.MTA) if wait else ()) as lines:
+        submission = submit(
+            *mta.door(587),
+            Envelope(mail_from, rcpt_tos),
+            content,
+            user=account.address,
+            password=account.password,
+        )
+        tracker = DeliveryTracker(
+            message_id,
+            submission.queue_id,
+            mta.service,
+            submission.recipients,
+            refused=submission.refused,
+        )
+        state, seen = _first_state(submission), tracker.recipients
+        if wait is not None and submission.accepted:
+            state = _watch(lines, tracker, wait, timeout)
+            seen = tracker.recipients
+    return Sent(
+        message_id=message_id,
+        queue_id=submission.queue_id,
+        from_=mail_from,
+        to=rcpt_tos,
+        accepted_at=submission.accepted_at,
+        state=state,
+        reply=str(submission.reply),
+        recipients=seen,
+        waited_for=wait,
+    )
+
+
+def find_account(engine: Engine, there: Instance, address: str) -> Account:
+    """Return the account of an address.
+
+    Raises:
+        NoSuchAccount: The lab has none.
+    """
+    known = instance.accounts(engine, there)
+    wanted = Address.parse(address).key
+    for account in known:
+        if account.address.casefold() == wanted:
+            return account
+    listed = ", ".join(each.address for each in known)
+    raise NoSuchAccount(f"lab {there.name!r} has no account {address}; it has {listed}", hint="labctl status")
+
+
+def _mta_of(there: Instance, address: str) -> Host:
+    domain = address.rpartition("@")[2].casefold()
+    mtas = there.of_role(Role.MTA, domain)
+    if not mtas:
+        raise UsageError(f"no MTA of lab {there.name!r} serves {domain}", hint="labctl status")
+    return mtas[0]
+
+
+def _content(letter: Letter, mail_from: str, rcpt_tos: tuple[str, ...]) -> tuple[str, bytes]:
+    if letter.file is None:
+        return compose_message(mail_from, rcpt_tos, subject=letter.subject, body=letter.body)
+    try:
+        with letter.file.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as exc:
+        raise UsageError(f"message file {letter.file}: {exc.strerror}", hint="--file EML") from exc
+    if len(content) > LARGEST_FILE:
+        raise UsageError(f"message file {letter.file} is larger than 256 MiB", hint="--file EML")
+    return prepared(content, domain=mail_from.rpartition("@")[2])
+
+
+def _first_state(submission: Submission) -> MessageState:
+    if not submission.accepted or submission.refused:
+        return MessageState.REJECTED
+    return MessageState.QUEUED
+
+
+def _watch(
+    lines: queue.SimpleQueue[logs.Line | None],
+    tracker: DeliveryTracker,
+    wanted: MessageState,
+    timeout: float,
+) -> MessageState:
+    deadline = time.monotonic() + timeout
+    while (state := tracker.state) != wanted and not contradicts(state, wanted):
+        left = deadline - time.monotonic()
+        try:
+            line = lines.get(timeout=max(left, 0))
+        except queue.Empty:
+            return state
+        if line is None:
+            return state
+        tracker.feed(line.service, line.at.astimezone(UTC), event_of(line.text))
+    return state

@@ -1,0 +1,63 @@
+"""Results as JSON documents, each with the name and version of its schema.
+
+The JSON Schemas lie in ``schemas/``. Fields may be added to a document, never changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from labctl.errors import LabctlError
+
+ERROR_SCHEMA: Final = "labctl/error/v1"
+
+
+def document(result: Any) -> dict[str, Any]:
+    """Return a command's result as a JSON document.
+
+    Args:
+        result: A frozen dataclass with the name of its schema in ``SCHEMA``.
+    """
+    return {"schema": result.SCHEMA, **_value(result)}
+
+
+def error_document(error: LabctlError) -> dict[str, Any]:
+    """Return an error as a JSON document."""
+    return {
+        "schema": ERROR_SCHEMA,
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "detail": _value(error.detail),
+    }
+
+
+def dumped(content: Mapping[str, Any]) -> str:
+    """Return a document as text; whatever bytes a message or a log brought, it is valid JSON."""
+    return json.dumps(content, indent=2, ensure_ascii=True)
+
+
+def _value(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of value
+    match value:
+        case Enum():
+            return value.value
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        case Mapping():
+            return {str(key): _value(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_value(each) for each in value]
+    if dataclasses.is_dataclass(value):
+        # A field named like a word of Python's has an underscore behind it.
+        return {
+            each.name.rstrip("_"): _value(getattr(value, each.name)) for each in dataclasses.fields(value)
+        }
+    return str(value)

@@ -1,0 +1,121 @@
+"""What people read of labs: ``up``, ``status``, ``list``, ``labs``, ``down``, ``reset``, ``prune``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labctl.report.picture import picture
+from labctl.report.table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from labctl.commands.down import Down
+    from labctl.commands.labs import Catalogue
+    from labctl.commands.list import Labs
+    from labctl.commands.prune import Pruned
+    from labctl.commands.reset import Reset
+    from labctl.commands.status import Status
+    from labctl.commands.up import Up
+
+
+def up(result: Up) -> str:
+    """Tell what was done, and what a person needs next."""
+    if result.status is None:
+        return _list("Would be done:", result.changed, f"Nothing to do: lab {result.name} is up to date.")
+    done = _list("Changed:", result.changed, f"Nothing to do: lab {result.name} is up already.")
+    return "\n\n".join((done, _lab(result.status), _next(result.status)))
+
+
+def reset(result: Reset) -> str:
+    """Tell what was done."""
+    return _list(f"Lab {result.name} is as new:", result.changed, f"Lab {result.name} is as new.")
+
+
+def status(result: Status) -> str:
+    """Show one lab."""
+    if not result.hosts:
+        return f"Lab {result.name} is {result.state}."
+    hosts = table(
+        ("HOST", "SERVICE", "STATE", "ADDRESSES"),
+        [(each.name, each.service, each.state, " ".join(each.addresses)) for each in result.hosts],
+    )
+    return "\n\n".join((_lab(result), hosts))
+
+
+def running(result: Labs) -> str:
+    """Show the labs that are up."""
+    if not result.labs:
+        return "No lab is up."
+    return table(
+        ("NAME", "LAB", "STATE", "SINCE"),
+        [
+            (
+                each.name,
+                each.lab,
+                each.state,
+                f"{each.created_at:%Y-%m-%d %H:%M:%S}Z" if each.created_at else "",
+            )
+            for each in result.labs
+        ],
+    )
+
+
+def labs(result: Catalogue) -> str:
+    """Show the catalogue."""
+    return table(
+        ("LAB", "EXERCISES", "POINTS", "TITLE"),
+        [
+            (each.id, str(each.exercises), f"{each.max_score:g}" if each.gradable else "-", each.title)
+            for each in result.labs
+        ],
+    )
+
+
+def down(result: Down) -> str:
+    """Tell what was removed."""
+    return _list("Removed:", result.removed, "Nothing to remove: no such lab is up.")
+
+
+def prune(result: Pruned) -> str:
+    """Tell what was removed."""
+    return _list("Removed:", result.removed, "Nothing to remove.")
+
+
+def _lab(result: Status) -> str:
+    endpoints = table(
+        ("ENDPOINT", "AT", "TLS"),
+        [
+            (f"{each.service} {each.protocol}", f"{each.host}:{each.port}", each.tls)
+            for each in result.endpoints
+        ],
+    )
+    accounts = table(("ACCOUNT", "PASSWORD"), [(each.address, each.password) for each in result.accounts])
+    head = f"Lab {result.name} ({result.lab}) is {result.state}."
+    return "\n\n".join(part for part in (head, picture(result), endpoints, accounts) if part)
+
+
+def _next(result: Status) -> str:
+    sender, recipient = _pair(result)
+    name = "" if result.name == result.lab else f" --name {result.name}"
+    return "\n".join(
+        (
+            "Try:",
+            f"  labctl send{name} {sender} {recipient} --wait delivered",
+            f"  labctl inbox{name} {recipient}",
+            f"  labctl logs{name} -f",
+        )
+    )
+
+
+def _pair(result: Status) -> tuple[str, str]:
+    """Choose two accounts, of two domains where there are two."""
+    addresses = [each.address for each in result.accounts]
+    first = addresses[0] if addresses else "alice@alpha.test"
+    others = [each for each in addresses if each.partition("@")[2] != first.partition("@")[2]]
+    return first, (others or addresses or ["bob@beta.test"])[0]
+
+
+def _list(head: str, items: Iterable[str], nothing: str) -> str:
+    lines = [f"  {each}" for each in items]
+    return "\n".join((head, *lines)) if lines else nothing

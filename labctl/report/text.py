@@ -1,0 +1,46 @@
+"""Results as the text that a person reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from labctl.report import engine, lab, mail
+from labctl.report.plain import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labctl.errors import LabctlError
+
+_WRITERS: Final[dict[str, Callable[[Any], str]]] = {
+    "labctl/up/v1": lab.up,
+    "labctl/reset/v1": lab.reset,
+    "labctl/status/v1": lab.status,
+    "labctl/list/v1": lab.running,
+    "labctl/labs/v1": lab.labs,
+    "labctl/down/v1": lab.down,
+    "labctl/prune/v1": lab.prune,
+    "labctl/send/v1": mail.send,
+    "labctl/inbox/v1": mail.inbox,
+    "labctl/queue/v1": mail.queue,
+    "labctl/dig/v1": mail.dig,
+    "labctl/images/v1": engine.images,
+    "labctl/engine/v1": engine.engine,
+    "labctl/doctor/v1": engine.doctor,
+}
+
+
+def text(result: Any) -> str:
+    """Return a command's result as text, without a line end behind it."""
+    return _WRITERS[result.SCHEMA](result)
+
+
+def error_text(error: LabctlError) -> str:
+    """Return an error as text: what failed, the log's tail where there is one, and the next step."""
+    lines = [f"labctl: {harmless(error.message)}"]
+    if log := error.detail.get("log"):
+        lines.extend(f"  | {line}" for line in harmless(str(log)).splitlines())
+    if said := error.detail.get("said"):
+        lines.extend(f"  | {line}" for line in harmless(str(said)).splitlines())
+    lines.append(f"  next: {harmless(error.hint)}")
+    return "\n".join(lines)
