@@ -156,14 +156,24 @@ class DeliveryTracker:
         """Tell where the copies for an address went from one queue file."""
         attempts = _attempts_for(file, address)
         if not attempts or _more_to_come(file, attempts):
-            yield RecipientState(address, address, file.state, file.dsn, file.reason, file.host, file.since)
+            here = RecipientState(
+                address, address, file.state, file.dsn, file.reason, file.host, file.since
+            )
+            yield from self._onward(here, file.requeued_as, (*passed, file))
         for at, delivery in attempts:
             here = _outcome(file, at, delivery)
-            next_file = self._next(file, delivery) if here.state is MessageState.RELAYED else None
-            if next_file is None or next_file in passed or len(passed) >= MAX_HOPS:
-                yield here
-            else:
-                yield from self._walk(next_file, delivery.recipient, (*passed, file))
+            next_file = None if is_final(here.state) else file.requeued_as
+            if here.state is MessageState.RELAYED:
+                next_file = self._next(file, delivery)
+            yield from self._onward(here, next_file, (*passed, file))
+
+    def _onward(
+        self, here: RecipientState, next_file: QueueFile | None, passed: tuple[QueueFile, ...]
+    ) -> Iterator[RecipientState]:
+        if next_file is None or next_file in passed or len(passed) > MAX_HOPS:
+            yield here
+        else:
+            yield from self._walk(next_file, here.address, passed)
 
     def _next(self, file: QueueFile, delivery: Delivery) -> QueueFile | None:
         """Find the queue file that an accepted delivery went into.
@@ -190,6 +200,7 @@ class DeliveryTracker:
             if file is None or file in trail:
                 continue
             trail[file] = None
+            ahead.append(file.requeued_as)
             ahead.extend(self._next(file, delivery) for _, delivery in file.attempts.values())
         return list(trail)
 
@@ -218,14 +229,17 @@ def _more_to_come(file: QueueFile, attempts: list[Attempt]) -> bool:
 def _outcome(file: QueueFile, at: datetime, delivery: Delivery) -> RecipientState:
     """Tell what the last delivery attempt means for its recipient's copy."""
     state = _STATES.get(delivery.status, MessageState.UNKNOWN)
+    reason = delivery.reply_text
     if state is MessageState.RELAYED and delivery.program == "discard":
         state = MessageState.DISCARDED
     elif state is MessageState.RELAYED and delivery.next_queue_id is None and delivery.program != "smtp":
         # LMTP's acceptance is the mailbox's own (RFC 2033, section 4.2), and other agents deliver themselves.
         state = MessageState.DELIVERED
-    elif state is MessageState.DEFERRED and file.expired:
-        state = MessageState.EXPIRED
+    elif state is MessageState.DEFERRED and file.state not in (MessageState.SUBMITTED, MessageState.QUEUED):
+        # Since then the file expired, or was held or removed; why it expired is the last attempt's to say.
+        state = file.state
+        reason = reason if state is MessageState.EXPIRED else file.reason or reason
     return RecipientState(
         delivery.recipient, delivery.orig_to or delivery.recipient, state,
-        dsn=delivery.dsn, reason=delivery.reply_text, host=file.host, at=at,
+        dsn=delivery.dsn, reason=reason, host=file.host, at=at,
     )

@@ -16,6 +16,7 @@ from labctl.mail.logevent import (
     Held,
     NonDelivery,
     Queued,
+    Received,
     Rejected,
     Released,
     Removed,
@@ -48,10 +49,10 @@ class QueueFile:
     nrcpt: int = 0
     attempts: dict[tuple[str, str | None], Attempt] = field(default_factory=dict)
     notifications: list[tuple[datetime, NonDelivery]] = field(default_factory=list)
-    expired: bool = False
     closed: bool = False
+    requeued_as: QueueFile | None = None
     state: MessageState = MessageState.SUBMITTED
-    """What is true of the copies that nobody has tried to deliver yet."""
+    """What is true of the copies that are still in it."""
     reason: str | None = None
     dsn: str | None = None
     since: datetime | None = None
@@ -84,7 +85,6 @@ class QueueFile:
             case Discarded():
                 self._become(MessageState.DISCARDED, at, event.reason)
             case Expired():
-                self.expired = True
                 self._become(MessageState.EXPIRED, at, "returned to sender")
             case Rejected() if event.stage != "RCPT":
                 self._become(MessageState.REJECTED, at, str(event.reply))
@@ -127,6 +127,10 @@ class Journal:
         if not uses or uses[-1].closed:  # Postfix uses an id again once its message is gone
             uses.append(QueueFile(host, event.queue_id))
         uses[-1].add(at, event)
+        if isinstance(event, Received) and event.original_queue_id is not None:
+            before = self.last(host, event.original_queue_id)
+            if before is not None and before is not uses[-1]:
+                before.requeued_as = uses[-1]
 
     def _forget_oldest(self) -> None:
         (host, queue_id), _ = self._files.popitem(last=False)

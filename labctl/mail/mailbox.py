@@ -126,8 +126,11 @@ class ImapMailbox:
 
     def close(self) -> None:
         """Log out; a server that is gone by then does not matter."""
-        with suppress(OSError, IMAPClientError):
+        try:
             self._client.logout()
+        except (OSError, IMAPClientError):
+            with suppress(OSError):
+                self._client.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -163,10 +166,10 @@ class Pop3Mailbox:
         """
         where = f"pop3://{address}@{host}:{port}"
         with _translated(where, timeout):
-            client = (
-                poplib.POP3_SSL(host, port, timeout=timeout, context=laboratory_context())
+            client: poplib.POP3 = (
+                _Pop3Ssl(host, port, timeout=timeout, context=laboratory_context())
                 if tls == Tls.IMPLICIT
-                else poplib.POP3(host, port, timeout=timeout)
+                else _Pop3(host, port, timeout=timeout)
             )
             try:
                 if tls == Tls.STARTTLS:
@@ -236,6 +239,7 @@ class Pop3Mailbox:
             with _translated(self._where):
                 self._client.quit()
         except ServiceCommandFailed:
+            self._client.close()
             if self._marked:
                 raise
 
@@ -253,6 +257,26 @@ class Pop3Mailbox:
             self.commit()
         else:
             self.abandon()
+
+
+class _Greeted(poplib.POP3):
+    """poplib leaves the connection open when the server does not greet as it should."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().__init__(*args, **kwargs)
+        except BaseException:
+            with suppress(AttributeError):  # there was no connection yet
+                self.close()
+            raise
+
+
+class _Pop3(_Greeted):
+    pass
+
+
+class _Pop3Ssl(_Greeted, poplib.POP3_SSL):
+    pass
 
 
 @contextmanager

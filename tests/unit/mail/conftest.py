@@ -20,7 +20,10 @@ Script = Mapping[str, bytes]
 
 @dataclass
 class ScriptedServer:
-    """Answers each line by its first word in upper case; ``*`` is any other, ``.`` the end of a message."""
+    """Answers each line by the whole of it, or by its first or second word; ``.`` is the end of a message.
+
+    ``{tag}`` in an answer becomes the line's first word, as IMAP needs it.
+    """
 
     greeting: bytes
     script: Script
@@ -42,15 +45,16 @@ class ScriptedServer:
         for line in lines:
             text = line.decode("latin-1").rstrip("\r\n")
             self.lines.append(text)
-            verb = text.split(" ")[0].upper()
-            answer = self.script.get(text, self.script.get(verb, self.script.get("*", b"500 what?\r\n")))
+            words = text.upper().split(" ")
+            known = (self.script[key] for key in (text, *words[:2]) if key in self.script)
+            answer = next(known, b"500 what?\r\n").replace(b"{tag}", words[0].encode("latin-1"))
             if not self._answer(connection, answer, lines):
                 return
-            if verb == "DATA" and answer.startswith(b"354"):
+            if words[0] == "DATA" and answer.startswith(b"354"):
                 self.messages.append(b"".join(iter(lambda: next(lines), b".\r\n")))
                 if not self._answer(connection, self.script["."], lines):
                     return
-            if verb == "QUIT":
+            if words[0] == "QUIT":
                 return
 
     def _answer(self, connection: socket.socket, answer: bytes, lines: Iterator[bytes]) -> bool:

@@ -299,6 +299,39 @@ def test_held_is_waited_for_and_released_goes_on() -> None:
     assert state_of(delivery) is MessageState.QUEUED
 
 
+def test_a_deferred_message_can_be_held_or_deleted() -> None:
+    delivery = tracker()
+    feed(delivery, ALPHA, queued(A1) + attempt(A1, "bob@beta.test", "deferred", "refused", dsn="4.4.1"))
+
+    feed(delivery, ALPHA, [("postsuper", f"{A1}: placed on hold")])
+    assert state_of(delivery) is MessageState.HELD
+    feed(delivery, ALPHA, [("postsuper", f"{A1}: removed")])
+
+    (recipient,) = delivery.recipients
+    assert recipient.state is MessageState.UNKNOWN
+    assert recipient.reason == "removed from the queue by postsuper"
+
+
+def test_a_requeued_message_is_followed_to_its_new_queue_id() -> None:
+    delivery = tracker("bob@beta.test", "amy@alpha.test")
+    feed(
+        delivery,
+        ALPHA,
+        queued(A1, nrcpt=2)
+        + saved(A1, "amy@alpha.test")
+        + attempt(A1, "bob@beta.test", "deferred", "refused", dsn="4.4.1"),
+    )
+
+    feed(delivery, ALPHA, [("pickup", f"{A2}: uid=100 from=<a@alpha.test> orig_id={A1}"), *queued(A2)[1:]])
+    assert states(delivery) == {
+        "bob@beta.test": MessageState.QUEUED,
+        "amy@alpha.test": MessageState.DELIVERED,
+    }
+    feed(delivery, ALPHA, saved(A2, "bob@beta.test") + removed(A2))
+
+    assert state_of(delivery) is MessageState.DELIVERED
+
+
 @pytest.mark.parametrize(
     ("log", "state"),
     [

@@ -1,0 +1,212 @@
+"""The clients against scripted servers, for what no real daemon does to order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.errors import ServiceCommandFailed
+from labctl.mail.mailbox import ImapMailbox, Pop3Mailbox
+
+if TYPE_CHECKING:
+    from tests.unit.mail.conftest import ScriptedServer
+
+StartServer = Callable[[bytes, dict[str, bytes]], "ScriptedServer"]
+
+HANG_UP = b""
+SILENCE = b"..."
+BOUNCE = (Path(__file__).parents[2] / "data" / "dsn" / "dsn-06.eml").read_bytes().replace(b"\n", b"\r\n")
+HEADER = (
+    b"From: alice@alpha.test\r\nTo: bob@beta.test\r\nSubject: hello\r\nMessage-ID: <1@alpha.test>\r\n\r\n"
+)
+BOUNCE_HEADER = BOUNCE[: BOUNCE.index(b"\r\n\r\n") + 4]
+
+POP3 = {
+    "USER": b"+OK\r\n",
+    "PASS": b"+OK Logged in.\r\n",
+    "LIST": b"+OK 2 messages:\r\n1 120\r\n2 2830\r\n.\r\n",
+    "UIDL": b"+OK\r\n1 000000016b0566dc\r\n2 000000026b0566dc\r\n.\r\n",
+    "TOP 1 0": b"+OK\r\n" + HEADER + b".\r\n",
+    "TOP 2 0": b"+OK\r\n" + BOUNCE_HEADER + b".\r\n",
+    "TOP": b"+OK\r\n" + BOUNCE + b".\r\n",
+    "RETR 1": b"+OK\r\n" + HEADER + b"body\r\n.\r\n",
+    "RETR": b"+OK\r\n" + BOUNCE + b".\r\n",
+    "DELE": b"+OK Marked to be deleted.\r\n",
+    "QUIT": b"+OK Logging out, messages deleted.\r\n",
+}
+POP3_READY = b"+OK Dovecot ready.\r\n"
+IMAP_READY = b"* OK [CAPABILITY IMAP4rev1 UIDPLUS] Dovecot ready.\r\n"
+IMAP = {
+    "CAPABILITY": b"* CAPABILITY IMAP4rev1 UIDPLUS\r\n{tag} OK Completed\r\n",
+    "LOGIN": b"{tag} OK [CAPABILITY IMAP4rev1 UIDPLUS] Logged in\r\n",
+    "EXAMINE": b"* 1 EXISTS\r\n{tag} OK [READ-ONLY] Examine completed\r\n",
+    "LOGOUT": b"* BYE Logging out\r\n{tag} OK Logout completed.\r\n",
+}
+
+
+def open_pop3(server: ScriptedServer) -> Pop3Mailbox:
+    return Pop3Mailbox.open("127.0.0.1", server.port, "bob@beta.test", "bob", timeout=5)
+
+
+def test_a_pop3_listing_uses_top_and_retrieves_nothing(start_server: StartServer) -> None:
+    server = start_server(POP3_READY, POP3)
+
+    with open_pop3(server) as mailbox:
+        plain, bounce = mailbox.messages()
+
+    assert (plain.uid, plain.uidl, plain.size, plain.flags) == (1, "000000016b0566dc", 120, ())
+    assert (plain.from_, plain.to, plain.message_id) == (
+        "alice@alpha.test",
+        ("bob@beta.test",),
+        "<1@alpha.test>",
+    )
+    assert not plain.is_dsn
+    assert bounce.is_dsn
+    assert bounce.dsn is not None
+    assert bounce.dsn.recipients[0].status == "5.1.1"
+    assert not any(line.startswith(("RETR", "DELE")) for line in server.lines)
+
+
+def test_downloading_with_delete_is_committed_by_quit(start_server: StartServer) -> None:
+    server = start_server(POP3_READY, POP3)
+
+    with open_pop3(server) as mailbox:
+        messages = mailbox.download(delete=True)
+
+    assert len(messages) == 2
+    assert server.lines[-3:] == ["DELE 1", "DELE 2", "QUIT"]
+
+
+def test_an_error_before_the_end_of_the_session_loses_nothing(start_server: StartServer) -> None:
+    server = start_server(POP3_READY, POP3)
+
+    with suppress(KeyError), open_pop3(server) as mailbox:
+        mailbox.download(delete=True)
+        raise KeyError
+
+    assert server.lines[-1] == "DELE 2"
+    assert "QUIT" not in server.lines
+
+
+@pytest.mark.parametrize("answer", [HANG_UP, b"-ERR [SYS/TEMP] Some deleted messages not removed\r\n"])
+def test_a_deletion_that_is_not_confirmed_is_an_error(start_server: StartServer, answer: bytes) -> None:
+    server = start_server(POP3_READY, POP3 | {"QUIT": answer})
+
+    with pytest.raises(ServiceCommandFailed, match="can't be read"), open_pop3(server) as mailbox:
+        mailbox.download(delete=True)
+
+
+def test_a_failed_goodbye_after_reading_only_does_not_matter(start_server: StartServer) -> None:
+    server = start_server(POP3_READY, POP3 | {"QUIT": HANG_UP})
+
+    with open_pop3(server) as mailbox:
+        assert len(mailbox.messages()) == 2
+
+
+def test_a_whole_message_is_read_by_its_number(start_server: StartServer) -> None:
+    with open_pop3(start_server(POP3_READY, POP3)) as mailbox:
+        assert mailbox.content(1) == HEADER + b"body\r\n"
+        assert mailbox.content(3) is None
+
+
+@pytest.mark.parametrize("command", ["LIST", "UIDL", "TOP"])
+@pytest.mark.parametrize("answer", [HANG_UP, b"-ERR broken\r\n", b"+OK\r\n" + b"x" * 5000 + b"\r\n.\r\n"])
+def test_a_pop3_server_that_breaks_off_is_an_error(
+    start_server: StartServer, command: str, answer: bytes
+) -> None:
+    server = start_server(
+        POP3_READY, {key: POP3[key] for key in POP3 if key[:3] != "TOP"} | {command: answer}
+    )
+
+    with pytest.raises(ServiceCommandFailed, match=f"127.0.0.1:{server.port}"), open_pop3(server) as mailbox:
+        mailbox.messages()
+
+
+@pytest.mark.parametrize(
+    ("kind", "greeting", "script"),
+    [
+        (Pop3Mailbox, POP3_READY, POP3 | {"PASS": b"-ERR [AUTH] Authentication failed.\r\n"}),
+        (
+            ImapMailbox,
+            IMAP_READY,
+            IMAP | {"LOGIN": b"{tag} NO [AUTHENTICATIONFAILED] Authentication failed.\r\n"},
+        ),
+    ],
+)
+def test_a_wrong_password_is_an_error_that_says_so(
+    start_server: StartServer,
+    kind: type[ImapMailbox | Pop3Mailbox],
+    greeting: bytes,
+    script: dict[str, bytes],
+) -> None:
+    server = start_server(greeting, script)
+
+    with pytest.raises(ServiceCommandFailed) as caught:
+        kind.open("127.0.0.1", server.port, "bob@beta.test", "wrong", timeout=5)
+
+    assert "bob@beta.test" in caught.value.message
+    assert "the server refused the user name or password" in caught.value.message
+    assert caught.value.message.endswith("Authentication failed.")
+
+
+@pytest.mark.parametrize("kind", [ImapMailbox, Pop3Mailbox])
+def test_a_closed_port_is_an_error_with_the_next_step(
+    closed_port: int, kind: type[ImapMailbox | Pop3Mailbox]
+) -> None:
+    with pytest.raises(ServiceCommandFailed, match="connection refused") as caught:
+        kind.open("127.0.0.1", closed_port, "bob@beta.test", "bob")
+
+    assert caught.value.hint == "labctl status"
+
+
+@pytest.mark.parametrize("kind", [ImapMailbox, Pop3Mailbox])
+@pytest.mark.parametrize(
+    ("greeting", "seen"),
+    [(SILENCE, r"no answer within 0\.2 s"), (HANG_UP, "can't be read"), (b"?\r\n", "can't")],
+)
+def test_a_server_that_does_not_greet_is_an_error(
+    start_server: StartServer, kind: type[ImapMailbox | Pop3Mailbox], greeting: bytes, seen: str
+) -> None:
+    server = start_server(greeting, {})
+
+    with pytest.raises(ServiceCommandFailed, match=seen):
+        kind.open("127.0.0.1", server.port, "bob@beta.test", "bob", timeout=0.2)
+
+
+def test_an_imap_listing_examines_and_peeks(start_server: StartServer) -> None:
+    fetched = b"* 1 FETCH (UID 7 FLAGS (\\Seen) RFC822.SIZE 2830 BODY[HEADER] {%d}\r\n%s)\r\n" % (
+        len(BOUNCE_HEADER),
+        BOUNCE_HEADER,
+    )
+    script = IMAP | {
+        "UID": b"* SEARCH 7\r\n"
+        + fetched
+        + b"* 1 FETCH (UID 7 BODY[] {%d}\r\n%s)\r\n" % (len(BOUNCE), BOUNCE)
+        + b"{tag} OK Completed\r\n"
+    }
+    server = start_server(IMAP_READY, script)
+
+    with ImapMailbox.open("127.0.0.1", server.port, "bob@beta.test", "bob", timeout=5) as mailbox:
+        (message,) = mailbox.messages()
+
+    assert (message.uid, message.flags, message.size) == (7, ("\\Seen",), 2830)
+    assert message.dsn is not None
+    commands = [line.partition(" ")[2] for line in server.lines]
+    assert any(command.startswith("EXAMINE") for command in commands)
+    assert not any(command.startswith(("SELECT", "STORE")) for command in commands)
+    assert all("PEEK" in command for command in commands if "FETCH" in command)
+
+
+@pytest.mark.parametrize("answer", [HANG_UP, b"{tag} NO [SERVERBUG] Internal error\r\n", b"garbage\r\n"])
+def test_an_imap_server_that_breaks_off_is_an_error(start_server: StartServer, answer: bytes) -> None:
+    server = start_server(IMAP_READY, IMAP | {"UID": answer})
+
+    with (
+        pytest.raises(ServiceCommandFailed, match=f"127.0.0.1:{server.port}"),
+        ImapMailbox.open("127.0.0.1", server.port, "bob@beta.test", "bob", timeout=0.5) as mailbox,
+    ):
+        mailbox.messages()
