@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from labctl.engine import archive
 from labctl.engine.images import ensure, image_specs, outdated
@@ -31,6 +31,8 @@ class ImageRow:
 @dataclass(frozen=True, slots=True)
 class Images:
     """The images that labs need, and what a command did about them."""
+
+    SCHEMA: ClassVar = "labctl/images/v1"
 
     images: tuple[ImageRow, ...]
     built: tuple[str, ...] = ()

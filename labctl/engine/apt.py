@@ -82,7 +82,7 @@ def _first(uris: Iterable[str], ending: str, default: str) -> str:
 
 
 def _ask(argv: list[str], environ: Mapping[str, str]) -> str:
-    if shutil.which(argv[0], path=environ.get("PATH")) is None:
+    if shutil.which(argv[0], path=environ.get("PATH", "")) is None:
         return ""
     said = subprocess.run(
         argv, env=dict(environ), capture_output=True, text=True, errors="replace", check=False

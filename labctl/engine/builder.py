@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labctl.engine import apt, context, coredns
 from labctl.engine.children import TAIL, Children
-from labctl.engine.debian import Debian
+from labctl.engine.debian import MADE_TAG, Debian
 from labctl.engine.disk import room, says_full
 from labctl.engine.images import LABEL
 from labctl.errors import EngineError, ImageUnavailable
@@ -30,6 +30,7 @@ _PROXIES: Final = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_pr
 _ARGUMENTS: Final = re.compile(r"^\s*ARG\s+(.+)$", re.MULTILINE | re.IGNORECASE)
 _STEP: Final = re.compile(r"Step (\d+/\d+) : (.*)")
 _LAYER: Final = re.compile(r" ---> ([0-9a-f]{12})$")
+_CONTAINER: Final = re.compile(r" ---> Running in ([0-9a-f]{12})$")
 _PACKAGE: Final = re.compile(r"Setting up \S+")
 _STEP_WIDTH: Final = 120
 _SHOWN: Final = 8
@@ -37,11 +38,12 @@ _ENGINE_ROOT: Final = Path("/var/lib/docker")
 
 
 class Output:
-    """What a build has said so far: at which step it is, on which layer, and its last lines."""
+    """What a build has said so far: its step, its last layer, the container it runs in, its last lines."""
 
     def __init__(self) -> None:
         self.step = "the files it is made of"
         self.layer = ""
+        self.container = ""
         self.tail: deque[str] = deque(maxlen=TAIL)
 
     def take(self, line: str) -> str:
@@ -51,6 +53,9 @@ class Output:
             return f"step {match[1]}" if match[2].startswith(("RUN", "COPY")) else ""
         if match := _LAYER.match(line):
             self.layer = match[1]
+            return ""
+        if match := _CONTAINER.match(line):
+            self.container = match[1]
             return ""
         if line.strip():
             self.tail.append(line.strip())
@@ -66,13 +71,16 @@ class Builder:
         environ: The environment whose proxies, ``GOPROXY`` and ``TMPDIR`` hold for the build.
         may_install: Whether a missing mmdebstrap may be installed on this machine.
         progress: Told what is going on.
+        made_tag: What mmdebstrap makes gets this tag.
     """
 
     engine: Engine
     environ: Mapping[str, str]
     may_install: bool
     progress: Progress
-    children: Children = field(default_factory=Children)
+    made_tag: str = MADE_TAG
+    children: Children = field(default_factory=Children, init=False)
+    _outputs: list[Output] = field(default_factory=list, init=False)
 
     def build(self, specs: Sequence[ImageSpec], base: ImageSpec, reference: str | None) -> None:
         """Build images, and what they stand on where that is missing too.
@@ -85,6 +93,16 @@ class Builder:
             base: The image they stand on.
             reference: The Debian to build the base on; None leaves the choice.
         """
+        try:
+            self._build(specs, base, reference)
+        except OSError as exc:
+            directory = Path(self.environ.get("TMPDIR") or tempfile.gettempdir())
+            raise ImageUnavailable(
+                f"images can't be built in {room(directory)}: {exc.strerror}: {exc.filename}",
+                hint="name another directory: TMPDIR=/var/tmp labctl images build",
+            ) from exc
+
+    def _build(self, specs: Sequence[ImageSpec], base: ImageSpec, reference: str | None) -> None:
         settings = apt.of_machine(self.environ)
         with (
             tempfile.TemporaryDirectory(prefix="labctl-images-", dir=self.environ.get("TMPDIR")) as scratch,
@@ -110,7 +128,8 @@ class Builder:
                         job.result()
             except BaseException:
                 self.children.stop()
-                pool.shutdown(wait=False, cancel_futures=True)
+                for output in self._outputs:
+                    self._break_off(output)
                 raise
 
     def _compile(self, spec: ImageSpec, target: Path) -> Entry | None:
@@ -133,6 +152,7 @@ class Builder:
             scratch=scratch,
             may_install=self.may_install,
             progress=self.progress,
+            made_tag=self.made_tag,
         ).obtain(reference)
         self._image(spec, spec.entries(), self._arguments(debian, settings))
 
@@ -154,8 +174,7 @@ class Builder:
             self._image(spec, (*entries, binary), arguments)
         else:
             try:
-                entries = (*entries, coredns.certificates(self.environ))
-                self._image(spec, entries, arguments, dockerfile=coredns.STAGED)
+                self._image(spec, coredns.staged(entries, self.environ), arguments)
             finally:
                 self._remove_stages()
 
@@ -185,35 +204,38 @@ class Builder:
         spec: ImageSpec,
         entries: tuple[Entry, ...],
         arguments: Mapping[str, str],
-        *,
-        dockerfile: str = "Dockerfile",
     ) -> None:
         """Build one image; one that fails leaves neither a tag nor its layers."""
         subject = f"image {spec.name}"
         self.children.check()
         self.progress(subject, "building")
-        recipe = next(entry.content.decode() for entry in entries if entry.path == dockerfile)
+        recipe = next(entry.content.decode() for entry in entries if entry.path == "Dockerfile")
         asked = declared(recipe) | {name for name in arguments if name.lower() in _PROXIES}
         output = Output()
+        self._outputs.append(output)
         lines = self.engine.build(
             context.pack(entries),
             tag=spec.tag,
             labels={LABEL: spec.name},
             build_args={name: value for name, value in arguments.items() if name in asked},
-            dockerfile=dockerfile,
         )
         try:
             for line in lines:
-                self.children.check()
                 if news := output.take(line):
                     self.progress(subject, news)
+                if self.children.stopped:
+                    self._break_off(output)
         except EngineError as exc:
             self._remove_layer(output.layer)
+            self.children.check()
             raise _failure(subject, output, exc) from exc
-        except BaseException:
-            self._remove_layer(output.layer)
-            raise
         self.progress(subject, "built")
+
+    def _break_off(self, output: Output) -> None:
+        """End a build by taking away the container of its step: the engine then gives it up in good order."""
+        if output.container:
+            with suppress(EngineError):
+                self.engine.remove_container(output.container)
 
     def _remove_layer(self, layer: str) -> None:
         """Remove the last layer of a build that did not end, unless it is an image of its own."""

@@ -50,12 +50,12 @@ class Children:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
-        self._stopped = False
+        self.stopped = False
         self._alarms: list[threading.Event] = []
 
     def check(self) -> None:
         """Raise `Stopped` where the work was called off."""
-        if self._stopped:
+        if self.stopped:
             raise Stopped
 
     def wake(self) -> threading.Event:
@@ -63,7 +63,7 @@ class Children:
         event = threading.Event()
         with self._lock:
             self._alarms.append(event)
-            if self._stopped:
+            if self.stopped:
                 event.set()
         return event
 
@@ -121,7 +121,7 @@ class Children:
     def stop(self) -> None:
         """Call the work off: end all programs, and start no more."""
         with self._lock:
-            self._stopped = True
+            self.stopped = True
             running = list(self._running)
             for event in self._alarms:
                 event.set()

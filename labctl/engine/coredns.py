@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 BINARY: Final = "coredns"
 """The built program's name in the context of the image."""
 
-STAGED: Final = "Dockerfile.build"
-"""The Dockerfile that builds the program too."""
+BUILD_RECIPE: Final = "Dockerfile.build"
+"""The Dockerfile of an image that holds the program, built with Debian's Go, as /coredns."""
 
 STAGE_LABEL: Final = "labctl.stage"
 """Marks the image of the build stage, which nobody needs afterwards."""
 
-CERTIFICATES: Final = "ca-certificates.crt"
 GO_SETTINGS: Final = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOINSECURE")
 
 _PROXY: Final = "https://proxy.golang.org,direct"
+_FROM: Final = re.compile(r"^FROM (\S+)$", re.MULTILINE)
 _MODULE_NEEDS: Final = re.compile(r"^go (\d+)\.(\d+)", re.MULTILINE)
 _GO_SAYS: Final = re.compile(r"^go(\d+)\.(\d+)")
 _BUNDLES: Final = (
@@ -40,6 +40,7 @@ _BUNDLES: Final = (
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora and its kin
     "/etc/ssl/cert.pem",  # macOS
 )
+_RECIPES: Final = ("Dockerfile", BUILD_RECIPE)
 _SUBJECT: Final = "image dns"
 
 
@@ -53,7 +54,7 @@ class Go:
 
 def machine_go(module: Path, environ: Mapping[str, str]) -> Go | None:
     """Return this machine's Go where it is new enough for a module (its go.mod's ``go`` line), else None."""
-    program = shutil.which("go", path=environ.get("PATH"))
+    program = shutil.which("go", path=environ.get("PATH", ""))
     if program is None:
         return None
     said = subprocess.run(
@@ -121,14 +122,28 @@ def _failure(go: Go, scratch: Path, tail: tuple[str, ...]) -> ImageUnavailable:
     )
 
 
-def certificates(environ: Mapping[str, str]) -> Entry:
+def staged(entries: tuple[Entry, ...], environ: Mapping[str, str]) -> tuple[Entry, ...]:
+    """Return the context of the image with the build of the program as its first stage.
+
+    Args:
+        entries: The image's own context, with both recipes.
+        environ: Says where this machine's certificate authorities are.
+    """
+    recipes = {entry.path: entry.content.decode() for entry in entries if entry.path in _RECIPES}
+    stage = _FROM.sub(rf"FROM \1 AS build\nLABEL {STAGE_LABEL}=build", recipes[BUILD_RECIPE], count=1)
+    image = recipes["Dockerfile"].replace(f"COPY {BINARY} ", f"COPY --from=build /{BINARY} ")
+    others = (entry for entry in entries if entry.path not in _RECIPES)
+    return (Entry("Dockerfile", f"{stage}\n{image}".encode()), _certificates(environ), *others)
+
+
+def _certificates(environ: Mapping[str, str]) -> Entry:
     """Return this machine's certificate authorities, for a build stage that has none of its own.
 
     A network whose proxy opens TLS has an authority of its own, which only the machine knows.
     """
     for candidate in (environ.get("SSL_CERT_FILE", ""), *_BUNDLES):
         if candidate and os.access(candidate, os.R_OK):
-            return Entry(CERTIFICATES, Path(candidate).read_bytes())
+            return Entry("ca-certificates.crt", Path(candidate).read_bytes())
     raise ImageUnavailable(
         f"image dns: this machine has no list of certificate authorities ({', '.join(_BUNDLES)}), and"
         " without one CoreDNS's modules can't be fetched",

@@ -47,6 +47,7 @@ class Debian:
         scratch: An empty directory for what is made on the way.
         may_install: Whether mmdebstrap may be installed on this machine.
         progress: Told what is going on.
+        made_tag: The tag of one that is made here.
     """
 
     engine: Engine
@@ -56,6 +57,7 @@ class Debian:
     scratch: Path
     may_install: bool
     progress: Progress
+    made_tag: str = MADE_TAG
 
     def obtain(self, reference: str | None) -> str:
         """Return what to build on: the reference, pulled if need be, or the tag of one made here.
@@ -67,8 +69,8 @@ class Debian:
         Raises:
             ImageUnavailable: Neither was to be had; the message tells both reasons.
         """
-        if reference is None and self.engine.image(MADE_TAG) is not None:
-            return MADE_TAG
+        if reference is None and self.engine.image(self.made_tag) is not None:
+            return self.made_tag
         wanted = with_tag(reference or REFERENCE)
         if self.engine.image(wanted) is not None:
             return wanted
@@ -76,9 +78,9 @@ class Debian:
         if not refusal:
             return wanted
         self.progress(_SUBJECT, f"{refusal}; making it from Debian's packages")
-        if self.engine.image(MADE_TAG) is None:
+        if self.engine.image(self.made_tag) is None:
             self._make(refusal)
-        return MADE_TAG
+        return self.made_tag
 
     def _pull(self, reference: str) -> str:
         """Pull, and return why that failed; "" where it did not.
@@ -108,7 +110,7 @@ class Debian:
         return self._program("mmdebstrap") or self._can_install()
 
     def _program(self, name: str) -> bool:
-        return shutil.which(name, path=self.environ.get("PATH")) is not None
+        return shutil.which(name, path=self.environ.get("PATH", "")) is not None
 
     def _can_install(self) -> bool:
         return self.may_install and os.geteuid() == 0 and self._program("apt-get")
@@ -128,7 +130,7 @@ class Debian:
             raise self._failure(finished, refusal)
         self.progress(_SUBJECT, "handing it to the engine")
         self.engine.import_image(
-            rootfs, tag=MADE_TAG, changes=('CMD ["/bin/sh"]', "LABEL labctl.image=debian")
+            rootfs, tag=self.made_tag, changes=('CMD ["/bin/sh"]', "LABEL labctl.image=debian")
         )
         rootfs.unlink()
 
