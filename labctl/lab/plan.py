@@ -179,7 +179,7 @@ class Planner:
             case _ if target == _MAIN_CF:
                 return with_settings(content, {name: pair.lab for name, pair in self.lab.clock.items()})
             case _ if target == _USERS:
-                lines = [f"{each.address}:{{PLAIN}}{each.password}" for each in self._accounts_of(service)]
+                lines = [f"{each.address}:{{PLAIN}}{each.password}::::::" for each in self._accounts_of(service)]
             case _ if target == _MAILBOXES:
                 lines = [f"{each.address} OK" for each in self._accounts_of(service)]
             case _:
