@@ -1,0 +1,127 @@
+"""What the kernel can do that faults need: tried, not guessed from its version."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from labctl.engine import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from labctl.engine.endpoint import Endpoint
+    from labctl.engine.machine import Machine
+
+_FILTER: Final = """
+add table ip labctl_probe
+add chain ip labctl_probe input { type filter hook input priority 0; }
+add rule ip labctl_probe input ct state established,related accept
+add rule ip labctl_probe input ip saddr 203.0.113.53 tcp dport 25 drop
+add rule ip labctl_probe input reject with icmp type host-unreachable
+"""
+"""A filter of the kind that labs and faults set: connection tracking, drop and reject."""
+
+_NFTABLES: Final = ("sh", "-c", f"nft -f - <<'END'\n{_FILTER}END\n")
+_NETEM: Final = ("sh", "-c", "tc qdisc add dev lo root netem delay 1ms")
+
+_NO_PROGRAM: Final = 127
+_LIFETIME: Final = "60"
+"""Seconds after which a probe's container ends by itself, should labctl be killed."""
+
+
+class Ability(StrEnum):
+    """Whether the kernel can do something."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of trying; `said` are the words of whoever refused."""
+
+    ability: Ability
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What was tried: packet filters by nftables, and latency and loss by netem."""
+
+    nftables: Finding
+    netem: Finding
+    where: str
+
+
+def on_machine(machine: Machine) -> Abilities:
+    """Try it in a network namespace that is thrown away; without root in one of a user's own."""
+    unshare = ["unshare", "--net"] if machine.is_root else ["unshare", "--map-root-user", "--net"]
+    entered = machine.run([*unshare, "true"])
+    if entered.returncode:
+        unknown = Finding(Ability.UNKNOWN, entered.stderr.strip())
+        return Abilities(unknown, unknown, "nowhere")
+
+    def run(argv: Sequence[str]) -> tuple[int, str]:
+        done = machine.run([*unshare, *argv])
+        return done.returncode, done.stdout + done.stderr
+
+    return Abilities(_try(run, _NFTABLES), _try(run, _NETEM), "in a network namespace of its own")
+
+
+def in_container(endpoint: Endpoint, image: str) -> Abilities:
+    """Try it as a fault does: by a command in a container that has NET_ADMIN.
+
+    Args:
+        endpoint: The engine.
+        image: An image that holds ``nft`` and ``tc``, as those of labs do.
+
+    Raises:
+        EngineError: The container can't be started, which is a finding of its own.
+    """
+    with _container(endpoint, image) as container:
+
+        def run(argv: Sequence[str]) -> tuple[int, str]:
+            return _execute(endpoint, container, argv)
+
+        return Abilities(_try(run, _NFTABLES), _try(run, _NETEM), "in a container")
+
+
+def _try(run: Callable[[Sequence[str]], tuple[int, str]], argv: Sequence[str]) -> Finding:
+    exit_code, said = run(argv)
+    words = " ".join(said.split())
+    if exit_code == 0:
+        return Finding(Ability.YES)
+    return Finding(Ability.UNKNOWN if exit_code == _NO_PROGRAM else Ability.NO, words)
+
+
+@contextmanager
+def _container(endpoint: Endpoint, image: str) -> Iterator[str]:
+    created = wire.call(
+        endpoint,
+        "POST",
+        "/containers/create",
+        {
+            "Image": image,
+            "Entrypoint": ["sleep", _LIFETIME],
+            "Cmd": [],
+            "HostConfig": {"NetworkMode": "none", "CapAdd": ["NET_ADMIN"], "AutoRemove": True, "Init": True},
+        },
+    )
+    container: str = created["Id"]
+    try:
+        wire.call(endpoint, "POST", f"/containers/{container}/start")
+        yield container
+    finally:
+        wire.call(endpoint, "DELETE", f"/containers/{container}?force=1")
+
+
+def _execute(endpoint: Endpoint, container: str, argv: Sequence[str]) -> tuple[int, str]:
+    asked = {"Cmd": list(argv), "Tty": True, "AttachStdout": True, "AttachStderr": True}
+    execution = wire.call(endpoint, "POST", f"/containers/{container}/exec", asked)["Id"]
+    said = wire.call(endpoint, "POST", f"/exec/{execution}/start", {"Detach": False, "Tty": True})
+    exit_code: int = wire.get_json(endpoint, f"/exec/{execution}/json")["ExitCode"]
+    return exit_code, str(said or "")

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.commands.doctor import Check, State, doctor
+from labctl.commands.engine import engine_status
+from labctl.engine import record
+from labctl.engine.machine import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from labctl.engine.endpoint import Endpoint
+    from labctl.engine.protocol import Engine
+
+
+class Kernel:
+    """A machine's ``unshare``, with a kernel that can do what it is told to."""
+
+    def __init__(self, **refusals: tuple[int, str]) -> None:
+        self.refusals = refusals
+        self.calls: list[tuple[str, ...]] = []
+
+    def __call__(
+        self, argv: Sequence[str], *, stdin: str = "", environ: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        del stdin, environ
+        self.calls.append(tuple(argv))
+        program = next((each for each in ("nft", "tc") if each in argv[-1]), argv[0])
+        code, said = self.refusals.get(program, (0, ""))
+        return subprocess.CompletedProcess(argv, code, "", said)
+
+
+def examine(
+    root: Path, kernel: Kernel | None = None, *, uid: int = 0, environ: Mapping[str, str] | None = None
+) -> dict[str, Check]:
+    def connect(_: Endpoint) -> Engine:
+        pytest.fail("there is no engine to connect to")
+
+    machine = Machine(root=root, uid=uid, run=kernel or Kernel())
+    return {each.id: each for each in doctor(environ or {}, root, connect, machine=machine).checks}
+
+
+def test_without_an_engine_the_machine_is_examined_all_the_same(tmp_path: Path) -> None:
+    checks = examine(tmp_path)
+    assert checks["engine"].state is State.FAILED
+    assert {"disk", "subnets", "addresses", "iptables", "nftables", "netem"} <= set(checks)
+    assert not {"engine-version", "storage", "images"} & set(checks)
+
+
+def test_whatever_is_not_well_has_a_cure_and_what_is_well_has_none(tmp_path: Path) -> None:
+    refusals = {"nft": (1, "refused"), "tc": (1, "refused")}
+    checks = examine(tmp_path, Kernel(**refusals)).values()
+    assert {each.state for each in checks} == set(State)
+    assert all(bool(each.cure) == (each.state is not State.OK) for each in checks)
+
+
+def test_root_on_debian_is_told_how_to_get_an_engine(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/os-release").write_text("ID=debian\n")
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/bin/apt-get").touch(mode=0o755)
+    assert examine(tmp_path)["engine"].cure == "labctl up --yes"
+    assert examine(tmp_path, uid=1000)["engine"].cure == "sudo labctl up --yes"
+
+
+def test_an_ordered_engine_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    check = examine(tmp_path, environ={"DOCKER_HOST": "unix:///absent.sock"})["engine"]
+    assert "unix:///absent.sock (DOCKER_HOST)" in check.text
+    assert check.cure is not None
+    assert "unset DOCKER_HOST" in check.cure
+
+
+def test_an_engine_on_another_machine_is_a_finding_too(tmp_path: Path) -> None:
+    check = examine(tmp_path, environ={"DOCKER_HOST": "tcp://192.0.2.9:2375"})["engine"]
+    assert check.state is State.FAILED
+    assert "on another machine" in check.text
+
+
+def test_a_kernel_without_netem_lacks_faults_of_latency_and_loss_only(tmp_path: Path) -> None:
+    checks = examine(tmp_path, Kernel(tc=(2, "Error: Specified qdisc kind is unknown.\n")))
+    assert checks["netem"].state is State.WARNING
+    assert "faults of latency and loss are not available, all others are" in checks["netem"].text
+    assert "qdisc kind is unknown" in checks["netem"].text
+    assert checks["nftables"].state is State.OK
+
+
+def test_what_could_not_be_tried_is_unknown(tmp_path: Path) -> None:
+    checks = examine(tmp_path, Kernel(unshare=(1, "unshare: Operation not permitted")), uid=1000)
+    for name in ("nftables", "netem"):
+        assert checks[name].state is State.WARNING
+        assert "unknown" in checks[name].text
+        assert "Operation not permitted" in checks[name].text
+
+
+def test_without_its_tool_an_ability_is_unknown(tmp_path: Path) -> None:
+    assert "is unknown" in examine(tmp_path, Kernel(nft=(127, "sh: 1: nft: not found")))["nftables"].text
+
+
+def test_users_try_it_in_a_namespace_of_their_own(tmp_path: Path) -> None:
+    kernel = Kernel()
+    examine(tmp_path, kernel, uid=1000)
+    assert all("--map-root-user" in each for each in kernel.calls)
+
+
+def test_a_machine_that_owns_an_address_of_a_lab_is_told_which(tmp_path: Path) -> None:
+    (tmp_path / "proc/net").mkdir(parents=True)
+    (tmp_path / "proc/net/fib_trie").write_text("Local:\n  |-- 203.0.113.10\n     /32 host LOCAL\n")
+    check = examine(tmp_path)["addresses"]
+    assert check.state is State.FAILED
+    assert "203.0.113.10" in check.text
+
+
+def test_a_neighbour_of_a_labs_addresses_is_no_trouble(tmp_path: Path) -> None:
+    (tmp_path / "proc/net").mkdir(parents=True)
+    (tmp_path / "proc/net/fib_trie").write_text("Local:\n  |-- 192.0.2.2\n     /32 host LOCAL\n")
+    assert examine(tmp_path)["addresses"].state is State.OK
+
+
+def test_dockerd_without_iptables_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "usr/sbin").mkdir(parents=True)
+    (tmp_path / "usr/sbin/dockerd").touch(mode=0o755)
+    assert examine(tmp_path)["iptables"].cure == "apt-get install iptables"
+
+
+def test_an_engine_that_labctl_started_and_that_stopped_is_told(tmp_path: Path) -> None:
+    machine = Machine(root=tmp_path)
+    (tmp_path / "usr/sbin").mkdir(parents=True)
+    (tmp_path / "usr/sbin/dockerd").touch(mode=0o755)
+    record.write(machine, record.Record(at="", started_by="labctl", pid=2**22 + 1))
+    check = examine(tmp_path)["daemon"]
+    assert (check.state, check.cure) == (State.WARNING, "labctl engine start")
+
+
+def test_an_interrupted_installation_is_told(tmp_path: Path) -> None:
+    record.write(Machine(root=tmp_path), record.Record(at="", packages_before=("bash",)))
+    check = examine(tmp_path)["daemon"]
+    assert "interrupted" in check.text
+    assert check.cure == "labctl up --yes"
+
+
+def test_a_record_that_can_not_be_read_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/labctl").mkdir(parents=True)
+    (tmp_path / "var/lib/labctl/engine.json").write_text("[")
+    assert examine(tmp_path)["daemon"].state is State.FAILED
+
+
+def test_the_engine_report_of_a_machine_without_one_is_absent(tmp_path: Path) -> None:
+    report = engine_status({"DOCKER_HOST": "tcp://192.0.2.9:2375"}, tmp_path, machine=Machine(root=tmp_path))
+    assert (report.state, report.version, report.endpoint, report.installed_by_labctl) == (
+        "absent",
+        None,
+        None,
+        False,
+    )

@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import socketserver
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labctl.engine import wire
+from labctl.engine.endpoint import Answer, Endpoint, find, look, look_around, ordered
+from labctl.engine.machine import Machine
+from labctl.errors import EngineError, EngineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PONG = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK"
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A short path: that of a Unix socket has at most 107 bytes."""
+    directory = Path(tempfile.mkdtemp(prefix="lab-"))
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def machine(home: Path) -> Machine:
+    (home / "var/run").mkdir(parents=True)
+    return Machine(root=home, uid=1000)
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+
+@contextmanager
+def engine_at(path: Path, reply: bytes = PONG) -> Iterator[None]:
+    """A server on a Unix socket that answers every request alike."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(reply)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _Server(str(path), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def write_context(home: Path, name: str, host: str, *, skip_verify: bool = False) -> Path:
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    meta = home / ".docker/contexts/meta" / digest / "meta.json"
+    meta.parent.mkdir(parents=True)
+    content = {"Name": name, "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": skip_verify}}}
+    meta.write_text(json.dumps(content))
+    return home / ".docker/contexts/tls" / digest / "docker"
+
+
+def test_the_socket_of_docker_engine_is_found(home: Path, machine: Machine) -> None:
+    path = home / "var/run/docker.sock"
+    with engine_at(path):
+        assert find({}, home, machine=machine) == Endpoint(f"unix://{path}")
+
+
+@pytest.mark.parametrize(
+    "place", ["run/user/1000/docker.sock", ".docker/run/docker.sock", ".docker/desktop/docker.sock"]
+)
+def test_rootless_engines_and_those_of_docker_desktop_are_found(
+    home: Path, machine: Machine, place: str
+) -> None:
+    with engine_at(home / place):
+        assert find({}, home, machine=machine).url == f"unix://{home / place}"
+
+
+def test_the_runtime_directory_may_be_elsewhere(home: Path, machine: Machine) -> None:
+    with engine_at(home / "x/docker.sock"):
+        endpoint = find({"XDG_RUNTIME_DIR": str(home / "x")}, home, machine=machine)
+    assert endpoint.url == f"unix://{home}/x/docker.sock"
+
+
+def test_docker_host_is_an_order_and_no_other_engine_is_tried(home: Path, machine: Machine) -> None:
+    with engine_at(home / "var/run/docker.sock"), pytest.raises(EngineUnavailable) as caught:
+        find({"DOCKER_HOST": f"unix://{home}/absent.sock"}, home, machine=machine)
+    assert [each["ordered_by"] for each in caught.value.detail["looked"]] == ["DOCKER_HOST"]
+    assert "absent.sock" in caught.value.message
+
+
+def test_an_order_that_does_not_answer_is_no_vacancy(home: Path, machine: Machine) -> None:
+    assert not look_around({"DOCKER_HOST": f"unix://{home}/no.sock"}, home, machine=machine).vacant
+
+
+def test_a_machine_without_any_engine_is_vacant(home: Path, machine: Machine) -> None:
+    assert look_around({}, home, machine=machine).vacant
+
+
+def test_the_error_names_every_place_that_was_looked_at(home: Path, machine: Machine) -> None:
+    with pytest.raises(EngineUnavailable) as caught:
+        find({}, home, machine=machine)
+    looked = [each["url"] for each in caught.value.detail["looked"]]
+    assert len(looked) == 4
+    assert all(url in caught.value.message for url in looked)
+
+
+def test_docker_host_goes_before_a_context(home: Path) -> None:
+    write_context(home, "other", "unix:///other.sock")
+    environ = {"DOCKER_HOST": "unix:///mine.sock", "DOCKER_CONTEXT": "other"}
+    assert ordered(environ, home) == Endpoint("unix:///mine.sock", ordered_by="DOCKER_HOST")
+
+
+def test_a_context_is_ordered_by_the_environment(home: Path) -> None:
+    write_context(home, "other", "unix:///other.sock")
+    endpoint = ordered({"DOCKER_CONTEXT": "other"}, home)
+    assert endpoint == Endpoint("unix:///other.sock", ordered_by="docker context other")
+
+
+def test_a_context_is_ordered_by_the_configuration(home: Path) -> None:
+    write_context(home, "desktop-linux", "unix:///desktop.sock")
+    (home / ".docker/config.json").write_text('{"currentContext": "desktop-linux"}')
+    endpoint = ordered({}, home)
+    assert endpoint is not None
+    assert endpoint.url == "unix:///desktop.sock"
+
+
+def test_the_environment_may_take_the_configuration_back(home: Path) -> None:
+    write_context(home, "other", "unix:///other.sock")
+    (home / ".docker/config.json").write_text('{"currentContext": "other"}')
+    assert ordered({"DOCKER_CONTEXT": "default"}, home) is None
+
+
+def test_the_configuration_may_be_elsewhere(home: Path) -> None:
+    write_context(home, "other", "unix:///other.sock")
+    (home / ".docker").rename(home / "elsewhere")
+    endpoint = ordered({"DOCKER_CONTEXT": "other", "DOCKER_CONFIG": str(home / "elsewhere")}, home)
+    assert endpoint is not None
+
+
+@pytest.mark.parametrize("environ", [{}, {"DOCKER_HOST": ""}, {"DOCKER_CONTEXT": "default"}])
+def test_without_a_choice_there_is_no_order(home: Path, environ: dict[str, str]) -> None:
+    (home / ".docker").mkdir()
+    (home / ".docker/config.json").write_text('{"auths": {}}')
+    assert ordered(environ, home) is None
+
+
+def test_a_context_that_does_not_exist_is_named(home: Path) -> None:
+    with pytest.raises(EngineUnavailable, match="docker context gone") as caught:
+        ordered({"DOCKER_CONTEXT": "gone"}, home)
+    assert caught.value.hint == "docker context use default"
+
+
+def test_a_configuration_that_is_no_json_is_not_passed_over(home: Path) -> None:
+    (home / ".docker").mkdir()
+    (home / ".docker/config.json").write_text("{")
+    with pytest.raises(EngineUnavailable, match=r"config\.json"):
+        ordered({}, home)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+def test_any_json_is_a_configuration_without_an_order_unless_it_names_a_context(content: object) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "config.json").write_text(json.dumps(content))
+        named = isinstance(content, dict) and content.get("currentContext") not in {None, "", "default"}
+        if not named:
+            assert ordered({"DOCKER_CONFIG": name}, Path(name)) is None
+
+
+def test_the_certificates_of_docker_host_are_found(home: Path) -> None:
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (home / name).touch()
+    environ = {
+        "DOCKER_HOST": "tcp://127.0.0.1:2376",
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": str(home),
+    }
+    endpoint = ordered(environ, home)
+    assert endpoint is not None
+    assert endpoint.tls is not None
+    assert (endpoint.tls.ca, endpoint.tls.cert, endpoint.tls.key, endpoint.tls.verify) == (
+        home / "ca.pem",
+        home / "cert.pem",
+        home / "key.pem",
+        True,
+    )
+
+
+def test_the_certificates_of_a_context_are_found(home: Path) -> None:
+    tls = write_context(home, "secure", "tcp://127.0.0.1:2376", skip_verify=True)
+    tls.mkdir(parents=True)
+    (tls / "ca.pem").touch()
+    endpoint = ordered({"DOCKER_CONTEXT": "secure"}, home)
+    assert endpoint is not None
+    assert endpoint.tls is not None
+    assert (endpoint.tls.ca, endpoint.tls.cert, endpoint.tls.verify) == (tls / "ca.pem", None, False)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("tcp://192.0.2.1:2375", "is on another machine"),
+        ("tcp://docker.example:2376", "is on another machine"),
+        ("192.0.2.1:2375", "is on another machine"),
+        ("ssh://somebody@docker.example", "is reached by ssh"),
+        ("npipe:////./pipe/docker_engine", "is no URL of a kind"),
+        ("/var/run/docker.sock", "is no URL of a kind"),
+        ("tcp://[::1", "is no URL of an engine"),
+        ("tcp://127.0.0.1:port", "is no URL of an engine"),
+    ],
+)
+def test_an_engine_that_labs_can_not_be_on_is_refused_with_the_reason(
+    home: Path, url: str, reason: str
+) -> None:
+    with pytest.raises(EngineUnavailable, match=reason) as caught:
+        find({"DOCKER_HOST": url}, home)
+    assert url in caught.value.message
+    assert caught.value.hint == "unset DOCKER_HOST"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_any_docker_host_is_an_order_or_an_error_of_ours(url: str) -> None:
+    try:
+        look_around({"DOCKER_HOST": f"npipe://{url}"}, Path("/nonexistent"))
+    except EngineUnavailable as exc:
+        assert exc.hint == "unset DOCKER_HOST"  # noqa: PT017  # either outcome is right, silence is not
+    else:
+        pytest.fail("a pipe of Windows was taken for an engine")
+
+
+def test_a_tcp_engine_on_loopback_is_asked(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(4096)
+                client.sendall(PONG)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        endpoint = find({"DOCKER_HOST": f"tcp://127.0.0.1:{port}"}, home)
+        thread.join()
+    assert endpoint.ordered_by == "DOCKER_HOST"
+
+
+def test_a_socket_that_nobody_listens_at_is_absent(home: Path) -> None:
+    path = home / "stale.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+    assert look(Endpoint(f"unix://{path}")).answer is Answer.ABSENT
+
+
+def test_an_engine_that_says_nothing_is_silent(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "ANSWER_TIMEOUT", 0.05)
+    path = home / "hung.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        assert look(Endpoint(f"unix://{path}")).answer is Answer.SILENT
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\noops",
+        b"220 mx.alpha.test ESMTP\r\n",
+        b"",
+    ],
+)
+def test_whoever_does_not_answer_as_an_engine_does_is_silent(home: Path, reply: bytes) -> None:
+    with engine_at(home / "odd.sock", reply):
+        assert look(Endpoint(f"unix://{home}/odd.sock")).answer is Answer.SILENT
+
+
+def test_an_engine_that_does_not_answer_is_not_replaced(home: Path, machine: Machine) -> None:
+    with engine_at(home / "var/run/docker.sock", b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"):
+        search = look_around({}, home, machine=machine)
+    assert not search.vacant
+    assert "restart" in search.error().hint
+
+
+def test_without_permission_the_hint_is_to_join_the_group(home: Path, machine: Machine) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("nothing is forbidden to root: see the test in a child process")
+    path = home / "var/run/docker.sock"
+    with engine_at(path):
+        path.chmod(0)
+        search = look_around({}, home, machine=machine)
+    assert search.error().hint.startswith("sudo usermod -aG docker $USER")
+
+
+def test_root_without_its_powers_is_told_to_join_the_group(home: Path, machine: Machine) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    path = home / "var/run/docker.sock"
+    with engine_at(path):
+        path.chmod(0o600)
+        home.chmod(0o755)
+        read_end, write_end = os.pipe()
+        if (child := os.fork()) == 0:
+            try:
+                os.setresuid(65534, 65534, 65534)
+                search = look_around({}, home, machine=machine)
+                error = search.error()
+                os.write(write_end, f"{search.vacant} {error.hint} | {error.message}".encode())
+            finally:
+                os._exit(0)
+        os.close(write_end)
+        os.waitpid(child, 0)
+        with os.fdopen(read_end) as said:
+            words = said.read()
+    assert words.startswith("False sudo usermod -aG docker $USER, then log in again")
+    assert "permission denied" in words
+
+
+def test_a_refusal_of_the_engine_is_an_error_with_its_words(home: Path) -> None:
+    with (
+        engine_at(home / "s", b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nno such x"),
+        pytest.raises(EngineError, match="no such x"),
+    ):
+        wire.get_json(Endpoint(f"unix://{home}/s"), "/x")
+
+
+def test_an_engine_that_went_away_is_unavailable(home: Path) -> None:
+    with pytest.raises(EngineUnavailable, match="stopped answering at GET /info"):
+        wire.get_json(Endpoint(f"unix://{home}/gone"), "/info")
