@@ -1,0 +1,235 @@
+"""Networks and containers of the engine in memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from labctl.engine.fake.box import ALIVE, Box, Log
+from labctl.engine.fake.images import Images
+from labctl.engine.fake.memory import carries
+from labctl.engine.model import Container, ContainerState, ExecResult, LogLine, Network, PublishedPort
+from labctl.errors import EngineError, NameInUse, NoSuchObject, SubnetInUse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from labctl.engine.fake.memory import Call
+    from labctl.engine.model import ContainerSpec, File, NetworkSpec
+
+Execute: TypeAlias = Callable[[Container, Sequence[str]], ExecResult]
+Publish: TypeAlias = Callable[["ContainerSpec", PublishedPort], int]
+
+_HINT: Final = "labctl doctor"
+
+
+class Containers(Images):
+    """The part of `labctl.engine.protocol.Engine` about networks and containers."""
+
+    answer: Execute
+    """Answers commands inside containers."""
+
+    def __init__(self, hook: Callable[[Call], None]) -> None:
+        super().__init__(hook)
+        self._networks: dict[str, Network] = {}
+        self._boxes: dict[str, Box] = {}
+        free = itertools.count(49153)
+        self.publish: Publish = lambda _spec, _port: next(free)
+
+    def _called(self, method: str, subject: str = "") -> None:
+        """Record a call, and by its name the container that it gave the id of."""
+        first, space, rest = subject.partition(" ")
+        with self._changed:
+            boxes = self._boxes.values()
+            named = next((box.spec.name for box in boxes if box.container.id == first), first)
+        super()._called(method, f"{named}{space}{rest}")
+
+    def say(self, name: str, *texts: str, at: datetime | None = None) -> None:
+        """Append lines to a container's log, as its processes would."""
+        with self._changed:
+            self._box(name).log.extend(LogLine(at or datetime.now(UTC), text) for text in texts)
+            self._changed.notify_all()
+
+    def end(self, name: str, exit_code: int = 0) -> None:
+        """End a container's first process, as it would by itself."""
+        with self._changed:
+            self._turn(self._box(name), ContainerState.EXITED, exit_code)
+
+    def networks(self, labels: Mapping[str, str]) -> tuple[Network, ...]:
+        """See `Engine.networks`."""
+        self._called("networks")
+        with self._changed:
+            return tuple(each for each in self._networks.values() if carries(each.labels, labels))
+
+    def create_network(self, spec: NetworkSpec) -> str:
+        """See `Engine.create_network`."""
+        self._called("create_network", spec.name)
+        with self._changed:
+            if spec.name in self._networks:
+                raise NameInUse(f"network with name {spec.name} already exists", hint=_HINT)
+            for each in self._networks.values():
+                if any(spec.subnet.overlaps(subnet) for subnet in each.subnets):
+                    raise SubnetInUse(f"{spec.subnet} overlaps with network {each.name}", hint=_HINT)
+            network = Network(self._new_id(), spec.name, (spec.subnet,), dict(spec.labels))
+            self._networks[spec.name] = network
+            return network.id
+
+    def remove_network(self, name: str) -> None:
+        """See `Engine.remove_network`."""
+        self._called("remove_network", name)
+        with self._changed:
+            for each in [each for each in self._networks.values() if name in {each.id, each.name}]:
+                if any(box.alive and box.network_id == each.id for box in self._boxes.values()):
+                    raise EngineError(f"network {each.name} has active endpoints", hint=_HINT)
+                del self._networks[each.name]
+
+    def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
+        """See `Engine.containers`."""
+        self._called("containers")
+        with self._changed:
+            found = [box.container for box in self._boxes.values() if carries(box.spec.labels, labels)]
+        return tuple(replace(each, exit_code=None) for each in found)
+
+    def inspect(self, name: str) -> Container:
+        """See `Engine.inspect`."""
+        self._called("inspect", name)
+        with self._changed:
+            return self._box(name).container
+
+    def create_container(self, spec: ContainerSpec) -> str:
+        """See `Engine.create_container`; its network need not be there before it is started."""
+        self._called("create_container", spec.name)
+        with self._changed:
+            if spec.name in self._boxes:
+                raise NameInUse(f"the container name {spec.name} is already in use", hint=_HINT)
+            container = Container(
+                id=self._new_id(),
+                name=spec.name,
+                state=ContainerState.CREATED,
+                image_id=self._known(spec.image).id,
+                labels=dict(spec.labels),
+                created_at=datetime.now(UTC),
+                address=spec.address,
+            )
+            self._boxes[spec.name] = Box(container, spec)
+        return container.id
+
+    def start(self, name: str) -> None:
+        """See `Engine.start`."""
+        self._called("start", name)
+        with self._changed:
+            box = self._box(name)
+            network = self._networks.get(box.spec.network)
+            if network is None or box.network_id not in {"", network.id}:
+                raise NoSuchObject(f"network {box.network_id or box.spec.network} not found", hint=_HINT)
+            if not box.alive:
+                box.network_id = network.id
+                self._turn(box, ContainerState.RUNNING)
+
+    def stop(self, name: str, *, timeout: int) -> None:  # noqa: ARG002  # its process ends at once
+        """See `Engine.stop`."""
+        self._called("stop", name)
+        with self._changed:
+            if (box := self._box(name)).alive:
+                self._turn(box, ContainerState.EXITED, 0)
+
+    def pause(self, name: str) -> None:
+        """See `Engine.pause`."""
+        self._called("pause", name)
+        with self._changed:
+            self._turn(self._box(name, ContainerState.RUNNING), ContainerState.PAUSED)
+
+    def unpause(self, name: str) -> None:
+        """See `Engine.unpause`."""
+        self._called("unpause", name)
+        with self._changed:
+            self._turn(self._box(name, ContainerState.PAUSED), ContainerState.RUNNING)
+
+    def signal(self, name: str, signal: str) -> None:
+        """See `Engine.signal`; only KILL has an effect here."""
+        self._called("signal", f"{name} {signal}")
+        with self._changed:
+            box = self._box(name, *ALIVE)
+            if signal == "KILL":
+                self._turn(box, ContainerState.EXITED, 137)
+
+    def remove_container(self, name: str) -> None:
+        """See `Engine.remove_container`."""
+        self._called("remove_container", name)
+        with self._changed:
+            for box in [each for each in self._boxes.values() if name in {each.spec.name, each.container.id}]:
+                self._turn(box, ContainerState.REMOVING)
+                del self._boxes[box.spec.name]
+
+    def put_files(self, name: str, files: Sequence[File]) -> None:
+        """See `Engine.put_files`."""
+        self._called("put_files", name)
+        with self._changed:
+            self._box(name).files.update({file.path: file.content for file in files})
+
+    def get_file(self, name: str, path: str) -> bytes:
+        """See `Engine.get_file`."""
+        self._called("get_file", f"{name} {path}")
+        with self._changed:
+            content = self._box(name).files.get(path)
+        if content is None:
+            raise NoSuchObject(f"could not find the file {path} in container {name}", hint=_HINT)
+        return content
+
+    def changes(self, name: str) -> tuple[tuple[str, int], ...]:
+        """See `Engine.changes`: the files that were put there are new, their directories changed."""
+        self._called("changes", name)
+        with self._changed:
+            files = sorted(self._box(name).files)
+        parents = {path[:n] for path in files for n, sign in enumerate(path) if n and sign == "/"}
+        return (*((each, 0) for each in sorted(parents)), *((each, 1) for each in files))
+
+    def execute(self, name: str, argv: Sequence[str], *, user: str = "") -> ExecResult:  # noqa: ARG002  # nobody is anybody here
+        """See `Engine.execute`."""
+        self._called("execute", f"{name} {' '.join(argv)}")
+        with self._changed:
+            container = self._box(name, ContainerState.RUNNING).container
+        return self.answer(container, argv)
+
+    def attach(self, name: str, argv: Sequence[str]) -> int:
+        """See `Engine.attach`; the terminal stays untouched."""
+        self._called("attach", f"{name} {' '.join(argv)}")
+        with self._changed:
+            container = self._box(name, ContainerState.RUNNING).container
+        return self.answer(container, argv).exit_code
+
+    def logs(
+        self, name: str, *, since: datetime | None = None, tail: int | None = None, follow: bool = False
+    ) -> Log:
+        """See `Engine.logs`."""
+        self._called("logs", name)
+        with self._changed:
+            box = self._box(name)
+            first = 0 if tail is None else max(len(box.log) - tail, 0)
+            while since is not None and first < len(box.log) and box.log[first].at < since:
+                first += 1
+            return Log(box, first, self._changed, follow=follow)
+
+    def _box(self, name: str, *states: ContainerState) -> Box:
+        for box in self._boxes.values():
+            if name in {box.spec.name, box.container.id}:
+                if states and box.container.state not in states:
+                    raise EngineError(f"container {box.spec.name} is {box.container.state}", hint=_HINT)
+                return box
+        raise NoSuchObject(f"no such container: {name}", hint="labctl status")
+
+    def _turn(self, box: Box, state: ContainerState, exit_code: int | None = None) -> None:
+        """Change a container's state; its ports are published while it lives."""
+        published = box.container.published
+        if state not in ALIVE:
+            published = ()
+        elif not box.alive:
+            published = tuple(
+                replace(port, host_port=port.host_port or self.publish(box.spec, port))
+                for port in box.spec.published
+            )
+        box.container = replace(box.container, state=state, exit_code=exit_code, published=published)
+        self._changed.notify_all()

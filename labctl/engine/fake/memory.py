@@ -1,0 +1,58 @@
+"""What the parts of the engine in memory share: its lock, its record of calls, and its ids."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from labctl.engine.model import EngineVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Call(NamedTuple):
+    """One call of an engine's method, and what it was about: a name, a tag, or nothing."""
+
+    method: str
+    subject: str = ""
+
+
+class Memory:
+    """The part of `labctl.engine.protocol.Engine` about the engine itself.
+
+    Args:
+        hook: See `FakeEngine`.
+    """
+
+    def __init__(self, hook: Callable[[Call], None]) -> None:
+        self.calls: list[Call] = []
+        """All calls so far."""
+        self.hook = hook
+        self._changed = threading.Condition()
+        self._ids = itertools.count(1)
+
+    def version(self) -> EngineVersion:
+        """See `Engine.version`."""
+        self._called("version")
+        return EngineVersion("27.0.0", "1.46", "an engine in memory")
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._called("close")
+
+    def _called(self, method: str, subject: str = "") -> None:
+        """Record a call; no lock is held while the hook runs, so that it may call the engine itself."""
+        call = Call(method, subject)
+        with self._changed:
+            self.calls.append(call)
+        self.hook(call)
+
+    def _new_id(self) -> str:
+        return f"{next(self._ids):064x}"
+
+
+def carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Say whether an object has all the labels wanted; "" asks for presence only."""
+    return all(key in labels and value in {"", labels[key]} for key, value in wanted.items())
