@@ -76,10 +76,13 @@ def _queue(engine: Engine, host: Host) -> HostQueue:
 
 
 def _message_ids(engine: Engine, host: Host, queue_ids: list[str]) -> dict[str, str | None]:
-    """Look up the Message-IDs, which Postfix's own listing lacks; a message may leave the queue meanwhile."""
+    """Look up the Message-IDs, which Postfix's own listing lacks."""
     found: dict[str, str | None] = {}
-    for first in range(0, len(queue_ids), _AT_ONCE):
-        asked = queue_ids[first : first + _AT_ONCE]
+    while queue_ids:
+        asked = queue_ids[:_AT_ONCE]
         said = engine.execute(host.running_container().id, ["postcat", "-qeh", *asked])
         found.update(parse_headers(said.stdout.decode("utf-8", "replace")))
+        # postcat ends at the first message that has left the queue meanwhile: go on behind that one.
+        gone = next((n for n, each in enumerate(asked) if each not in found), len(asked))
+        queue_ids = queue_ids[gone + 1 :] if gone < len(asked) else queue_ids[len(asked) :]
     return found

@@ -20,6 +20,7 @@ from labctl.mail.state import MessageState, contradicts
 from labctl.mail.submission import submit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from labctl.engine.protocol import Engine
@@ -101,13 +102,14 @@ def send(
         tracker = DeliveryTracker(
             message_id,
             submission.queue_id,
-            mta.service,
+            mta.hostname,
             submission.recipients,
             refused=submission.refused,
         )
         state, seen = _first_state(submission), tracker.recipients
         if wait is not None and submission.accepted:
-            state = _watch(lines, tracker, wait, timeout)
+            hostnames = {host.service: host.hostname for host in there.hosts}
+            state = _watch(lines, hostnames, tracker, wait, timeout)
             seen = tracker.recipients
     return Sent(
         message_id=message_id,
@@ -166,6 +168,7 @@ def _first_state(submission: Submission) -> MessageState:
 
 def _watch(
     lines: queue.SimpleQueue[logs.Line | None],
+    hostnames: Mapping[str, str],
     tracker: DeliveryTracker,
     wanted: MessageState,
     timeout: float,
@@ -179,5 +182,5 @@ def _watch(
             return state
         if line is None:
             return state
-        tracker.feed(line.service, line.at.astimezone(UTC), event_of(line.text))
+        tracker.feed(hostnames[line.service], line.at.astimezone(UTC), event_of(line.text))
     return state
