@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
+from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.errors import InvalidLabFile
@@ -40,6 +43,12 @@ CLOCK_SETTINGS: Final = frozenset(
 """The settings of Postfix that a lab's clock may turn; postconf(5) describes each."""
 
 _DURATION: Final = re.compile(r"[0-9]+[smhdw]?")
+
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*@[A-Za-z0-9.-]+")
+"""What needs no quoting anywhere: neither in Dovecot's passwd-file nor in Postfix's tables."""
+
+_PASSWORD: Final = re.compile(r"[!-9;-~]+")
+"""Printable ASCII without the colon, which ends a field of a passwd-file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +138,11 @@ def parse(text: str, path: Path) -> LabDefinition:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:  # TOMLDecodeError, and what is too long or too deep
         said = re.search(r"at line (\d+)", str(exc))
         line = int(said[1]) if said else None
+        if "at end of document" in str(exc):
+            line = text.count("\n") + 1
         raise InvalidLabFile(f"is no TOML: {exc}", path=path, line=line, hint="https://toml.io") from exc
     return _Reader(text, path).definition(table)
 
@@ -140,7 +151,7 @@ class _Reader:
     """Reads one file's tables, and knows where in it to point."""
 
     def __init__(self, text: str, path: Path) -> None:
-        self._lines = text.splitlines()
+        self._lines = text.split("\n")
         self._path = path
 
     def definition(self, table: dict[str, Any]) -> LabDefinition:
@@ -152,16 +163,22 @@ class _Reader:
         lab_id = self._text(table, "id", "the file")
         if not NAME_PATTERN.fullmatch(lab_id):
             raise self._wrong("id", f"id {lab_id!r}: expected lower-case letters, digits and hyphens")
+        accounts = tuple(self._account(each) for each in self._tables(table, "accounts"))
+        editable = tuple(self._editable(each) for each in self._tables(table, "editable"))
         checks = tuple(self._check(each) for each in self._tables(table, "checks"))
         self._needs_exist(checks)
+        self._distinct("account", (each.address for each in accounts))
+        self._distinct("editable path", (each.path for each in editable))
+        self._distinct("editable target", (f"{each.service}:{each.target}" for each in editable))
+        self._distinct("check", (each.id for each in checks))
         return LabDefinition(
             id=lab_id,
             title=self._text(table, "title", "the file"),
             topology=self._text(table, "topology", "the file"),
             directory=self._path.parent,
             clock=self._clock(table.get("clock", {})),
-            accounts=tuple(self._account(each) for each in self._tables(table, "accounts")),
-            editable=tuple(self._editable(each) for each in self._tables(table, "editable")),
+            accounts=accounts,
+            editable=editable,
             grading=self._grading(table["grading"]) if "grading" in table else None,
             checks=checks,
         )
@@ -184,19 +201,22 @@ class _Reader:
     def _account(self, table: dict[str, Any]) -> Account:
         self._only(table, {"address", "password"}, "[[accounts]]")
         address = self._text(table, "address", "[[accounts]]")
-        local, at, domain = address.partition("@")
-        if not (local and at and domain) or re.search(r"[\s:{}]", address):
+        if not _ADDRESS.fullmatch(address):
             raise self._wrong(address, f"address {address!r}: expected user@domain")
-        password = self._text(table, "password", "[[accounts]]") if "password" in table else local
+        if "password" not in table:
+            return Account(address, address.partition("@")[0])
+        password = self._text(table, "password", "[[accounts]]")
+        if not _PASSWORD.fullmatch(password):
+            raise self._wrong("password", f"password {password!r}: expected ASCII without spaces and colons")
         return Account(address, password)
 
     def _editable(self, table: dict[str, Any]) -> Editable:
         self._only(table, {"path", "service", "target", "check"}, "[[editable]]")
         path = self._text(table, "path", "[[editable]]")
-        if Path(path).is_absolute() or ".." in Path(path).parts:
+        if not _is_plain(path) or PurePosixPath(path).is_absolute():
             raise self._wrong(path, f"path {path!r}: expected a path inside the attempt")
         target = self._text(table, "target", "[[editable]]")
-        if not Path(target).is_absolute():
+        if not _is_plain(target) or not PurePosixPath(target).is_absolute():
             raise self._wrong(target, f"target {target!r}: expected an absolute path in the container")
         check = self._texts(table, "check", "[[editable]]")
         return Editable(path, self._text(table, "service", "[[editable]]"), target, check)
@@ -234,6 +254,15 @@ class _Reader:
             if strangers := set(check.needs) - known:
                 stranger = min(strangers)
                 raise self._wrong(stranger, f"check {check.id!r} needs {stranger!r}: no such check")
+        try:
+            TopologicalSorter({check.id: check.needs for check in checks}).prepare()
+        except CycleError as exc:
+            raise self._wrong("needs", f"checks need each other: {' > '.join(exc.args[1])}") from exc
+
+    def _distinct(self, what: str, names: Iterable[str]) -> None:
+        for name, times in Counter(names).items():
+            if times > 1:
+                raise self._wrong(name.rpartition(":")[2], f"{what} {name!r} is there {times} times")
 
     def _tables(self, table: dict[str, Any], key: str) -> list[dict[str, Any]]:
         value = table.get(key, [])
@@ -242,7 +271,9 @@ class _Reader:
         return value
 
     def _text(self, table: dict[str, Any], key: str, where: str) -> str:
-        value = table.get(key)
+        if key not in table:
+            raise self._wrong(where.strip("[]"), f"{where}: {key} is missing")
+        value = table[key]
         if not isinstance(value, str) or not value:
             raise self._wrong(key, f"{where}: {key} = {value!r}, expected a text")
         return value
@@ -255,7 +286,7 @@ class _Reader:
 
     def _number(self, table: dict[str, Any], key: str, default: float) -> float:
         value = table.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             raise self._wrong(key, f"{key} = {value!r}, expected a number from 0 on")
         return value
 
@@ -267,5 +298,23 @@ class _Reader:
                 )
 
     def _wrong(self, word: str, message: str) -> InvalidLabFile:
-        line = next((n for n, text in enumerate(self._lines, start=1) if word in text), None)
+        """Point at the line that sets the word or is its table's head, else at the first that has it."""
+        spoken = re.escape(word)
+        sets = re.compile(rf"\s*(\[+\s*)?[\"']?{spoken}[\"']?\s*[]=.]")
+        line = next(
+            (
+                n
+                for test in (sets.match, lambda text: word in text)
+                for n, text in enumerate(self._lines, start=1)
+                if test(text)
+            ),
+            None,
+        )
         return InvalidLabFile(message, path=self._path, line=line, hint=f"edit {self._path}")
+
+
+def _is_plain(path: str) -> bool:
+    """Say whether a path is written in the one plain way: no ``..``, no ``//``, nothing unprintable."""
+    parts = PurePosixPath(path)
+    as_written = str(parts) == path and path.isprintable()
+    return as_written and bool(parts.name) and not {"..", "//"} & {*parts.parts}
