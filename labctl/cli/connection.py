@@ -46,7 +46,11 @@ def connect_or_bring(*, yes: bool, progress: Progress) -> Connection:
         EngineUnavailable: None answers, and none may or can be brought.
         EngineError: Bringing it failed.
     """
-    from labctl.engine import bootstrap
+    from labctl.engine import endpoint
+
+    if (there := endpoint.look_around(os.environ, Path.home()).found) is not None:
+        return _connected(there)
+    from labctl.engine import bootstrap  # only where there is none
 
     found = bootstrap.ensure_engine(os.environ, Path.home(), _confirmation(yes=yes), progress)
     return _connected(found)

@@ -112,6 +112,8 @@ def ensure(
     Raises:
         ImageUnavailable: An image could not be built; the message tells which step failed, and why.
     """
+    if all(_complete(spec, engine.image(spec.tag), plain_tags=plain_tags) for spec in specs):
+        return ()
     built: tuple[ImageSpec, ...] = ()
     if missing(engine, specs):
         # The builder pulls in a good deal that a lab whose images are there can do without.
@@ -125,6 +127,10 @@ def ensure(
     if plain_tags:
         _tag_plainly(engine, specs)
     return tuple(spec.name for spec in built)
+
+
+def _complete(spec: ImageSpec, image: Image | None, *, plain_tags: bool) -> bool:
+    return image is not None and (spec.plain_tag in image.tags or not plain_tags)
 
 
 def _tag_plainly(engine: Engine, specs: Iterable[ImageSpec]) -> None:

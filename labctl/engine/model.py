@@ -54,6 +54,14 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume as the engine describes it."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class PublishedPort:
     """A port of a container that answers on a port of this machine's 127.0.0.1."""
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         LogLine,
         Network,
         NetworkSpec,
+        Volume,
     )
 
 
@@ -42,7 +43,7 @@ class Engine(Protocol):
     def version(self) -> EngineVersion:
         """Say who answers."""
 
-    # Networks and containers: lists are by label; a value of "" asks for the label's presence only.
+    # Networks, volumes and containers: lists are by label; a value of "" asks for the label's presence only.
 
     def networks(self, labels: Mapping[str, str]) -> tuple[Network, ...]:
         """List the networks that carry all these labels (all networks where there are none)."""
@@ -52,6 +53,15 @@ class Engine(Protocol):
 
     def remove_network(self, name: str) -> None:
         """Remove a network; one that is not there is no error."""
+
+    def volumes(self, labels: Mapping[str, str]) -> tuple[Volume, ...]:
+        """List the volumes that carry all these labels."""
+
+    def create_volume(self, volume: Volume) -> None:
+        """Create an empty volume; one of that name that is there already keeps its own labels."""
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; one that is not there is no error."""
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
         """List the containers, running or not, that carry all these labels."""

@@ -1,8 +1,10 @@
 """Compose files as labctl reads them: plain YAML in which every value knows its line.
 
 What labctl does not support is named with file and line, never ignored. A lab's own ``compose.yaml`` is laid
-over its topology as Compose lays one file over another: mappings are merged, anything else is replaced.
-Source: the Compose Specification, https://github.com/compose-spec/compose-spec/blob/main/spec.md
+over its topology as Compose lays one file over another: mappings are merged, sequences appended, anything
+else is replaced. In one thing it differs: a file is looked for beside the Compose file that names it, not
+beside the first one, so that a lab can be moved as a whole.
+Source: the Compose Specification, https://github.com/compose-spec/compose-spec/blob/main/13-merge.md
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_DEEPEST: Final = 50
+"""Collections inside each other; libyaml's own bookkeeping overflows the stack far later, with a crash."""
 
 HINT: Final = "a topology is plain Compose; labctl supports the keys that compose/two-domains.yaml uses"
 
@@ -47,7 +52,7 @@ class Mapping(dict[str, Any]):
         """Return a mapping under a key; an empty one where the key is not there or empty."""
         value = self.get(key)
         if value is None:
-            return Mapping(self.path, self.lines.get(key, (self.path, self.line))[1])
+            return Mapping(*self.lines.get(key, (self.path, self.line)))
         if not isinstance(value, Mapping):
             raise self.wrong(f"{where}: {key} is {value!r}, expected a mapping", key)
         return value
@@ -63,22 +68,42 @@ class Mapping(dict[str, Any]):
 
     def text(self, key: str, where: str, default: str | None = None) -> str:
         """Return a text or number under a key as text."""
-        value = self.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
-            raise self.wrong(f"{where}: {key} is {value!r}, expected a text", key)
-        if "${" in (text := str(value)):
-            raise self.wrong(f"{where}: {key} is {text!r}: variables are not supported", key)
-        return text.replace("$$", "$")
+        if self.get(key) == "":
+            raise self.wrong(f"{where}: {key} is empty, expected a text", key)
+        return self.plain(self.get(key, default), key, where)
 
     def texts(self, key: str, where: str) -> tuple[str, ...]:
         """Return a list of texts under a key; a single text counts as a list of one."""
-        value = self.get(key)
-        if isinstance(value, str):
+        if isinstance(self.get(key), str):
             return (self.text(key, where),)
-        for each in self.sequence(key, where):
-            if not isinstance(each, str | int):
-                raise self.wrong(f"{where}: {key} holds {each!r}, expected texts", key)
-        return tuple(str(each) for each in self.sequence(key, where))
+        return tuple(self.plain(each, key, where) for each in self.sequence(key, where))
+
+    def pairs(self, key: str, where: str) -> dict[str, str]:
+        """Return names and values under a key: a mapping, or a list of ``name=value``."""
+        value = self.get(key)
+        if isinstance(value, list):
+            found = {}
+            for each in self.texts(key, where):
+                name, sign, content = each.partition("=")
+                if not sign:  # Compose would take it from the environment of whoever runs it
+                    raise self.wrong(f"{where}: {key}: {each!r} has no value", key)
+                found[name] = content
+            return found
+        mapping = self.mapping(key, where)
+        return {name: mapping.plain(mapping[name], name, f"{where}: {key}") for name in mapping}
+
+    def plain(self, value: Any, key: str, where: str) -> str:
+        """Return a scalar as text; it stands at or under a key.
+
+        Raises:
+            InvalidLabFile: It is none, or has a variable in it (``$NAME``; ``$$`` is a dollar sign).
+        """
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise self.wrong(f"{where}: {key}: {value!r}, expected a text", key)
+        text = str(value)
+        if "$" in text.replace("$$", ""):
+            raise self.wrong(f"{where}: {key}: {text!r}: variables are not supported", key)
+        return text.replace("$$", "$")
 
 
 def read(path: Path) -> Mapping:
@@ -91,45 +116,122 @@ def read(path: Path) -> Mapping:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidLabFile(f"can't be read: {exc}", path=path, line=None, hint=HINT) from exc
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        content = _plain(loader, node, path) if node is not None else None
+        content = _content(text, path)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark is not None else None
         raise InvalidLabFile(f"is no YAML: {exc.problem}", path=path, line=line, hint=HINT) from exc
-    except (yaml.YAMLError, RecursionError) as exc:
+    except yaml.YAMLError as exc:
         raise InvalidLabFile(f"is no YAML: {exc}", path=path, line=None, hint=HINT) from exc
-    finally:
-        loader.dispose()
     if not isinstance(content, Mapping):
         raise InvalidLabFile("expected a mapping", path=path, line=1, hint=HINT)
     return content
 
 
 def laid_over(lower: Mapping, upper: Mapping) -> Mapping:
-    """Lay one file over another and return the outcome; neither is changed."""
+    """Lay one file over another and return the outcome; neither is changed.
+
+    Raises:
+        InvalidLabFile: What is a list in one is a mapping in the other: Compose would merge some of these.
+    """
     merged = Mapping(lower.path, lower.line)
     merged.update(lower)
     merged.lines.update(lower.lines)
     for key, value in upper.items():
-        below = merged.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            value = laid_over(below, value)  # noqa: PLW2901  # the value to be, whichever way it comes about
-        merged[key] = value
+        match merged.get(key), value:
+            case below, None if below is not None:
+                continue
+            case Mapping() as below, Mapping():
+                merged[key] = laid_over(below, value)
+            case list() as below, list():
+                merged[key] = _joined(below, value)
+            case (Mapping(), list()) | (list(), Mapping()):
+                raise upper.wrong(f"{key} is a list in one file and a mapping in the other", key)
+            case _:
+                merged[key] = value
         merged.lines[key] = upper.lines[key]
     return merged
 
 
-def _plain(loader: Any, node: Any, path: Path) -> Any:
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(loader, each, path) for each in node.value]
-    if not isinstance(node, yaml.MappingNode):
-        return loader.construct_object(node)
-    loader.flatten_mapping(node)  # resolves YAML's merge key, <<
-    mapping = Mapping(path, node.start_mark.line + 1)
-    for key_node, value_node in node.value:
-        key = str(loader.construct_object(key_node))
-        mapping[key] = _plain(loader, value_node, path)
-        mapping.lines[key] = (path, key_node.start_mark.line + 1)
-    return mapping
+def _joined(below: list[Any], value: list[Any]) -> list[Any]:
+    """Append a sequence to another; of entries alike, or for one ``target``, only the last is kept."""
+    targets = [each["target"] for each in value if isinstance(each, Mapping) and "target" in each]
+    kept = [
+        each
+        for each in below
+        if each not in value and not (isinstance(each, Mapping) and each.get("target") in targets)
+    ]
+    return [*kept, *value]
+
+
+def _content(text: str, path: Path) -> Any:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            message = f"more than {_DEEPEST} collections inside each other"
+            raise InvalidLabFile(message, path=path, line=_line(event), hint=HINT)
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        return _Reader(loader, path).value(node) if node is not None else None
+    finally:
+        loader.dispose()
+
+
+class _Reader:
+    """Makes values of one file's YAML nodes."""
+
+    def __init__(self, loader: Any, path: Path) -> None:
+        self._loader = loader
+        self._path = path
+        self._made: dict[int, Any] = {}
+        """By node: merging changes a node, so each is read once, however many aliases it has."""
+
+    def value(self, node: Any) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if id(node) not in self._made:
+            self._made[id(node)] = _Reader  # until it is read, whoever meets it is inside it
+            is_list = isinstance(node, yaml.SequenceNode)
+            self._made[id(node)] = self._sequence(node) if is_list else self._mapping(node)
+        if self._made[id(node)] is _Reader:
+            raise self._wrong(node, "contains itself")
+        return self._made[id(node)]
+
+    def _scalar(self, node: Any) -> Any:
+        try:
+            return self._loader.construct_object(node)
+        except (ValueError, KeyError, AttributeError) as exc:  # 0x_ and 2024-99-99 look like values
+            raise self._wrong(node, f"{node.value[:40]!r} is no value: {exc}") from exc
+
+    def _sequence(self, node: Any) -> list[Any]:
+        return [self.value(each) for each in node.value]
+
+    def _mapping(self, node: Any) -> Mapping:
+        self._no_key_twice(node)
+        self._loader.flatten_mapping(node)  # resolves YAML's merge key, <<
+        mapping = Mapping(self._path, _line(node))
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._wrong(key_node, "a key is no text")
+            key = str(self._scalar(key_node))
+            mapping[key] = self.value(value_node)
+            mapping.lines[key] = (self._path, _line(key_node))
+        return mapping
+
+    def _no_key_twice(self, node: Any) -> None:
+        """Check the keys as they are written: merged ones may be there again."""
+        seen = set()
+        for key_node, _ in node.value:
+            if isinstance(key_node, yaml.ScalarNode):
+                if key_node.value in seen:
+                    raise self._wrong(key_node, f"the key {key_node.value!r} is there twice")
+                seen.add(key_node.value)
+
+    def _wrong(self, node: Any, message: str) -> InvalidLabFile:
+        return InvalidLabFile(message, path=self._path, line=_line(node), hint=HINT)
+
+
+def _line(marked: Any) -> int:
+    return int(marked.start_mark.line) + 1

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
-from labctl.errors import NoSuchObject, SubnetInUse
+from labctl.errors import SubnetInUse
 from labctl.lab import addresses, instance, labels
-from labctl.lab.plan import MANIFEST
 from labctl.lab.topology import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from ipaddress import IPv4Network
 
     from labctl.engine.model import Container
@@ -60,6 +57,7 @@ class Difference:
     """What lies between a lab as it is and as it should be."""
 
     plan: Plan
+    there: Instance
     new_network: bool
     stale_network: bool
     strangers: tuple[Container, ...]
@@ -91,17 +89,30 @@ def compare(engine: Engine, planner: Planner) -> Difference:
     fresh = network is None or stale
     by_service = {each.service: each.container for each in there.hosts if each.container is not None}
     planned = {each.service.name for each in plan.hosts}
-    with ThreadPoolExecutor(max_workers=len(plan.hosts)) as pool:
-        steps = pool.map(
-            lambda host: step_for(engine, host, by_service.get(host.service.name), fresh=fresh), plan.hosts
-        )
-        return Difference(
-            plan=plan,
-            new_network=fresh,
-            stale_network=stale,
-            strangers=tuple(by_service[each] for each in sorted(set(by_service) - planned)),
-            steps=tuple(steps),
-        )
+    recorded = there.record.files if there.record is not None else {}
+    return Difference(
+        plan=plan,
+        there=there,
+        new_network=fresh,
+        stale_network=stale,
+        strangers=tuple(by_service[each] for each in sorted(set(by_service) - planned)),
+        steps=tuple(
+            _step(host, by_service.get(host.service.name), recorded.get(host.service.name, {}), fresh=fresh)
+            for host in plan.hosts
+        ),
+    )
+
+
+def from_nothing(plan: Plan, there: Instance) -> Difference:
+    """Say what a plan needs where nothing of it is there."""
+    return Difference(
+        plan=plan,
+        there=there,
+        new_network=True,
+        stale_network=False,
+        strangers=(),
+        steps=tuple(_step(host, None, {}, fresh=True) for host in plan.hosts),
+    )
 
 
 def _subnet(engine: Engine, planner: Planner, there: Instance) -> IPv4Network:
@@ -131,8 +142,7 @@ def free_subnet(engine: Engine, planner: Planner, refused: Iterable[IPv4Network]
     return subnet
 
 
-def step_for(engine: Engine, host: PlannedHost, found: Container | None, *, fresh: bool) -> Step:
-    """Say what one host needs; `fresh` means that its network is made anew."""
+def _step(host: PlannedHost, found: Container | None, recorded: Mapping[str, str], *, fresh: bool) -> Step:
     name = host.service.name
     everything = tuple(host.manifest)
     if found is None:
@@ -140,8 +150,7 @@ def step_for(engine: Engine, host: PlannedHost, found: Container | None, *, fres
     if fresh or found.labels.get(labels.CONFIG) != host.container.labels[labels.CONFIG]:
         reason = f"{'a new network' if fresh else 'another image or environment'}: {LOST[host.service.role]}"
         return Step(host, found, create=True, files=everything, changes=(Change(name, "recreated", reason),))
-    there = _manifest(engine, found)
-    stale = tuple(path for path, digest in host.manifest.items() if there.get(path) != digest)
+    stale = tuple(path for path, digest in host.manifest.items() if recorded.get(path) != digest)
     changes = []
     if stale:
         changes.append(Change(name, "given new files", ", ".join(stale)))
@@ -153,11 +162,3 @@ def step_for(engine: Engine, host: PlannedHost, found: Container | None, *, fres
         case _:
             changes.append(Change(name, "started"))
     return Step(host, found, create=False, files=stale, changes=tuple(changes))
-
-
-def _manifest(engine: Engine, container: Container) -> dict[str, str]:
-    try:
-        said = json.loads(engine.get_file(container.id, MANIFEST))
-    except (NoSuchObject, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
 from labctl.errors import LabNotUp, NoSuchHost, UsageError
-from labctl.lab import labels
+from labctl.lab import labels, record
 from labctl.lab.definition import NAME_PATTERN, Account
 from labctl.lab.topology import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from labctl.engine.model import Container, Network
+    from labctl.engine.model import Container, Network, Volume
     from labctl.engine.protocol import Engine
 
 USERS_FILE: Final = "/etc/dovecot/users"
@@ -101,11 +101,15 @@ class Instance:
     lab: str
     network: Network | None
     hosts: tuple[Host, ...]
+    record: record.Record | None = None
+    volume: Volume | None = None
+    """What holds the record, or what is left of it."""
 
     @property
     def exists(self) -> bool:
         """Whether anything of it is there."""
-        return self.network is not None or any(each.container is not None for each in self.hosts)
+        containers = any(each.container is not None for each in self.hosts)
+        return containers or self.network is not None or self.volume is not None
 
     @property
     def created_at(self) -> datetime | None:
@@ -148,28 +152,13 @@ class Instance:
 
 def observe(engine: Engine, name: str) -> Instance:
     """Ask the engine for one lab; one that is not there has no network and no hosts."""
-    wanted = {labels.NAME: name}
-    containers = engine.containers(wanted)
-    networks = engine.networks(wanted)
-    return _assemble(name, containers, networks)
+    return _find(engine, {labels.NAME: name}).get(name) or Instance(name, "", None, ())
 
 
 def observe_all(engine: Engine) -> tuple[Instance, ...]:
     """Ask the engine for every lab of which anything is there, by name."""
-    wanted = {labels.NAME: ""}
-    containers = engine.containers(wanted)
-    networks = engine.networks(wanted)
-    names = {each.labels[labels.NAME] for each in containers} | {
-        each.labels[labels.NAME] for each in networks
-    }
-    return tuple(
-        _assemble(
-            name,
-            [each for each in containers if each.labels[labels.NAME] == name],
-            [each for each in networks if each.labels[labels.NAME] == name],
-        )
-        for name in sorted(names)
-    )
+    found = _find(engine, {labels.NAME: ""})
+    return tuple(found[name] for name in sorted(found))
 
 
 def select(engine: Engine, name: str | None) -> Instance:
@@ -216,24 +205,25 @@ def valid_name(name: str) -> str:
     return name
 
 
-def accounts(engine: Engine, instance: Instance) -> tuple[Account, ...]:
-    """Read a lab's accounts from what its MDAs serve, running or not.
-
-    Source: Dovecot's passwd-file, ``user:{PLAIN}password:…``.
-    """
+def accounts(engine: Engine, there: Instance) -> tuple[Account, ...]:
+    """Return a lab's accounts: as recorded, else as its MDAs' files have them, running or not."""
+    if there.record is not None:
+        return there.record.accounts
     found: list[Account] = []
-    for host in instance.of_role(Role.MDA):
+    for host in there.of_role(Role.MDA):
         if host.container is not None:
-            text = engine.get_file(host.container.id, USERS_FILE).decode("utf-8", "replace")
-            found.extend(_accounts_in(text.splitlines()))
+            found.extend(accounts_in(engine.get_file(host.container.id, USERS_FILE)))
     return tuple(found)
 
 
-def _accounts_in(lines: Iterable[str]) -> Iterable[Account]:
-    for line in lines:
-        address, _, rest = line.strip().partition(":")
-        if address and not address.startswith("#"):
-            yield Account(address, rest.partition(":")[0].removeprefix("{PLAIN}"))
+def accounts_in(users: bytes) -> tuple[Account, ...]:
+    """Read the accounts in a passwd-file of Dovecot's, ``user:{PLAIN}password:…``."""
+    lines = (line.strip().split(":") for line in users.decode("utf-8", "replace").splitlines())
+    return tuple(
+        Account(address, password.removeprefix("{PLAIN}"))
+        for address, password, *_ in (line for line in lines if len(line) > 1)
+        if address and not address.startswith("#")
+    )
 
 
 def _names(engine: Engine) -> list[str]:
@@ -244,17 +234,32 @@ def _up_hint(name: str) -> str:
     return f"labctl up --name {name}"
 
 
-def _assemble(name: str, containers: Iterable[Container], networks: Iterable[Network]) -> Instance:
-    network = next(iter(networks), None)
+def _find(engine: Engine, wanted: Mapping[str, str]) -> dict[str, Instance]:
+    containers: dict[str, list[Container]] = {}
+    for container in engine.containers(wanted):
+        containers.setdefault(container.labels[labels.NAME], []).append(container)
+    networks = {each.labels[labels.NAME]: each for each in engine.networks(wanted)}
+    volumes = {each.labels[labels.NAME]: each for each in engine.volumes(wanted)}
+    return {
+        name: _assemble(name, containers.get(name, []), networks.get(name), volumes.get(name))
+        for name in {*containers, *networks, *volumes}
+    }
+
+
+def _assemble(
+    name: str, containers: Sequence[Container], network: Network | None, volume: Volume | None
+) -> Instance:
     by_service = {each.labels.get(labels.SERVICE, each.name): each for each in containers}
     expected = network.labels.get(labels.SERVICES, "").split() if network is not None else []
     services = [*expected, *sorted(set(by_service) - set(expected))]
-    anything = [each.labels for each in by_service.values()] + ([network.labels] if network else [])
+    labelled = (*by_service.values(), network, volume)
     return Instance(
         name=name,
-        lab=next((each[labels.LAB] for each in anything if labels.LAB in each), ""),
+        lab=next((each.labels[labels.LAB] for each in labelled if each and labels.LAB in each.labels), ""),
         network=network,
         hosts=tuple(observed(by_service.get(service), service) for service in services),
+        record=record.of(volume) if volume is not None else None,
+        volume=volume,
     )
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
 from labctl.errors import EngineError, LabctlError, ServiceNotReady, SubnetInUse
 from labctl.lab import instance, labels, readiness
-from labctl.lab.difference import compare, free_subnet, step_for
+from labctl.lab.difference import compare, free_subnet, from_nothing
 from labctl.lab.topology import Role
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
@@ -93,14 +92,14 @@ class _Start:
         if step.create:
             self._progress(service, "creating")
             self._engine.create_container(step.host.container)
-            self._engine.put_files(name, step.host.everything())
+            self._engine.put_files(name, step.host.files)
             self._wait_for(self._network)
             self._engine.start(name)
         else:
             if step.files:
-                self._engine.put_files(name, step.host.everything())
+                self._engine.put_files(name, step.host.files)
             self._resume(step)
-        self._await_ready(step.host)
+        self._await_ready(step)
         self._ready[service].set()
         self._progress(service, "ready")
 
@@ -116,15 +115,18 @@ class _Start:
             case _:
                 self._engine.start(name)
 
-    def _await_ready(self, host: PlannedHost) -> None:
-        for needed in self._needed(host):
+    def _await_ready(self, step: Step) -> None:
+        for needed in self._needed(step.host):
             self._wait_for(self._ready[needed])
-        plan = self._difference.plan
-        self._progress(host.service.name, "starting")
+        if step.changes:
+            self._progress(step.host.service.name, "starting")
+        container = step.found
+        if container is None or step.changes:  # its address and ports may be others now
+            container = self._engine.inspect(step.host.container.name)
         await_ready(
             self._engine,
-            instance.observed(self._engine.inspect(host.container.name)),
-            plan.topology.domains,
+            instance.observed(container),
+            self._difference.plan.topology.domains,
             given_up=self._failed.is_set,
         )
 
@@ -206,30 +208,34 @@ def bring_up(engine: Engine, planner: Planner, progress: Progress = silent) -> t
             stays, so that its logs can be read). A lab that was not there before is removed otherwise.
     """
     before = compare(engine, planner)
-    is_new = before.new_network and not any(step.found for step in before.steps)
     refused: list[IPv4Network] = []
     while True:
         try:
-            _clear(engine, before)
-            _Start(engine, before, progress).run()
+            _apply(engine, before, progress)
         except SubnetInUse:
             refused.append(before.plan.network.subnet)
             take_down(engine, planner.name)
-            plan = planner.on(free_subnet(engine, planner, refused))
-            before = replace(
-                before,
-                plan=plan,
-                strangers=(),
-                steps=tuple(step_for(engine, host, None, fresh=True) for host in plan.hosts),
-            )
+            before = from_nothing(planner.on(free_subnet(engine, planner, refused)), before.there)
         except ServiceNotReady:
             raise
         except BaseException:
-            if is_new:
+            if not before.there.exists:
                 take_down(engine, planner.name)
             raise
         else:
             return before.changes
+
+
+def _apply(engine: Engine, before: Difference, progress: Progress) -> None:
+    """Do what a difference asks for, and record it; while it is being done there is no record."""
+    record = before.plan.record
+    unrecorded = before.there.record != record
+    if (before.changes or unrecorded) and before.there.volume is not None:
+        engine.remove_volume(before.there.volume.name)
+    _clear(engine, before)
+    _Start(engine, before, progress).run()
+    if before.changes or unrecorded:
+        engine.create_volume(record.volume(before.plan.name, before.plan.lab.id))
 
 
 def _clear(engine: Engine, before: Difference) -> None:
@@ -249,6 +255,9 @@ def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[s
     wanted = {labels.NAME: name}
     containers = engine.containers(wanted)
     networks = engine.networks(wanted)
+    volumes = engine.volumes(wanted)
+    for volume in volumes:
+        engine.remove_volume(volume.name)
 
     def remove(container: Container) -> None:
         engine.remove_container(container.id)
@@ -260,7 +269,7 @@ def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[s
     for network in networks:
         _remove_network(engine, network.id)
         progress("network", "removed")
-    return tuple(sorted([each.name for each in containers] + [each.name for each in networks]))
+    return tuple(sorted({each.name for group in (containers, networks, volumes) for each in group}))
 
 
 def _remove_network(engine: Engine, network: str) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from labctl import resources
 from labctl.engine.model import ContainerSpec, File, NetworkSpec, PublishedPort
 from labctl.errors import InvalidLabFile
-from labctl.lab import addresses, labels, topology
+from labctl.lab import addresses, instance, labels, topology
+from labctl.lab.record import Record
 from labctl.lab.topology import Role
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from labctl.lab.definition import LabDefinition
     from labctl.lab.topology import Service, Topology
 
-MANIFEST: Final = "/var/lib/labctl/files.json"
-"""Inside each container: which files labctl put there, and their hashes."""
-
 PORTS: Final[dict[Role, tuple[PublishedPort, ...]]] = {
     Role.MTA: (PublishedPort(25), PublishedPort(587)),
     Role.MDA: (PublishedPort(143), PublishedPort(110)),
@@ -31,7 +29,6 @@ PORTS: Final[dict[Role, tuple[PublishedPort, ...]]] = {
 }
 """The ports that people and programs outside a lab talk to."""
 
-_USERS: Final = "/etc/dovecot/users"
 _MAILBOXES: Final = "/etc/postfix/mailboxes"
 _MAIN_CF: Final = "/etc/postfix/main.cf"
 
@@ -46,12 +43,8 @@ class PlannedHost:
 
     @property
     def manifest(self) -> dict[str, str]:
-        """Each file's path and hash, as `MANIFEST` records them."""
+        """Each file's path and hash."""
         return {file.path: _hash(file.content, file.mode) for file in self.files}
-
-    def everything(self) -> tuple[File, ...]:
-        """Return the files and the manifest that records them."""
-        return (*self.files, File(MANIFEST, json.dumps(self.manifest, indent=1).encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +56,17 @@ class Plan:
     topology: Topology
     network: NetworkSpec
     hosts: tuple[PlannedHost, ...]
+
+    @property
+    def record(self) -> Record:
+        """What will be recorded of it."""
+        users = (
+            file.content for host in self.hosts for file in host.files if file.path == instance.USERS_FILE
+        )
+        return Record(
+            files={host.service.name: host.manifest for host in self.hosts},
+            accounts=tuple(account for content in users for account in instance.accounts_in(content)),
+        )
 
     def host(self, service: str) -> PlannedHost:
         """Return the host of a service."""
@@ -178,8 +182,10 @@ class Planner:
         match target:
             case _ if target == _MAIN_CF:
                 return with_settings(content, {name: pair.lab for name, pair in self.lab.clock.items()})
-            case _ if target == _USERS:
-                lines = [f"{each.address}:{{PLAIN}}{each.password}::::::" for each in self._accounts_of(service)]
+            case _ if target == instance.USERS_FILE:
+                lines = [
+                    f"{each.address}:{{PLAIN}}{each.password}::::::" for each in self._accounts_of(service)
+                ]
             case _ if target == _MAILBOXES:
                 lines = [f"{each.address} OK" for each in self._accounts_of(service)]
             case _:

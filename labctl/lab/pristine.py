@@ -90,7 +90,7 @@ def _strange(engine: Engine, step: Step, container: Container) -> str | None:
 
 
 def _empty(engine: Engine, host: PlannedHost, container: Container, progress: Progress) -> None:
-    engine.put_files(container.id, host.everything())
+    engine.put_files(container.id, host.files)
     said = engine.execute(container.id, RESET)
     if said.exit_code != 0:
         raise ServiceCommandFailed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from typing import TYPE_CHECKING, Final
 
 from labctl.lab.topology import Role
@@ -17,6 +18,13 @@ CONNECT_TIMEOUT: Final = 0.25
 
 ANSWER_TIMEOUT: Final = 2.0
 """Seconds; smtpd greets only when it has looked up the client's name."""
+
+_SOA: Final = 6
+_MX: Final = 15
+_IN: Final = 1
+_QUERY_ID: Final = 0x6C61
+_AUTHORITATIVE: Final = 0x0400
+_RCODE: Final = 0x000F
 
 _LMTP_PORT: Final = 24
 _SASL_PORT: Final = 12345
@@ -98,14 +106,31 @@ def _reply(readline: Callable[[], bytes]) -> Iterator[bytes]:
 
 
 def _zone_complaint(host: Host, domain: str) -> str | None:
-    from labctl import resolver  # noqa: PLC0415  # dnspython takes longer to import than a zone to answer
-
-    address, port = host.door(53, "udp")
-    for rdtype in ("SOA", "MX"):
-        answer = resolver.resolve(address, port, domain, rdtype, timeout=CONNECT_TIMEOUT)
-        if not answer.records:
-            return f"{domain} {rdtype}: {answer.rcode}"
+    """A resolver is ready when it answers SOA and MX of each zone with authority (RFC 1035 section 4.1)."""
+    for rdtype in (_SOA, _MX):
+        try:
+            answer = _answer(host, domain, rdtype)
+        except OSError as exc:
+            return f"zone {domain}: {exc}"
+        flags, answers = int.from_bytes(answer[2:4], "big"), int.from_bytes(answer[6:8], "big")
+        if not flags & _AUTHORITATIVE or flags & _RCODE or not answers:
+            return f"zone {domain}: rcode {flags & _RCODE} and {answers} records for type {rdtype}"
     return None
+
+
+def _answer(host: Host, domain: str, rdtype: int) -> bytes:
+    """Ask one question.
+
+    By hand, since all that is wanted of the answer is its header, and a whole DNS library takes longer to
+    import than a lab that is up takes to be looked at.
+    """
+    name = b"".join(bytes([len(label)]) + label.encode() for label in domain.split(".")) + b"\0"
+    header = struct.pack(">6H", _QUERY_ID, 0, 1, 0, 0, 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        asker.settimeout(CONNECT_TIMEOUT)
+        asker.connect(host.door(53, "udp"))
+        asker.send(header + name + struct.pack(">2H", rdtype, _IN))
+        return asker.recv(512)
 
 
 def _shown(said: bytes) -> str:

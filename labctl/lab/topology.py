@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING, Final
 
-from labctl.lab import composefile, labels
+from labctl.lab import addresses, composefile, labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from labctl.lab.composefile import Mapping
@@ -35,9 +34,17 @@ _SERVICE_KEYS: Final = {
     "healthcheck",
     "depends_on",
 }
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""A service's name, which becomes a part of its container's."""
+
+_SMALLEST_SUBNET: Final = 29
+
 _NETWORK_KEYS: Final = {"driver", "driver_opts", "ipam"}
 _NETWORK_OPTIONS: Final = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
 """Nothing leaves a lab."""
+
+
+_MODES: Final = 0o7777
 
 
 class Role(StrEnum):
@@ -84,7 +91,7 @@ class Service:
     def addresses(self) -> tuple[IPv4Address, ...]:
         """The lab addresses, as the service's environment gives them to the entrypoint."""
         given = self.environment.get("LAB_ADDRESSES", "").split()
-        return tuple(IPv4Address(each.partition("/")[0]) for each in given)
+        return tuple(IPv4Interface(each).ip for each in given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +124,15 @@ def load(path: Path, overlay: Path | None = None) -> Topology:
         content = composefile.laid_over(content, composefile.read(overlay))
     content.only(_TOP_KEYS, "the file")
     subnet, network = _network(content)
-    configs = {
-        name: _config_source(content.mapping("configs", "the file"), name)
-        for name in content.get("configs") or ()
-    }
+    sources = content.mapping("configs", "the file")
+    configs = {name: _config_source(sources, name) for name in sources}
     services = content.mapping("services", "the file")
     if not services:
         raise content.wrong("the file has no services", "services")
     found = tuple(
         _service(services.mapping(name, "services"), name, network, subnet, configs) for name in services
     )
+    _distinct(services, found)
     return Topology(content.text("name", "the file", path.stem), path, found, subnet.prefixlen)
 
 
@@ -142,15 +148,21 @@ def _network(content: Mapping) -> tuple[IPv4Network, str]:
     if dict(network.mapping("driver_opts", f"network {name}")) != _NETWORK_OPTIONS:
         raise network.wrong(f"network {name}: driver_opts has to be {_NETWORK_OPTIONS}", "driver_opts")
     ipam = network.mapping("ipam", f"network {name}")
+    ipam.only({"config"}, f"network {name}: ipam")
     match ipam.get("config"):
         case [composefile.Mapping() as pool]:
-            pass
+            pool.only({"subnet", "gateway"}, f"network {name}: ipam config")
         case _:
             raise ipam.wrong(f"network {name}: expected one ipam config with a subnet", "config")
     try:
-        return IPv4Network(pool.text("subnet", "ipam")), name
+        subnet = IPv4Network(pool.text("subnet", f"network {name}"))
     except ValueError as exc:
         raise pool.wrong(f"network {name}: {exc}", "subnet") from exc
+    if not addresses.POOL.prefixlen < subnet.prefixlen <= _SMALLEST_SUBNET:
+        raise pool.wrong(f"network {name}: {subnet}: expected a prefix length from 16 to 29", "subnet")
+    if pool.text("gateway", f"network {name}", str(subnet[1])) != str(subnet[1]):
+        raise pool.wrong(f"network {name}: the gateway has to be {subnet[1]}", "gateway")
+    return subnet, name
 
 
 def _config_source(configs: Mapping, name: str) -> Path:
@@ -168,8 +180,10 @@ def _service(
     table: Mapping, name: str, network: str, subnet: IPv4Network, configs: dict[str, Path]
 ) -> Service:
     where = f"service {name}"
+    if not _NAME.fullmatch(name):
+        raise table.wrong(f"{where}: expected a name of letters, digits, dots and hyphens")
     table.only(_SERVICE_KEYS, where)
-    marks = _texts_of(table, "labels", where)
+    marks = table.pairs("labels", where)
     try:
         role = Role(marks.pop(labels.ROLE, ""))
     except ValueError as exc:
@@ -187,12 +201,12 @@ def _service(
         domain=domain,
         reload_signal=reload_signal,
         place=_place(table, where, network, subnet),
-        environment=_texts_of(table, "environment", where),
+        environment=table.pairs("environment", where),
         files=tuple(_config_file(table, each, where, configs) for each in table.sequence("configs", where)),
         cap_add=table.texts("cap_add", where),
         cap_drop=table.texts("cap_drop", where),
         security_opt=table.texts("security_opt", where),
-        sysctls=_texts_of(table, "sysctls", where),
+        sysctls=table.pairs("sysctls", where),
         dns=table.texts("dns", where),
         stop_timeout=_seconds(table, where),
         log_options=_log_options(table, where),
@@ -200,9 +214,24 @@ def _service(
     try:
         if not service.addresses:
             raise table.wrong(f"{where}: LAB_ADDRESSES is missing", "environment")
-    except AddressValueError as exc:
+    except ValueError as exc:
         raise table.wrong(f"{where}: LAB_ADDRESSES: {exc}", "environment") from exc
     return service
+
+
+def _distinct(services: Mapping, found: tuple[Service, ...]) -> None:
+    """Check that no two services answer to one name or address."""
+    owners: dict[object, str] = {}
+    for service in found:
+        for key, mark in (
+            ("hostname", service.hostname),
+            ("networks", service.place),
+            *(("environment", address) for address in service.addresses),
+        ):
+            if (owner := owners.setdefault(mark, service.name)) != service.name:
+                what = "ipv4_address" if key == "networks" else mark
+                table = services.mapping(service.name, "services")
+                raise table.wrong(f"service {service.name}: {what} belongs to {owner} already", key)
 
 
 def _place(table: Mapping, where: str, network: str, subnet: IPv4Network) -> int:
@@ -216,6 +245,8 @@ def _place(table: Mapping, where: str, network: str, subnet: IPv4Network) -> int
         raise endpoint.wrong(f"{where}: {exc}", "ipv4_address") from exc
     if address not in subnet:
         raise endpoint.wrong(f"{where}: {address} is not in {subnet}", "ipv4_address")
+    if address in {subnet[0], subnet[1], subnet[-1]}:
+        raise endpoint.wrong(f"{where}: {address} is the network's own", "ipv4_address")
     return int(address) - int(subnet.network_address)
 
 
@@ -228,19 +259,12 @@ def _config_file(table: Mapping, each: object, where: str, configs: dict[str, Pa
         raise each.wrong(f"{where}: no config {source!r} in this file", "source")
     mode = each.get("mode", 0o644)
     mode = int(mode, 8) if isinstance(mode, str) and re.fullmatch(r"0?[0-7]{3}", mode) else mode
-    if not isinstance(mode, int):
+    if isinstance(mode, bool) or not isinstance(mode, int) or not 0 <= mode <= _MODES:
         raise each.wrong(f"{where}: mode {mode!r}, expected an octal number", "mode")
-    return ConfigFile(each.text("target", where), configs[source], mode)
-
-
-def _texts_of(table: Mapping, key: str, where: str) -> dict[str, str]:
-    """Return labels, environment or sysctls: a mapping, or a list of ``key=value``."""
-    value = table.get(key)
-    if isinstance(value, list):
-        pairs: Iterable[tuple[str, str, str]] = (str(each).partition("=") for each in value)
-        return {name: content for name, _, content in pairs}
-    mapping = table.mapping(key, where)
-    return {name: mapping.text(name, f"{where}: {key}") if mapping[name] != "" else "" for name in mapping}
+    target = each.text("target", where)
+    if not target.startswith("/") or ".." in target.split("/"):
+        raise each.wrong(f"{where}: target {target!r}, expected an absolute path", "target")
+    return ConfigFile(target, configs[source], mode)
 
 
 def _log_options(table: Mapping, where: str) -> dict[str, str]:
@@ -248,7 +272,7 @@ def _log_options(table: Mapping, where: str) -> dict[str, str]:
     logging.only({"driver", "options"}, f"{where}: logging")
     if logging and logging.text("driver", where) != "json-file":
         raise logging.wrong(f"{where}: logging: labctl reads logs of the driver json-file only", "driver")
-    return _texts_of(logging, "options", f"{where}: logging")
+    return logging.pairs("options", f"{where}: logging")
 
 
 def _seconds(table: Mapping, where: str) -> int:

@@ -1,4 +1,4 @@
-"""Networks and containers of the engine in memory."""
+"""Networks, volumes and containers of the engine in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from labctl.engine.fake.box import ALIVE, Box, Log
 from labctl.engine.fake.images import Images
 from labctl.engine.fake.memory import carries
-from labctl.engine.model import Container, ContainerState, ExecResult, LogLine, Network, PublishedPort
+from labctl.engine.model import Container, ContainerState, ExecResult, LogLine, Network, PublishedPort, Volume
 from labctl.errors import EngineError, NameInUse, NoSuchObject, SubnetInUse
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _HINT: Final = "labctl doctor"
 
 
 class Containers(Images):
-    """The part of `labctl.engine.protocol.Engine` about networks and containers."""
+    """The part of `labctl.engine.protocol.Engine` about networks, volumes and containers."""
 
     answer: Execute
     """Answers commands inside containers."""
@@ -35,6 +35,7 @@ class Containers(Images):
     def __init__(self, hook: Callable[[Call], None]) -> None:
         super().__init__(hook)
         self._networks: dict[str, Network] = {}
+        self._volumes: dict[str, Volume] = {}
         self._boxes: dict[str, Box] = {}
         free = itertools.count(49153)
         self.publish: Publish = lambda _spec, _port: next(free)
@@ -85,6 +86,24 @@ class Containers(Images):
                 if any(box.alive and box.network_id == each.id for box in self._boxes.values()):
                     raise EngineError(f"network {each.name} has active endpoints", hint=_HINT)
                 del self._networks[each.name]
+
+    def volumes(self, labels: Mapping[str, str]) -> tuple[Volume, ...]:
+        """See `Engine.volumes`."""
+        self._called("volumes")
+        with self._changed:
+            return tuple(each for each in self._volumes.values() if carries(each.labels, labels))
+
+    def create_volume(self, volume: Volume) -> None:
+        """See `Engine.create_volume`."""
+        self._called("create_volume", volume.name)
+        with self._changed:
+            self._volumes.setdefault(volume.name, volume)
+
+    def remove_volume(self, name: str) -> None:
+        """See `Engine.remove_volume`."""
+        self._called("remove_volume", name)
+        with self._changed:
+            self._volumes.pop(name, None)
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
         """See `Engine.containers`."""

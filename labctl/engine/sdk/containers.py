@@ -1,10 +1,11 @@
-"""Networks and containers of Docker Engine."""
+"""Networks, volumes and containers of Docker Engine."""
 
 from __future__ import annotations
 
 import io
 import tarfile
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,7 @@ from docker.types import IPAMConfig, IPAMPool, LogConfig
 from docker.utils import version_lt
 
 from labctl.engine.logstream import FrameStream, moment
-from labctl.engine.model import Container, ContainerState, ExecResult, Network, PublishedPort
+from labctl.engine.model import Container, ContainerState, ExecResult, Network, PublishedPort, Volume
 from labctl.engine.sdk.connection import Connection, label_filter, translated
 from labctl.errors import EngineError, NoSuchObject
 
@@ -33,7 +34,7 @@ _ENDPOINT_MAC_API: Final = "1.44"
 
 
 class Containers(Connection):
-    """The part of `labctl.engine.protocol.Engine` about networks and containers."""
+    """The part of `labctl.engine.protocol.Engine` about networks, volumes and containers."""
 
     def networks(self, labels: Mapping[str, str]) -> tuple[Network, ...]:
         """See `Engine.networks`."""
@@ -69,11 +70,24 @@ class Containers(Connection):
 
     def remove_network(self, name: str) -> None:
         """See `Engine.remove_network`."""
-        try:
-            with translated(f"removal of network {name}"):
-                self.client().remove_network(name)
-        except NoSuchObject:
-            return
+        with suppress(NoSuchObject), translated(f"removal of network {name}"):
+            self.client().remove_network(name)
+
+    def volumes(self, labels: Mapping[str, str]) -> tuple[Volume, ...]:
+        """See `Engine.volumes`."""
+        with translated("list of volumes"):
+            found = self.client().volumes(filters=label_filter(labels))
+        return tuple(Volume(each["Name"], each["Labels"] or {}) for each in found["Volumes"] or ())
+
+    def create_volume(self, volume: Volume) -> None:
+        """See `Engine.create_volume`."""
+        with translated(f"volume {volume.name}"):
+            self.client().create_volume(volume.name, labels=dict(volume.labels))
+
+    def remove_volume(self, name: str) -> None:
+        """See `Engine.remove_volume`."""
+        with suppress(NoSuchObject), translated(f"removal of volume {name}"):
+            self.client().remove_volume(name)
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
         """See `Engine.containers`."""
