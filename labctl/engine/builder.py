@@ -17,6 +17,7 @@ from labctl.engine.debian import MADE_TAG, Debian
 from labctl.engine.disk import room, says_full
 from labctl.engine.images import LABEL
 from labctl.errors import EngineError, ImageUnavailable
+from labctl.wait import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,13 +33,16 @@ _STEP: Final = re.compile(r"Step (\d+/\d+) : (.*)")
 _LAYER: Final = re.compile(r" ---> ([0-9a-f]{12})$")
 _CONTAINER: Final = re.compile(r" ---> Running in ([0-9a-f]{12})$")
 _PACKAGE: Final = re.compile(r"Setting up \S+")
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _STEP_WIDTH: Final = 120
 _SHOWN: Final = 8
+_LAYER_WITHIN: Final = 5.0
+_SHARED: Final = "dependent child"
 _ENGINE_ROOT: Final = Path("/var/lib/docker")
 
 
 class Output:
-    """What a build has said so far: its step, its last layer, the container it runs in, its last lines."""
+    """What a build has said so far: its last layer, its step, who runs it, and its words."""
 
     def __init__(self) -> None:
         self.step = "the files it is made of"
@@ -50,6 +54,7 @@ class Output:
         """Take one more line, and return what in it is news to whoever watches; "" for the rest."""
         if match := _STEP.match(line):
             self.step = f"step {match[1]} ({match[2][:_STEP_WIDTH].strip()})"
+            self.tail.clear()
             return f"step {match[1]}" if match[2].startswith(("RUN", "COPY")) else ""
         if match := _LAYER.match(line):
             self.layer = match[1]
@@ -57,8 +62,9 @@ class Output:
         if match := _CONTAINER.match(line):
             self.container = match[1]
             return ""
-        if line.strip():
-            self.tail.append(line.strip())
+        said = _COLOUR.sub("", line).strip()
+        if said and not said.startswith("Removing intermediate container"):
+            self.tail.append(said)
         return match[0] if (match := _PACKAGE.match(line)) else ""
 
 
@@ -239,10 +245,18 @@ class Builder:
 
     def _remove_layer(self, layer: str) -> None:
         """Remove the last layer of a build that did not end, unless it is an image of its own."""
-        with suppress(EngineError):
-            image = self.engine.image(layer) if layer else None
-            if image is not None and not image.tags:
-                self.engine.remove_image(image.id)
+
+        def removed() -> bool | None:
+            try:
+                image = self.engine.image(layer)
+                if image is not None and not image.tags:
+                    self.engine.remove_image(image.id)
+            except EngineError as exc:
+                return True if _SHARED in exc.message else None
+            return True
+
+        if layer:  # the engine may be at the removal of the container that stands on it
+            eventually(removed, within=_LAYER_WITHIN)
 
     def _remove_stages(self) -> None:
         with suppress(EngineError):
