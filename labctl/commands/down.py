@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl.errors import LabNotUp
-from labctl.lab import instance, lifecycle, lock
+from labctl.lab import instance, lock
+from labctl.lab.name import valid_name
+from labctl.lab.teardown import take_down
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def down(
     if every:
         names = [each.name for each in instance.observe_all(engine)]
     elif name is not None:
-        names = [instance.valid_name(name)]
+        names = [valid_name(name)]
     else:
         try:
             names = [instance.select(engine, None).name]
@@ -48,5 +50,5 @@ def down(
     removed: list[str] = []
     for each in names:
         with lock.held(engine_url, each):
-            removed.extend(lifecycle.take_down(engine, each, progress))
+            removed.extend(take_down(engine, each, progress))
     return Down(tuple(removed))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from labctl.commands.send import find_account
 from labctl.errors import NoSuchAccount
 from labctl.lab import instance
-from labctl.lab.topology import Role
+from labctl.lab.role import Role
 from labctl.mail.address import Address
 from labctl.mail.mailbox import ImapMailbox, MailboxMessage, Pop3Mailbox
 

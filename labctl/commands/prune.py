@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labctl import resources
 from labctl.engine import images
-from labctl.lab import instance, lifecycle, lock
+from labctl.lab import instance, lock
+from labctl.lab.teardown import take_down
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def prune(engine: Engine, engine_url: str, progress: Progress = silent) -> Prune
     for name in leftovers(engine, engine_url):
         with lock.held(engine_url, name):
             if not instance.observe(engine, name).whole:  # somebody may have finished it meanwhile
-                removed.extend(lifecycle.take_down(engine, name, progress))
+                removed.extend(take_down(engine, name, progress))
     in_use = {each.image_id for each in engine.containers({})}
     for image in images.outdated(engine, images.image_specs(resources.compose_dir() / "images")):
         if image.id not in in_use:

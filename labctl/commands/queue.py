@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from labctl.errors import NoSuchHost, ServiceCommandFailed
 from labctl.lab import instance
 from labctl.lab.instance import HostState
-from labctl.lab.topology import Role
+from labctl.lab.role import Role
 from labctl.mail.queue import QueuedMessage, parse_headers, parse_queue
 
 if TYPE_CHECKING:

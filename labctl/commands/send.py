@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from labctl.errors import NoSuchAccount, UsageError
 from labctl.lab import instance, logs
-from labctl.lab.topology import Role
+from labctl.lab.role import Role
 from labctl.mail.address import Address
 from labctl.mail.delivery import DeliveryTracker, RecipientState
 from labctl.mail.envelope import Envelope
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.engine.protocol import Engine
-    from labctl.lab.definition import Account
+    from labctl.lab.account import Account
     from labctl.lab.instance import Host, Instance
     from labctl.mail.submission import Submission
 

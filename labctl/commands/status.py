@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from labctl.lab import instance, lock, readiness
 from labctl.lab.instance import HostState, LabState
-from labctl.lab.topology import Role
+from labctl.lab.name import valid_name
+from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
-    from labctl.lab.definition import Account
+    from labctl.lab.account import Account
     from labctl.lab.instance import Host, Instance
 
 _PROTOCOLS: Final[dict[Role, tuple[tuple[str, int, str], ...]]] = {
@@ -72,10 +73,7 @@ def status(engine: Engine, engine_url: str, name: str | None) -> Status:
     Raises:
         UsageError: The name is malformed; or none is given and no lab or several are up.
     """
-    if name is not None:
-        there = instance.observe(engine, instance.valid_name(name))
-    else:
-        there = instance.select(engine, None)
+    there = instance.observe(engine, valid_name(name)) if name else instance.select(engine, None)
     with ThreadPoolExecutor(max_workers=max(len(there.hosts), 1)) as pool:
         states = tuple(pool.map(lambda host: _probed(host, there.domains), there.hosts))
     return describe(engine, there, states, busy=lock.is_held(engine_url, there.name))

@@ -11,6 +11,7 @@ from labctl.commands.status import Status, describe_ready
 from labctl.engine import images
 from labctl.lab import attempt, catalogue, instance, lifecycle, lock
 from labctl.lab.difference import compare
+from labctl.lab.name import valid_name
 from labctl.lab.plan import make_planner
 from labctl.progress import Progress, silent
 
@@ -72,7 +73,7 @@ def up(
         EngineError: The engine, an image or a daemon failed.
     """
     lab = catalogue.find(wish.lab, environ)
-    name = instance.valid_name(wish.name if wish.name is not None else lab.id)
+    name = valid_name(wish.name if wish.name is not None else lab.id)
     specs = images.image_specs(resources.compose_dir() / "images")
     planner = make_planner(
         name,

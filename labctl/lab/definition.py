@@ -12,14 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.errors import InvalidLabFile
+from labctl.lab.account import Account
+from labctl.lab.name import NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FILE_NAME: Final = "lab.toml"
-
-NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
-"""What a lab's id and the name of a running lab look like."""
 
 CLOCK_SETTINGS: Final = frozenset(
     {
@@ -57,14 +56,6 @@ class ClockPair:
 
     real: str
     lab: str
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A mail account; in a laboratory its password is no secret."""
-
-    address: str
-    password: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from labctl.engine.model import ContainerState
 from labctl.errors import SubnetInUse
 from labctl.lab import addresses, instance, labels
-from labctl.lab.topology import Role
+from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from labctl.engine.model import ContainerState
 from labctl.errors import LabNotUp, NoSuchHost, UsageError
 from labctl.lab import labels, record
-from labctl.lab.definition import NAME_PATTERN, Account
-from labctl.lab.topology import Role
+from labctl.lab.account import USERS_FILE, Account, accounts_in
+from labctl.lab.name import valid_name
+from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from labctl.engine.model import Container, Network, Volume
     from labctl.engine.protocol import Engine
-
-USERS_FILE: Final = "/etc/dovecot/users"
-"""Where each MDA keeps its accounts: a passwd-file of Dovecot's."""
 
 
 class HostState(StrEnum):
@@ -191,20 +189,6 @@ def select(engine: Engine, name: str | None) -> Instance:
             )
 
 
-def valid_name(name: str) -> str:
-    """Return a name that is well-formed.
-
-    Raises:
-        UsageError: It is not.
-    """
-    if not NAME_PATTERN.fullmatch(name):
-        raise UsageError(
-            f"name {name!r}: expected up to 31 lower-case letters, digits and hyphens, no hyphen first",
-            hint="--name mylab",
-        )
-    return name
-
-
 def accounts(engine: Engine, there: Instance) -> tuple[Account, ...]:
     """Return a lab's accounts: as recorded, else as its MDAs' files have them, running or not."""
     if there.record is not None:
@@ -214,16 +198,6 @@ def accounts(engine: Engine, there: Instance) -> tuple[Account, ...]:
         if host.container is not None:
             found.extend(accounts_in(engine.get_file(host.container.id, USERS_FILE)))
     return tuple(found)
-
-
-def accounts_in(users: bytes) -> tuple[Account, ...]:
-    """Read the accounts in a passwd-file of Dovecot's, ``user:{PLAIN}password:…``."""
-    lines = (line.strip().split(":") for line in users.decode("utf-8", "replace").splitlines())
-    return tuple(
-        Account(address, password.removeprefix("{PLAIN}"))
-        for address, password, *_ in (line for line in lines if len(line) > 1)
-        if address and not address.startswith("#")
-    )
 
 
 def _names(engine: Engine) -> list[str]:

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
-from labctl.errors import EngineError, LabctlError, ServiceNotReady, SubnetInUse
-from labctl.lab import instance, labels, readiness
+from labctl.errors import LabctlError, ServiceNotReady, SubnetInUse
+from labctl.lab import instance, readiness
 from labctl.lab.difference import compare, free_subnet, from_nothing
-from labctl.lab.topology import Role
+from labctl.lab.role import Role
+from labctl.lab.teardown import take_down
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from ipaddress import IPv4Network
 
-    from labctl.engine.model import Container
     from labctl.engine.protocol import Engine
     from labctl.lab.difference import Change, Difference, Step
     from labctl.lab.instance import Host
@@ -29,8 +29,6 @@ READY_WITHIN: Final = 60.0
 
 _DEAD_CHECK: Final = 0.3
 """Seconds between two looks at whether a container that does not answer still runs."""
-
-_REMOVED_WITHIN: Final = 10.0
 
 _LOG_TAIL: Final = 15
 
@@ -244,49 +242,3 @@ def _clear(engine: Engine, before: Difference) -> None:
     if doomed:
         with ThreadPoolExecutor(max_workers=len(doomed)) as pool:
             list(pool.map(lambda each: engine.remove_container(each.id), doomed))
-
-
-def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[str, ...]:
-    """Remove a lab, by its labels alone.
-
-    Returns:
-        The names of what was removed; nothing where nothing was there.
-    """
-    wanted = {labels.NAME: name}
-    containers = engine.containers(wanted)
-    networks = engine.networks(wanted)
-    volumes = engine.volumes(wanted)
-    for volume in volumes:
-        engine.remove_volume(volume.name)
-
-    def remove(container: Container) -> None:
-        engine.remove_container(container.id)
-        progress(container.labels.get(labels.SERVICE, container.name), "removed")
-
-    if containers:
-        with ThreadPoolExecutor(max_workers=len(containers)) as pool:
-            list(pool.map(remove, containers))
-    for network in networks:
-        _remove_network(engine, network.id)
-        progress("network", "removed")
-    return tuple(sorted({each.name for group in (containers, networks, volumes) for each in group}))
-
-
-def _remove_network(engine: Engine, network: str) -> None:
-    """Remove a network; the engine may still be busy with an endpoint that has just gone (moby #43286)."""
-    last: EngineError | None = None
-
-    def removed() -> bool | None:
-        nonlocal last
-        try:
-            engine.remove_network(network)
-        except EngineError as exc:
-            if "active endpoints" not in exc.message:
-                raise
-            last = exc
-            return None
-        return True
-
-    if eventually(removed, within=_REMOVED_WITHIN) is None:
-        assert last is not None
-        raise last

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from labctl import resources
 from labctl.engine.model import ContainerSpec, File, NetworkSpec, PublishedPort
 from labctl.errors import InvalidLabFile
-from labctl.lab import addresses, instance, labels, topology
+from labctl.lab import addresses, labels, topology
+from labctl.lab.account import USERS_FILE, Account, accounts_in
+from labctl.lab.name import object_name
 from labctl.lab.record import Record
-from labctl.lab.topology import Role
+from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +45,8 @@ class PlannedHost:
 
     @property
     def manifest(self) -> dict[str, str]:
-        """Each file's path and hash."""
-        return {file.path: _hash(file.content, file.mode) for file in self.files}
+        """Each file's path and fingerprint."""
+        return {file.path: fingerprint(file.content, file.mode) for file in self.files}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,10 @@ class Plan:
     @property
     def record(self) -> Record:
         """What will be recorded of it."""
-        users = (
-            file.content for host in self.hosts for file in host.files if file.path == instance.USERS_FILE
-        )
+        users = (file.content for host in self.hosts for file in host.files if file.path == USERS_FILE)
         return Record(
             files={host.service.name: host.manifest for host in self.hosts},
-            accounts=tuple(account for content in users for account in instance.accounts_in(content)),
+            accounts=tuple(account for content in users for account in accounts_in(content)),
         )
 
     def host(self, service: str) -> PlannedHost:
@@ -105,14 +105,14 @@ class Planner:
 
     def _network(self, subnet: IPv4Network) -> NetworkSpec:
         spec = NetworkSpec(
-            name=network_name(self.name),
+            name=object_name(self.name),
             subnet=subnet,
             gateway=subnet[1],
             labels={
                 labels.NAME: self.name,
                 labels.LAB: self.lab.id,
                 labels.SERVICES: " ".join(each.name for each in self.topology.services),
-                labels.COMPOSE_PROJECT: network_name(self.name),
+                labels.COMPOSE_PROJECT: object_name(self.name),
                 labels.COMPOSE_NETWORK: "lab",
             },
         )
@@ -123,10 +123,10 @@ class Planner:
     def _host(self, service: Service, subnet: IPv4Network) -> PlannedHost:
         address = subnet[service.place]
         spec = ContainerSpec(
-            name=f"{network_name(self.name)}-{service.name}",
+            name=f"{object_name(self.name)}-{service.name}",
             image=self.images.get(service.image, service.image),
             hostname=service.hostname,
-            network=network_name(self.name),
+            network=object_name(self.name),
             address=address,
             mac_address=addresses.mac_address(address),
             environment={
@@ -143,7 +143,7 @@ class Planner:
                 **({labels.DOMAIN: service.domain} if service.domain else {}),
                 labels.ADDRESSES: " ".join(str(each) for each in service.addresses),
                 labels.RELOAD: service.reload_signal,
-                labels.COMPOSE_PROJECT: network_name(self.name),
+                labels.COMPOSE_PROJECT: object_name(self.name),
                 labels.COMPOSE_SERVICE: service.name,
                 labels.COMPOSE_NUMBER: "1",
                 labels.COMPOSE_ONEOFF: "False",
@@ -182,18 +182,18 @@ class Planner:
         match target:
             case _ if target == _MAIN_CF:
                 return with_settings(content, {name: pair.lab for name, pair in self.lab.clock.items()})
-            case _ if target == instance.USERS_FILE:
+            case _ if target == USERS_FILE:
                 lines = [
                     f"{each.address}:{{PLAIN}}{each.password}::::::" for each in self._accounts_of(service)
                 ]
             case _ if target == _MAILBOXES:
-                lines = [f"{each.address} OK" for each in self._accounts_of(service)]
+                lines = [f"{each.address} OK\n" for each in self._accounts_of(service)]
             case _:
                 return content
-        return content + "".join(f"{line}\n" for line in lines).encode()
+        return content + "".join(lines).encode()
 
-    def _accounts_of(self, service: Service) -> list[Any]:
-        return [each for each in self.lab.accounts if each.address.partition("@")[2] == service.domain]
+    def _accounts_of(self, service: Service) -> list[Account]:
+        return [each for each in self.lab.accounts if each.domain == service.domain]
 
 
 def make_planner(
@@ -235,13 +235,8 @@ def _fits(lab: LabDefinition, found: Topology) -> None:
         if editable.service not in services:
             raise wrong(f"[[editable]] {editable.path}: no service {editable.service!r} in {lab.topology!r}")
     for account in lab.accounts:
-        if account.address.partition("@")[2] not in found.domains:
+        if account.domain not in found.domains:
             raise wrong(f"account {account.address}: the domains here are {', '.join(found.domains)}")
-
-
-def network_name(name: str) -> str:
-    """Return the name of a lab's network, which is its Compose project's name too."""
-    return f"labctl-{name}"
 
 
 def with_settings(main_cf: bytes, settings: Mapping[str, str]) -> bytes:
@@ -265,8 +260,9 @@ def _content(source: Any) -> bytes:
         raise InvalidLabFile(f"can't be read: {exc}", path=source, line=None, hint="labctl doctor") from exc
 
 
-def _hash(content: bytes, mode: int) -> str:
-    return hashlib.sha256(f"{mode:o} ".encode() + content).hexdigest()
+def fingerprint(content: bytes, mode: int) -> str:
+    """Return what tells one file from another: as sha256sum and stat write it inside a container."""
+    return f"{hashlib.sha256(content).hexdigest()} {mode:o}"
 
 
 def _config_hash(spec: NetworkSpec | ContainerSpec) -> str:

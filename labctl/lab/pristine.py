@@ -9,7 +9,7 @@ from labctl.engine.model import ContainerState
 from labctl.errors import ServiceCommandFailed
 from labctl.lab import lifecycle
 from labctl.lab.difference import LOST, Change, compare
-from labctl.lab.topology import Role
+from labctl.lab.role import Role
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     from labctl.lab.difference import Step
     from labctl.lab.plan import PlannedHost, Planner
 
-RESET: Final = ("/usr/local/lib/labctl/reset",)
-"""In each image: empties what its daemon keeps, and leaves a mark in the log."""
+RESET: Final = """
+/usr/local/lib/labctl/reset || exit
+sha256sum -- "$@"
+stat -c '%a  %n' -- "$@"
+exit 0
+"""
+"""A script for a host's shell. The image's own part empties what the daemon keeps, and leaves a mark in the log;
+the rest says of each file what its fingerprint is made of."""
 
 EXPECTED: Final = ("/etc/resolv.conf", "/root/.bash_history", "/run", "/var/lib/labctl", "/var/lib/misc")
 """Paths where a running host differs from its image, whatever it does."""
@@ -44,34 +50,32 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
     Raises:
         EngineError: The engine failed, or a daemon did not become ready.
     """
-    difference = compare(engine, planner)
     running = [
         (step, step.found)
-        for step in difference.steps
+        for step in compare(engine, planner).steps
         if step.found is not None and not step.create and step.found.state == ContainerState.RUNNING
     ]
     changes: list[Change] = []
     with ThreadPoolExecutor(max_workers=max(len(running), 1)) as pool:
-        for (step, container), strange in zip(
-            running, pool.map(lambda each: _strange(engine, each[0], each[1]), running), strict=True
-        ):
-            if strange is None:
-                continue
-            role = step.host.service.role
-            changes.append(
-                Change(step.host.service.name, "recreated", f"{strange} was changed: {LOST[role]}")
-            )
-            engine.remove_container(container.id)
-        doomed = {change.subject for change in changes}
-        kept = [each for each in running if each[0].host.service.name not in doomed]
         # The queues first: what is still on its way to a mailbox would arrive in one that is empty already.
-        for role in (Role.MTA, Role.MDA, Role.DNS):
-            hosts = [(step.host, container) for step, container in kept if step.host.service.role == role]
-            list(pool.map(lambda each: _empty(engine, each[0], each[1], progress), hosts))
-    changes.extend(
-        each for each in lifecycle.bring_up(engine, planner, progress) if each.subject not in doomed
-    )
-    return tuple(changes)
+        for roles in ({Role.MTA, Role.DNS}, {Role.MDA}):
+            round_of = [each for each in running if each[0].host.service.role in roles]
+            done = pool.map(lambda each: _renew(engine, each[0], each[1], progress), round_of)
+            changes.extend(change for change in done if change is not None)
+    recreated = {change.subject for change in changes}
+    further = lifecycle.bring_up(engine, planner, progress)
+    return (*changes, *(change for change in further if change.subject not in recreated))
+
+
+def _renew(engine: Engine, step: Step, container: Container, progress: Progress) -> Change | None:
+    """Empty a host, or remove its container where that would not make it as new."""
+    strange = _strange(engine, step, container)
+    if strange is None:
+        _empty(engine, step.host, container, progress)
+        return None
+    engine.remove_container(container.id)
+    lost = LOST[step.host.service.role]
+    return Change(step.host.service.name, "recreated", f"{strange} was changed: {lost}")
 
 
 def _strange(engine: Engine, step: Step, container: Container) -> str | None:
@@ -90,12 +94,24 @@ def _strange(engine: Engine, step: Step, container: Container) -> str | None:
 
 
 def _empty(engine: Engine, host: PlannedHost, container: Container, progress: Progress) -> None:
-    engine.put_files(container.id, host.files)
-    said = engine.execute(container.id, RESET)
+    paths = [file.path for file in host.files]
+    said = engine.execute(container.id, ["/bin/sh", "-c", RESET, "reset", *paths])
     if said.exit_code != 0:
         raise ServiceCommandFailed(
             f"{host.service.name} could not be emptied: {said.stderr.decode('utf-8', 'replace').strip()}",
             hint="labctl down, then labctl up",
         )
-    engine.signal(container.id, host.service.reload_signal)
+    there = _fingerprints(said.stdout.decode("utf-8", "replace"))
+    if there != host.manifest:
+        engine.put_files(container.id, host.files)
+        engine.signal(container.id, host.service.reload_signal)
     progress(host.service.name, "emptied")
+
+
+def _fingerprints(said: str) -> dict[str, str]:
+    """Read what `RESET` says: for each path a line with its hash, and one with its mode."""
+    words: dict[str, list[str]] = {}
+    for line in said.splitlines():
+        word, _, path = line.partition("  ")
+        words.setdefault(path, []).append(word)
+    return {path: " ".join(said_of_it) for path, said_of_it in words.items()}

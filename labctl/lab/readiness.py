@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
-from labctl.lab.topology import Role
+from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import Volume
 from labctl.lab import labels
-from labctl.lab.definition import Account
+from labctl.lab.account import Account
+from labctl.lab.name import object_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,15 +34,10 @@ class Record:
     def volume(self, name: str, lab: str) -> Volume:
         """Return the volume that is the record of a lab."""
         accounts = [[each.address, each.password] for each in self.accounts]
-        told = {labels.NAME: name, labels.LAB: lab, labels.COMPOSE_PROJECT: volume_name(name)}
+        told = {labels.NAME: name, labels.LAB: lab, labels.COMPOSE_PROJECT: object_name(name)}
         return Volume(
-            volume_name(name), {**told, _FILES: json.dumps(self.files), _ACCOUNTS: json.dumps(accounts)}
+            object_name(name), {**told, _FILES: json.dumps(self.files), _ACCOUNTS: json.dumps(accounts)}
         )
-
-
-def volume_name(name: str) -> str:
-    """Return the name of a lab's record."""
-    return f"labctl-{name}"
 
 
 def of(volume: Volume) -> Record | None:

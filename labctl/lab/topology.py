@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING, Final
 
 from labctl.lab import addresses, composefile, labels
+from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,14 +45,6 @@ _NETWORK_OPTIONS: Final = {"com.docker.network.bridge.enable_ip_masquerade": "fa
 
 
 _MODES: Final = 0o7777
-
-
-class Role(StrEnum):
-    """What a host does."""
-
-    MTA = "mta"
-    MDA = "mda"
-    DNS = "dns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +121,9 @@ def load(path: Path, overlay: Path | None = None) -> Topology:
     services = content.mapping("services", "the file")
     if not services:
         raise content.wrong("the file has no services", "services")
+    for name in services:
+        if not _NAME.fullmatch(name):
+            raise services.wrong(f"service {name!r}: expected letters, digits, dots and hyphens", name)
     found = tuple(
         _service(services.mapping(name, "services"), name, network, subnet, configs) for name in services
     )
@@ -180,8 +175,6 @@ def _service(
     table: Mapping, name: str, network: str, subnet: IPv4Network, configs: dict[str, Path]
 ) -> Service:
     where = f"service {name}"
-    if not _NAME.fullmatch(name):
-        raise table.wrong(f"{where}: expected a name of letters, digits, dots and hyphens")
     table.only(_SERVICE_KEYS, where)
     marks = table.pairs("labels", where)
     try:

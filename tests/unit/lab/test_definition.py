@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from labctl.errors import InvalidLabFile
 from labctl.lab import definition
-from labctl.lab.definition import Account, Check, ClockPair, Editable, Grading, LabDefinition
+from labctl.lab.account import Account
+from labctl.lab.definition import Check, ClockPair, Editable, Grading, LabDefinition
 
 PATH = Path("/labs/demo/lab.toml")
 

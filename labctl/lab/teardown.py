@@ -1,0 +1,64 @@
+"""Making a lab be gone: by its labels alone, so that labs of any version and without their files can go."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from labctl.errors import EngineError
+from labctl.lab import labels
+from labctl.progress import Progress, silent
+from labctl.wait import eventually
+
+if TYPE_CHECKING:
+    from labctl.engine.model import Container
+    from labctl.engine.protocol import Engine
+
+_REMOVED_WITHIN: Final = 10.0
+"""Seconds that the engine has to let go of a network whose containers have gone."""
+
+
+def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[str, ...]:
+    """Remove a lab, by its labels alone.
+
+    Returns:
+        The names of what was removed; nothing where nothing was there.
+    """
+    wanted = {labels.NAME: name}
+    containers = engine.containers(wanted)
+    networks = engine.networks(wanted)
+    volumes = engine.volumes(wanted)
+    for volume in volumes:
+        engine.remove_volume(volume.name)
+
+    def remove(container: Container) -> None:
+        engine.remove_container(container.id)
+        progress(container.labels.get(labels.SERVICE, container.name), "removed")
+
+    if containers:
+        with ThreadPoolExecutor(max_workers=len(containers)) as pool:
+            list(pool.map(remove, containers))
+    for network in networks:
+        _remove_network(engine, network.id)
+        progress("network", "removed")
+    return tuple(sorted({each.name for group in (containers, networks, volumes) for each in group}))
+
+
+def _remove_network(engine: Engine, network: str) -> None:
+    """Remove a network; the engine may still be busy with an endpoint that has just gone (moby #43286)."""
+    last: EngineError | None = None
+
+    def removed() -> bool | None:
+        nonlocal last
+        try:
+            engine.remove_network(network)
+        except EngineError as exc:
+            if "active endpoints" not in exc.message:
+                raise
+            last = exc
+            return None
+        return True
+
+    if eventually(removed, within=_REMOVED_WITHIN) is None:
+        assert last is not None
+        raise last
