@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import string
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from labctl.errors import InvalidLabFile
+from labctl.lab import composefile
+from labctl.lab.composefile import Mapping, laid_over
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+hypothesis_writes_files = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def read(directory: Path, text: str, name: str = "compose.yaml") -> Mapping:
+    path = directory / name
+    path.write_text(text, encoding="utf-8")
+    return composefile.read(path)
+
+
+def wrong(directory: Path, text: str) -> InvalidLabFile:
+    with pytest.raises(InvalidLabFile) as caught:
+        read(directory, text)
+    assert str(directory / "compose.yaml") in caught.value.message
+    return caught.value
+
+
+def test_every_key_knows_its_line(tmp_path: Path) -> None:
+    content = read(tmp_path, "# first\na: 1\n\nb:\n  c: [1, {d: 2}]\n")
+    path = tmp_path / "compose.yaml"
+    assert content.lines == {"a": (path, 2), "b": (path, 4)}
+    inner = content.mapping("b", "here")
+    assert (inner.line, inner.lines["c"]) == (5, (path, 5))
+    assert inner["c"][1].lines == {"d": (path, 5)}
+
+
+def test_an_error_points_at_the_key_or_else_at_the_mapping(tmp_path: Path) -> None:
+    inner = read(tmp_path, "a:\n  b: 1\n  c: 2\n").mapping("a", "here")
+    assert inner.wrong("odd", "c").line == 3
+    assert inner.wrong("odd").line == 2
+    assert inner.wrong("odd", "not there").line == 2
+
+
+def test_merged_keys_keep_their_lines_and_give_way_to_the_mappings_own(tmp_path: Path) -> None:
+    content = read(tmp_path, "x: &x\n  a: 1\n  b: 2\ny:\n  <<: *x\n  b: 3\n")
+    merged = content["y"]
+    assert dict(merged) == {"a": 1, "b": 3}
+    assert {key: line for key, (_, line) in merged.lines.items()} == {"a": 2, "b": 6}
+
+
+def test_several_merged_mappings_count_in_their_order(tmp_path: Path) -> None:
+    content = read(tmp_path, "x: &x {a: 1}\ny: &y {a: 2, b: 2}\nz:\n  <<: [*x, *y]\n")
+    assert dict(content["z"]) == {"a": 1, "b": 2}
+
+
+def test_an_alias_of_a_mapping_that_merges_is_read_like_the_mapping(tmp_path: Path) -> None:
+    content = read(tmp_path, "x: &x {a: 1}\ny: &y\n  <<: *x\n  a: 2\nz: *y\n")
+    assert content["z"] == content["y"] == {"a": 2}
+
+
+def test_many_aliases_are_read_once_each(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 40))]
+    content = read(tmp_path, "\n".join(lines))
+    assert len(content["a39"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("a: [1\nb: 2", 2, "is no YAML"),
+        ("a: 1\n b: 2", 2, "is no YAML"),
+        ("a: 1\n---\nb: 2", 2, "is no YAML"),
+        ("a: *nobody", 1, "is no YAML"),
+        ("a: !python/object:os.system x", 1, "is no YAML"),
+        ("\na: !!int x", 2, "'x' is no value"),
+        ("a: !!bool x", 1, "'x' is no value"),
+        ("a: !!timestamp x", 1, "'x' is no value"),
+        ("a: 0x_", 1, "'0x_' is no value"),
+        ("a: 2024-99-99", 1, "'2024-99-99' is no value"),
+        ("a: 1\nb: 2\na: 3", 3, "the key 'a' is there twice"),
+        ("? [a]\n: 1", 1, "a key is no text"),
+        ("- a", 1, "expected a mapping"),
+        ("text", 1, "expected a mapping"),
+        ("", 1, "expected a mapping"),
+        ("a: &a\n- *a", 1, "contains itself"),
+        ("a: &a\n  b: *a", 1, "contains itself"),
+    ],
+)
+def test_what_is_no_compose_file_is_named_with_its_line(
+    tmp_path: Path, text: str, line: int, said: str
+) -> None:
+    error = wrong(tmp_path, text)
+    assert said in error.message
+    assert error.line == line
+
+
+@pytest.mark.parametrize("depth", [60, 200_000])
+@pytest.mark.parametrize("end", ["", "]"])
+def test_collections_too_deep_are_refused_before_they_overflow_anything(
+    tmp_path: Path, depth: int, end: str
+) -> None:
+    assert "inside each other" in wrong(tmp_path, f"a: {'[' * depth}{end * depth}").message
+
+
+def test_a_control_character_is_no_yaml(tmp_path: Path) -> None:
+    assert "is no YAML" in wrong(tmp_path, "a: \x00").message
+
+
+def test_what_can_not_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidLabFile, match="can't be read"):
+        composefile.read(tmp_path / "none.yaml")
+    (tmp_path / "bytes.yaml").write_bytes(b"a: \xff")
+    with pytest.raises(InvalidLabFile, match="can't be read"):
+        composefile.read(tmp_path / "bytes.yaml")
+
+
+def test_extensions_are_allowed_everywhere_and_nothing_else_unknown(tmp_path: Path) -> None:
+    content = read(tmp_path, "x-mine: 1\na: 1\n\nb: 2\n")
+    content.only({"a", "b"}, "the file")
+    with pytest.raises(InvalidLabFile, match="'b' is not supported; labctl knows a, c") as caught:
+        content.only({"c", "a"}, "the file")
+    assert caught.value.line == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("word", "word"), ("5", "5"), ("1.5", "1.5"), ('"0"', "0"), ("a$$b", "a$b")]
+)
+def test_texts_and_numbers_are_texts(tmp_path: Path, value: str, text: str) -> None:
+    assert read(tmp_path, f"a: {value}").text("a", "here") == text
+
+
+@pytest.mark.parametrize("value", ["[a]", "{b: 1}", "true", "", '""', "${HOME}", "$HOME", "a$", "2024-01-01"])
+def test_what_is_no_plain_text_is_refused(tmp_path: Path, value: str) -> None:
+    content = read(tmp_path, f"\na: {value}")
+    with pytest.raises(InvalidLabFile) as caught:
+        content.text("a", "here")
+    assert caught.value.line == 2
+
+
+def test_a_default_stands_in_for_a_key_that_is_not_there(tmp_path: Path) -> None:
+    content = read(tmp_path, "a: 1")
+    assert content.text("b", "here", "other") == "other"
+    with pytest.raises(InvalidLabFile, match="b: None"):
+        content.text("b", "here")
+
+
+def test_one_text_is_a_list_of_one(tmp_path: Path) -> None:
+    content = read(tmp_path, "a: x\nb: [y, 5]\nc:\n")
+    assert [content.texts(key, "here") for key in "abcd"] == [("x",), ("y", "5"), (), ()]
+
+
+@pytest.mark.parametrize("value", ["[[a]]", "[true]", "[$HOME]", "{b: 1}", "5"])
+def test_what_is_no_list_of_texts_is_refused(tmp_path: Path, value: str) -> None:
+    content = read(tmp_path, f"a: {value}")
+    with pytest.raises(InvalidLabFile):
+        content.texts("a", "here")
+
+
+def test_pairs_are_a_mapping_or_a_list(tmp_path: Path) -> None:
+    content = read(tmp_path, 'a: {K: v, N: 5, E: ""}\nb: [K=v, N=5, E=]\n')
+    assert content.pairs("a", "here") == content.pairs("b", "here") == {"K": "v", "N": "5", "E": ""}
+    assert content.pairs("c", "here") == {}
+
+
+@pytest.mark.parametrize(
+    "value", ["[K]", "{K: }", "[K=$V]", "{K: $V}", "{K: true}", "{K: [v]}", "[[K=v]]", "5"]
+)
+def test_pairs_without_a_plain_value_are_refused(tmp_path: Path, value: str) -> None:
+    content = read(tmp_path, f"\n\na: {value}")
+    with pytest.raises(InvalidLabFile) as caught:
+        content.pairs("a", "here")
+    assert caught.value.line == 3
+
+
+def test_a_mapping_that_is_not_there_is_empty_and_points_where_it_would_be(tmp_path: Path) -> None:
+    content = read(tmp_path, "a: 1\nb:\n")
+    assert content.mapping("b", "here") == {}
+    assert content.mapping("b", "here").wrong("odd").line == 2
+    with pytest.raises(InvalidLabFile, match="a is 1, expected a mapping"):
+        content.mapping("a", "here")
+    with pytest.raises(InvalidLabFile, match="a is 1, expected a list"):
+        content.sequence("a", "here")
+
+
+class TestLayingOver:
+    LOWER = "a: 1\nb:\n  c: [1, 2]\n  d: {e: 1}\nf: [x]\n"
+
+    def over(self, directory: Path, text: str) -> Mapping:
+        lower, upper = read(directory, self.LOWER), read(directory, text, "over.yaml")
+        before = (repr(lower), dict(lower.lines))
+        merged = laid_over(lower, upper)
+        assert (repr(lower), dict(lower.lines)) == before
+        return merged
+
+    def test_scalars_are_replaced_and_mappings_merged(self, tmp_path: Path) -> None:
+        merged = self.over(tmp_path, "a: 2\nb:\n  d: {g: 2}\nnew: 1\n")
+        assert merged == {"a": 2, "b": {"c": [1, 2], "d": {"e": 1, "g": 2}}, "f": ["x"], "new": 1}
+
+    def test_sequences_are_appended_without_doubles(self, tmp_path: Path) -> None:
+        assert self.over(tmp_path, "b: {c: [2, 3]}\n")["b"]["c"] == [1, 2, 3]
+
+    def test_lines_are_those_of_the_file_that_counts(self, tmp_path: Path) -> None:
+        merged = self.over(tmp_path, "\n\na: 2\nb:\n  d: {g: 2}\n")
+        assert merged.lines["a"] == (tmp_path / "over.yaml", 3)
+        assert merged.lines["f"] == (tmp_path / "compose.yaml", 5)
+        assert merged["b"].lines["c"] == (tmp_path / "compose.yaml", 3)
+        assert merged["b"]["d"].lines["g"] == (tmp_path / "over.yaml", 5)
+
+    def test_an_error_in_an_empty_mapping_of_the_upper_file_names_that_file(self, tmp_path: Path) -> None:
+        merged = self.over(tmp_path, "\nnew:\n")
+        error = merged.mapping("new", "here").wrong("odd")
+        assert (error.path, error.line) == (tmp_path / "over.yaml", 2)
+
+    def test_what_is_empty_above_changes_nothing(self, tmp_path: Path) -> None:
+        assert self.over(tmp_path, "a:\nb:\n") == read(tmp_path, self.LOWER)
+
+    @pytest.mark.parametrize("text", ["\nb: [1]", "\nf: {a: 1}"])
+    def test_a_list_and_a_mapping_are_not_mixed(self, tmp_path: Path, text: str) -> None:
+        with pytest.raises(InvalidLabFile, match="a list in one file and a mapping in the other") as caught:
+            self.over(tmp_path, text)
+        assert (caught.value.path, caught.value.line) == (tmp_path / "over.yaml", 2)
+
+    def test_of_entries_for_one_target_the_upper_one_counts(self, tmp_path: Path) -> None:
+        lower = read(tmp_path, "c: [{source: a, target: /1}, {source: b, target: /2}, e]")
+        upper = read(tmp_path, "c: [{source: z, target: /1}]", "over.yaml")
+        assert laid_over(lower, upper)["c"] == [
+            {"source": "b", "target": "/2"},
+            "e",
+            {"source": "z", "target": "/1"},
+        ]
+
+
+@hypothesis_writes_files
+@given(text=st.text())
+def test_any_text_is_a_mapping_or_an_invalid_file(tmp_path: Path, text: str) -> None:
+    try:
+        content = read(tmp_path, text)
+    except InvalidLabFile as error:
+        assert error.hint  # noqa: PT017  # both outcomes are right
+    else:
+        assert isinstance(content, Mapping)
+
+
+@hypothesis_writes_files
+@given(text=st.text(alphabet="ab:-?&*<[]{}!#|>'\"%@ \n\t012xe_.", max_size=40))
+def test_any_text_of_yamls_own_signs_is_a_mapping_or_an_invalid_file(tmp_path: Path, text: str) -> None:
+    try:
+        content = read(tmp_path, text)
+    except InvalidLabFile as error:
+        assert error.hint  # noqa: PT017  # both outcomes are right
+    else:
+        assert set(content.lines) == set(content)
+
+
+plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(string.printable)
+names = st.sampled_from(["a", "b", "c", "target", "source", "x-y"])
+documents = st.dictionaries(
+    names,
+    st.recursive(
+        plain,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+        max_leaves=5,
+    ),
+    max_size=4,
+)
+
+
+def dump(document: dict[str, Any]) -> str:
+    return str(yaml.dump(document, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)))
+
+
+@hypothesis_writes_files
+@given(document=documents)
+def test_whatever_yaml_is_written_is_read_again(tmp_path: Path, document: dict[str, Any]) -> None:
+    content = read(tmp_path, dump(document))
+    assert content == document
+    assert all(line >= 1 for _, line in content.lines.values())
+
+
+@hypothesis_writes_files
+@given(lower=documents, upper=documents)
+def test_laid_over_holds_all_keys_and_every_scalar_of_the_upper(
+    tmp_path: Path, lower: dict[str, Any], upper: dict[str, Any]
+) -> None:
+    below = read(tmp_path, dump(lower))
+    above = read(tmp_path, dump(upper), "over.yaml")
+    try:
+        merged = laid_over(below, above)
+    except InvalidLabFile as error:
+        assert "a list in one file" in error.message  # noqa: PT017  # both outcomes are right
+        return
+    assert set(merged) == set(lower) | set(upper)
+    assert set(merged.lines) == set(merged)
+    for key, value in upper.items():
+        if value is not None and not isinstance(value, dict | list):
+            assert merged[key] == value
