@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -28,39 +29,57 @@ def run(arguments: list[str]) -> int:
         The exit code: 0 done, 1 a mail or a check was not as wished, 2 usage, 3 a bad lab, 4 engine or
         service, 70 a bug in labctl, 130 interrupted.
     """
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as end:  # typer's own, of completion, and of a pipe that nobody reads any more
+        if isinstance(end.__context__, BrokenPipeError):
+            return _unread()
+        raise
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json, debug = "--json" in own, "--debug" in own
     try:
         code = create()(arguments, prog_name="labctl", standalone_mode=False)
     except LabctlError as error:
-        if debug:
-            raise
-        print_error(error, as_json=as_json)
+        print_error(error, as_json=as_json, debug=debug)
         return error.exit_code
     except typer.TyperException as error:  # what typer itself finds wrong with the arguments
-        print_error(UsageError(error.format_message(), hint=_help_for(own)), as_json=as_json)
-        return UsageError.exit_code
+        wrong = UsageError(error.format_message(), hint=_help_for(error))
+        print_error(wrong, as_json=as_json)
+        return wrong.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("labctl: interrupted\n")
-        return INTERRUPTED
-    except BrokenPipeError:  # who read the output has had enough
-        sys.stderr.close()
-        return 0
-    except Exception as error:  # the last boundary: a bug is told as one
-        if debug:
-            raise
+        code = INTERRUPTED
+    except (BrokenPipeError, SystemExit):
+        raise
+    except Exception as error:  # noqa: BLE001  # the last boundary: a bug is told as one
         bug = LabctlError(
             f"labctl failed unexpectedly: {type(error).__name__}: {error}",
             hint="run it again with --debug in front of the command, and report what it prints",
         )
-        print_error(bug, as_json=as_json)
+        bug.__cause__ = error
+        print_error(bug, as_json=as_json, debug=debug)
         return bug.exit_code
+    if code == INTERRUPTED:
+        sys.stderr.write("labctl: interrupted\n")
     return int(code or 0)
 
 
-def _help_for(arguments: list[str]) -> str:
-    command = next((each for each in arguments if not each.startswith("-")), "")
-    return f"labctl {command} --help".replace("  ", " ")
+def _help_for(error: typer.TyperException) -> str:
+    """Name the help of the command that was meant, as far as typer got."""
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path if context is not None else 'labctl'} --help"
+
+
+def _unread() -> int:
+    """End quietly where who read the output has had enough, as in ``labctl logs | head``."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 if __name__ == "__main__":

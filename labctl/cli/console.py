@@ -6,11 +6,10 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import TextIO
 
     from labctl.errors import LabctlError
 
@@ -20,33 +19,53 @@ def print_result(result: Any, *, as_json: bool) -> None:
     if as_json:
         from labctl.report.document import document, dumped
 
-        _write(dumped(document(result)))
+        write_line(dumped(document(result)))
     else:
         from labctl.report.text import text
 
-        _write(text(result))
+        write_line(text(result))
 
 
-def print_error(error: LabctlError, *, as_json: bool) -> None:
-    """Print an error: as a JSON document where results would be one, else as text."""
+def print_error(error: LabctlError, *, as_json: bool, debug: bool = False) -> None:
+    """Print an error: as a JSON document where results would be one, else as text.
+
+    Args:
+        error: The error.
+        as_json: Whether the command was told ``--json``.
+        debug: Whether its traceback goes before it, to standard error.
+    """
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
     if as_json:
         from labctl.report.document import dumped, error_document
 
-        _write(dumped(error_document(error)))
+        write_line(dumped(error_document(error)))
     else:
         from labctl.report.text import error_text
 
-        print(error_text(error), file=sys.stderr)  # noqa: T201  # the console prints
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+        _write(sys.stderr, error_text(error) + "\n")
 
 
 def write_line(text: str) -> None:
-    """Print one line at once, for what comes as a stream."""
-    _write(text)
+    """Print one line at once."""
+    _write(sys.stdout, text + "\n")
+
+
+def write_said(stdout: str, stderr: str) -> None:
+    """Pass on what a command on a host said; a terminal gets no character that would command it."""
+    from labctl.report.plain import harmless
+
+    for stream, said in ((sys.stdout, stdout), (sys.stderr, stderr)):
+        _write(stream, harmless(said) if stream.isatty() else said)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write text; what the stream's encoding can't say is escaped, as in a locale without UTF-8."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
 
 
 class Ticker:
@@ -60,28 +79,32 @@ class Ticker:
     def __init__(self, stream: TextIO, environ: Mapping[str, str]) -> None:
         self._stream = stream
         self._live = stream.isatty() and environ.get("TERM") != "dumb"
-        self._color = self._live and "NO_COLOR" not in environ
+        self._color = self._live and not environ.get("NO_COLOR")
         self._states: dict[str, str] = {}
         self._began = time.monotonic()
         self._lock = threading.Lock()
 
     def __call__(self, subject: str, state: str) -> None:
         """Show that a subject has come to a state."""
+        from labctl.report.plain import one_line
+
+        subject, state = one_line(subject), one_line(state, 1000)
         with self._lock:
             if self._states.get(subject) == state:
                 return
             height = len(self._states)
             self._states[subject] = state
             if not self._live:
-                self._stream.write(f"{time.monotonic() - self._began:7.1f} s  {subject}: {state}\n")
+                _write(self._stream, f"{time.monotonic() - self._began:7.1f} s  {subject}: {state}\n")
             else:
                 back = f"\x1b[{height}A" if height else ""
-                self._stream.write(back + "".join(self._line(each) for each in self._states))
-            self._stream.flush()
+                _write(self._stream, back + "".join(self._line(each) for each in self._states))
 
     def _line(self, subject: str) -> str:
-        width = max(os.get_terminal_size(self._stream.fileno()).columns - 20, 20)
-        state = self._states[subject][:width]
+        # A line that wraps would take two, and the next drawing would begin in the wrong one.
+        room = (os.get_terminal_size(self._stream.fileno()).columns or 80) - 1
+        head = f"  {subject:<14} "[:room]
+        state = self._states[subject][: room - len(head)]
         if self._color and state in {"ready", "removed"}:
             state = f"\x1b[32m{state}\x1b[0m"
-        return f"\r\x1b[2K  {subject:<14} {state}\n"
+        return f"\r\x1b[2K{head}{state}\n"

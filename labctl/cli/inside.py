@@ -9,7 +9,7 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect
-from labctl.cli.console import print_result, write_line
+from labctl.cli.console import print_result, write_line, write_said
 
 if TYPE_CHECKING:
     from labctl.lab.logs import Line
@@ -73,8 +73,7 @@ def execute(
     if as_json:
         print_result(result, as_json=True)
     else:
-        sys.stdout.write(result.stdout)
-        sys.stderr.write(result.stderr)
+        write_said(result.stdout, result.stderr)
         if result.exit_code:
             sys.stderr.write(f"labctl: the command ended with exit code {result.exit_code}\n")
     raise typer.Exit(0 if result.exit_code == 0 else 1)

@@ -22,7 +22,11 @@ def up(
     name: Annotated[
         str | None,
         typer.Option(
-            "--name", envvar="LABCTL_NAME", help="What to call it; the lab's id where none is given."
+            "--name",
+            envvar="LABCTL_NAME",
+            metavar="NAME",
+            callback=options.check_name,
+            help="What to call it; the lab's id where none is given.",
         ),
     ] = None,
     yes: options.Yes = False,
@@ -56,7 +60,9 @@ def up(
     """
     from labctl.commands.up import Wish
     from labctl.commands.up import up as bring_up
+    from labctl.lab import catalogue
 
+    catalogue.find(lab, os.environ)  # no engine is brought for a lab that is not there
     ticker = Ticker(sys.stderr, os.environ)
     found = connect() if dry_run else connect_or_bring(yes=yes, progress=ticker)
     wish = Wish(lab, name, publish=publish, attempt=attempt, base=base, may_install=yes)

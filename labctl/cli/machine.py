@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,11 +16,27 @@ from labctl.cli.console import Ticker, print_result
 if TYPE_CHECKING:
     from labctl.progress import Progress
 
-images = typer.Typer(help="The images of the lab's hosts.", rich_markup_mode=None)
-engine = typer.Typer(
-    help="The engine on this machine; only what labctl installed can be stopped or removed.",
-    rich_markup_mode=None,
-)
+_IMAGES_HELP: Final = """
+The images of the lab's hosts; without a command, a list of them.
+
+\b
+Examples:
+  labctl images
+  labctl images build
+  labctl images save labctl-images.tar.gz
+"""
+_ENGINE_HELP: Final = """
+The engine on this machine; only what labctl installed can be stopped or removed.
+
+\b
+Examples:
+  labctl engine
+  labctl engine start
+  labctl engine remove --yes
+"""
+
+images = typer.Typer(help=_IMAGES_HELP, rich_markup_mode=None)
+engine = typer.Typer(help=_ENGINE_HELP, rich_markup_mode=None)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="One file with all images.")]
 

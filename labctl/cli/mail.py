@@ -17,17 +17,25 @@ def send(
     sender: Annotated[
         str,
         typer.Argument(
-            metavar="FROM", help="An account of the lab.", autocompletion=options.complete_address
+            metavar="FROM",
+            help="An account of the lab.",
+            callback=options.check_address,
+            autocompletion=options.complete_address,
         ),
     ],
     recipients: Annotated[
         list[str],
-        typer.Argument(metavar="TO…", help="Any addresses.", autocompletion=options.complete_address),
+        typer.Argument(
+            metavar="TO…",
+            help="Any addresses.",
+            callback=options.check_addresses,
+            autocompletion=options.complete_address,
+        ),
     ],
     *,
     name: options.Name = None,
-    subject: Annotated[str, typer.Option("--subject", help="The subject.")] = "A letter",
-    body: Annotated[str, typer.Option("--body", help="The text.")] = "Hello.",
+    subject: Annotated[str, typer.Option("--subject", metavar="TEXT", help="The subject.")] = "A letter",
+    body: Annotated[str, typer.Option("--body", metavar="TEXT", help="The text.")] = "Hello.",
     file: Annotated[
         Path | None, typer.Option("--file", metavar="EML", help="Send this message file instead, as it is.")
     ] = None,
@@ -69,7 +77,13 @@ def send(
 
 def inbox(
     address: Annotated[
-        str, typer.Argument(metavar="ADDRESS", help="An account.", autocompletion=options.complete_address)
+        str,
+        typer.Argument(
+            metavar="ADDRESS",
+            help="An account.",
+            callback=options.check_address,
+            autocompletion=options.complete_address,
+        ),
     ],
     *,
     name: options.Name = None,

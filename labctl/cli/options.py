@@ -10,9 +10,14 @@ import typer
 
 def complete_lab(incomplete: str) -> list[str]:
     """Complete a lab's id."""
+    from labctl.errors import LabctlError
     from labctl.lab import catalogue
 
-    return [each.id for each in catalogue.all_labs(os.environ) if each.id.startswith(incomplete)]
+    try:
+        found = catalogue.all_labs(os.environ)
+    except LabctlError:
+        return []
+    return [each.id for each in found if each.id.startswith(incomplete)]
 
 
 def complete_name(incomplete: str) -> list[str]:
@@ -62,11 +67,32 @@ def _engine() -> Any:
     return connect().engine
 
 
+def check_name(name: str | None) -> str | None:
+    """Refuse a malformed name before anything else is done."""
+    from labctl.lab.name import valid_name
+
+    return None if name is None else valid_name(name)
+
+
+def check_address(address: str) -> str:
+    """Refuse a malformed address before anything else is done."""
+    from labctl.mail.address import Address
+
+    return str(Address.parse(address))
+
+
+def check_addresses(addresses: list[str]) -> list[str]:
+    """Refuse malformed addresses before anything else is done."""
+    return [check_address(each) for each in addresses]
+
+
 Name = Annotated[
     str | None,
     typer.Option(
         "--name",
         envvar="LABCTL_NAME",
+        metavar="NAME",
+        callback=check_name,
         help="The running lab; not needed while only one runs.",
         autocompletion=complete_name,
     ),

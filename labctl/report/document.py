@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
@@ -32,27 +33,31 @@ def error_document(error: LabctlError) -> dict[str, Any]:
     return {
         "schema": ERROR_SCHEMA,
         "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
+        "message": _text(error.message),
+        "hint": _text(error.hint),
         "detail": _value(error.detail),
     }
 
 
 def dumped(content: Mapping[str, Any]) -> str:
     """Return a document as text; whatever bytes a message or a log brought, it is valid JSON."""
-    return json.dumps(content, indent=2, ensure_ascii=True)
+    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False)
 
 
 def _value(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of value
     match value:
         case Enum():
             return value.value
-        case None | bool() | int() | float() | str():
+        case str():
+            return _text(value)
+        case float() if not math.isfinite(value):  # JSON has no such numbers (RFC 8259, section 6)
+            return None
+        case None | bool() | int() | float():
             return value
         case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            return _time(value)
         case Mapping():
-            return {str(key): _value(each) for key, each in value.items()}
+            return {_text(str(key)): _value(each) for key, each in value.items()}
         case list() | tuple():
             return [_value(each) for each in value]
     if dataclasses.is_dataclass(value):
@@ -60,4 +65,14 @@ def _value(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of val
         return {
             each.name.rstrip("_"): _value(getattr(value, each.name)) for each in dataclasses.fields(value)
         }
-    return str(value)
+    return _text(str(value))
+
+
+def _time(moment: datetime) -> str:
+    """Write a time as RFC 3339 in UTC; unlike strftime, isoformat writes early years with four digits."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _text(text: str) -> str:
+    """Replace halves of surrogate pairs: bytes that were no text, which many parsers refuse."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

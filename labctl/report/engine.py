@@ -56,5 +56,6 @@ def doctor(result: Doctor) -> str:
     for each in result.checks:
         lines.append(f"{_SIGNS[each.state]}  {each.id}: {one_line(each.text, 1000)}")
         if each.cure is not None:
-            lines.append(f"      cure: {each.cure}")
-    return "\n".join(lines)
+            lines.append(f"      cure: {one_line(each.cure, 1000)}")
+    end = "No lab can run here until what FAILed is mended." if result.failed else "Labs can run here."
+    return "\n".join((*lines, end))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from labctl.lab.instance import HostState, LabState
 from labctl.report.picture import picture
+from labctl.report.plain import one_line
 from labctl.report.table import table
 
 if TYPE_CHECKING:
@@ -35,18 +37,18 @@ def reset(result: Reset) -> str:
 def status(result: Status) -> str:
     """Show one lab."""
     if not result.hosts:
-        return f"Lab {result.name} is {result.state}."
+        return f"Lab {result.name} is {result.state}. Start it: {_up(result)}"
     hosts = table(
         ("HOST", "SERVICE", "STATE", "ADDRESSES"),
         [(each.name, each.service, each.state, " ".join(each.addresses)) for each in result.hosts],
     )
-    return "\n\n".join((_lab(result), hosts))
+    return "\n\n".join(part for part in (_lab(result), hosts, _mending(result)) if part)
 
 
 def running(result: Labs) -> str:
     """Show the labs that are up."""
     if not result.labs:
-        return "No lab is up."
+        return "No lab is up. Start one: labctl up"
     return table(
         ("NAME", "LAB", "STATE", "SINCE"),
         [
@@ -97,7 +99,7 @@ def _lab(result: Status) -> str:
 
 def _next(result: Status) -> str:
     sender, recipient = _pair(result)
-    name = "" if result.name == result.lab else f" --name {result.name}"
+    name = _named(result)
     return "\n".join(
         (
             "Try:",
@@ -106,6 +108,26 @@ def _next(result: Status) -> str:
             f"  labctl logs{name} -f",
         )
     )
+
+
+def _mending(result: Status) -> str:
+    """Tell what is not as it should be, and what helps."""
+    lines = [f"Faults applied: {', '.join(result.faults)}"] if result.faults else []
+    amiss = [each for each in result.hosts if each.state != HostState.READY]
+    if amiss and result.state != LabState.STARTING:
+        name = _named(result)
+        lines.append(f"Not ready: {', '.join(f'{each.service} ({each.state})' for each in amiss)}.")
+        lines.append(f"  labctl logs{name} {amiss[0].service}   tells why; {_up(result)} mends it")
+    return "\n".join(lines)
+
+
+def _up(result: Status) -> str:
+    return " ".join(f"labctl up {result.lab}{_named(result)}".split())
+
+
+def _named(result: Status) -> str:
+    """Return the option that a command needs to mean this lab."""
+    return "" if result.name == result.lab else f" --name {result.name}"
 
 
 def _pair(result: Status) -> tuple[str, str]:
@@ -117,5 +139,5 @@ def _pair(result: Status) -> tuple[str, str]:
 
 
 def _list(head: str, items: Iterable[str], nothing: str) -> str:
-    lines = [f"  {each}" for each in items]
+    lines = [f"  {one_line(each, 500)}" for each in items]
     return "\n".join((head, *lines)) if lines else nothing

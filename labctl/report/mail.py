@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labctl.report.plain import harmless, one_line
+from labctl.mail.state import MessageState, is_final
+from labctl.report.plain import one_line
 from labctl.report.table import size, table
 
 if TYPE_CHECKING:
@@ -12,88 +13,136 @@ if TYPE_CHECKING:
     from labctl.commands.inbox import Inbox
     from labctl.commands.queue import HostQueue, Queues
     from labctl.commands.send import Sent
-    from labctl.mail.dsn import Dsn
+    from labctl.mail.delivery import RecipientState
+    from labctl.mail.dsn import Dsn, DsnRecipient
     from labctl.mail.mailbox import MailboxMessage
+    from labctl.mail.queue import QueuedMessage
 
 
 def send(result: Sent) -> str:
     """Tell what the server said and what became of the message."""
     lines = [
-        f"{result.message_id} is {result.state}.",
-        f"  {result.from_} -> {', '.join(result.to)}",
-        f"  the server said: {one_line(result.reply)}",
+        f"{one_line(result.message_id)} is {result.state}.",
+        f"  {one_line(result.from_)} -> {one_line(', '.join(result.to))}",
+        f"  the server said: {one_line(result.reply, 500)}",
     ]
     lines.extend(
-        f"  {each.address}: {each.state}, {one_line(each.reason)} (log of {each.host})"
+        f"  {_fate(each)}"
         for each in result.recipients
-        if each.reason is not None
+        if each.reason is not None or result.waited_for is not None
     )
-    if not result.as_wished and result.waited_for is not None:
-        lines.append(f"  It was waited for {result.waited_for}; labctl queue tells what still waits.")
+    if (end := _what_now(result)) is not None:
+        lines.append(f"  {end}")
     return "\n".join(lines)
 
 
 def inbox(result: Inbox) -> str:
     """Show a mailbox."""
-    if not result.messages:
-        return f"{result.address} has no messages."
+    count = len(result.messages)
+    title = f"{one_line(result.address)}, by {result.protocol.upper()}"
+    if not count:
+        return f"{title}: no messages."
     rows = [
         (
             str(each.uid),
             f"{each.date:%d %b %H:%M:%S}" if each.date else "",
             one_line(each.from_, 40),
             one_line(each.subject, 60),
-            " ".join(each.flags),
+            one_line(" ".join(each.flags), 40),
             size(each.size),
         )
         for each in result.messages
     ]
-    shown = table(("UID", "DATE", "FROM", "SUBJECT", "FLAGS", "SIZE"), rows)
+    head = ("NO." if result.protocol == "pop3" else "UID", "DATE (UTC)", "FROM", "SUBJECT", "FLAGS", "SIZE")
     reports = [_report(each, each.dsn) for each in result.messages if each.dsn is not None]
-    end = (
-        "Downloaded, and deleted on the server."
-        if result.deleted
-        else f"Read by {result.protocol.upper()}; the mail stays on the server."
-    )
-    return "\n\n".join((f"{result.address}, {result.protocol.upper()}", shown, *reports, end))
+    end = "Deleted on the server." if result.deleted else "The mail stays on the server."
+    return "\n\n".join((f"{title}: {_counted(count, 'message')}\n{table(head, rows)}", *reports, end))
 
 
 def queue(result: Queues) -> str:
     """Show the queues."""
-    return "\n\n".join(_queue(each) for each in result.hosts)
+    return "\n".join(_queue(each) for each in result.hosts) or "This lab has no MTA, and so no queue."
 
 
 def dig(result: Dug) -> str:
     """Show an answer."""
-    lines = [harmless(f"{result.name} {result.type} {each}") for each in result.records]
-    return "\n".join(lines) if lines else f"{harmless(result.name)} {result.type}: {result.rcode}, no records"
-
-
-def _report(message: MailboxMessage, dsn: Dsn) -> str:
-    lines = [f"{message.uid} is a delivery status notification by {one_line(str(dsn.reporting_mta))}:"]
-    for each in dsn.recipients:
-        lines.append(f"  {one_line(each.address)}: {one_line(each.action)}, {one_line(each.status)}")
-        if each.diagnostic_code:
-            lines.append(f"    {one_line(each.diagnostic_code)}")
+    name = one_line(result.name, 300)
+    lines = [f"{name} {result.type} {one_line(each, 1000)}" for each in result.records]
+    if result.rcode != "NOERROR" or not lines:
+        lines.append(f"{name} {result.type}: {result.rcode}{'' if lines else ', no records'}")
     return "\n".join(lines)
 
 
+def _fate(recipient: RecipientState) -> str:
+    """Tell one recipient's state, and in whose words."""
+    address = one_line(recipient.address)
+    if recipient.original.casefold() != recipient.address.casefold():
+        address += f" (for {one_line(recipient.original)})"
+    fate = f"{address}: {recipient.state}"
+    if recipient.reason is not None:
+        fate += f", {one_line(recipient.reason, 500)}"
+    return fate + (f" [{one_line(recipient.host)}]" if recipient.host else "")
+
+
+def _what_now(result: Sent) -> str | None:
+    if result.waited_for is None:
+        if result.state is MessageState.QUEUED:
+            return (
+                "Queued is not delivered: labctl queue shows what waits, --wait delivered waits for the end."
+            )
+        return None
+    if result.as_wished:
+        return None
+    if is_final(result.state):
+        return f"Waited for {result.waited_for}, in vain: {result.state} is final."
+    return (
+        f"Waited for {result.waited_for}, which did not come in time: "
+        "labctl queue shows what waits and why, --timeout waits longer."
+    )
+
+
+def _report(message: MailboxMessage, dsn: Dsn) -> str:
+    about = f", about {one_line(dsn.original_message_id)}" if dsn.original_message_id else ""
+    reporter = one_line(dsn.reporting_mta or "an unnamed MTA")
+    lines = [f"{message.uid} is a delivery status notification by {reporter}{about}:"]
+    for each in dsn.recipients:
+        lines.extend(f"  {line}" for line in _reported(each))
+    return "\n".join(lines)
+
+
+def _reported(recipient: DsnRecipient) -> list[str]:
+    head = f"{one_line(recipient.address)}: {one_line(recipient.action)}, {one_line(recipient.status)}"
+    if recipient.remote_mta:
+        head += f", at {one_line(recipient.remote_mta)}"
+    if recipient.will_retry_until:
+        head += f", tried again until {recipient.will_retry_until:%d %b %H:%M:%S}"
+    return [head, *([f"  {one_line(recipient.diagnostic_code, 500)}"] if recipient.diagnostic_code else [])]
+
+
 def _queue(host: HostQueue) -> str:
-    head = f"{host.host}: {host.state}"
+    name = f"{one_line(host.host)} ({one_line(host.service)})"
     if host.state != "ready":
-        return head
+        return f"{name} is {host.state}: its queue can't be looked into."
     if not host.messages:
-        return f"{host.host}: the queue is empty"
-    rows = [
-        (
-            each.queue_id,
-            each.queue_name,
-            f"{each.arrival_time:%H:%M:%S}",
-            one_line(each.sender or "<>", 40),
-            one_line(recipient.address, 40),
-            one_line(recipient.delay_reason or "", 100),
-        )
-        for each in host.messages
-        for recipient in each.recipients
-    ]
-    return f"{host.host}\n" + table(("QUEUE ID", "QUEUE", "SINCE", "FROM", "TO", "REASON"), rows)
+        return f"{name}: the queue is empty."
+    lines = [f"{name}: {_counted(len(host.messages), 'message')}"]
+    for each in host.messages:
+        lines.extend(f"  {line}" for line in _queued(each))
+    return "\n".join(lines)
+
+
+def _queued(message: QueuedMessage) -> list[str]:
+    """Show a message as mailq(1) does: a head, and for each recipient why it still waits."""
+    head = (
+        f"{one_line(message.queue_id)} {one_line(message.queue_name)} since {message.arrival_time:%H:%M:%S}"
+        f" from {one_line(message.sender or '<>')}"
+    )
+    lines = [f"{head} {one_line(message.message_id)}" if message.message_id else head]
+    for each in message.recipients:
+        reason = f": {one_line(each.delay_reason, 500)}" if each.delay_reason else ""
+        lines.append(f"  to {one_line(each.address)}{reason}")
+    return lines
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labctl.lab.topology import Role
+from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +47,9 @@ def _column(status: Status, domain: str) -> list[str]:
 
 
 def _host(host: HostStatus) -> list[str]:
-    daemon = {Role.MTA: "Postfix", Role.MDA: "Dovecot"}.get(host.role or Role.DNS, "")
+    daemon = {Role.MTA: " Postfix", Role.MDA: " Dovecot"}.get(host.role or Role.DNS, "")
     state = "" if host.state == "ready" else f" ({host.state})"
-    return [f"{host.name}{state}", *(f"{address} {daemon}".rstrip() for address in host.addresses)]
+    return [f"{host.name}{daemon}{state}", *host.addresses]
 
 
 def _cell(column: Sequence[str], n: int) -> str:

@@ -7,7 +7,11 @@ from typing import Final
 
 _HARMFUL: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, also the one that commands a terminal
-    "\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # what hides text or turns its direction
+    "\u2028\u2029"  # what ends a line without being seen
+    # Unicode's category Cf: what hides text, joins it or turns its direction
+    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e007f"
     "\ud800-\udfff]"  # bytes that were no text
 )
 
@@ -27,4 +31,6 @@ def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004  # a byte that Python kept as half of a surrogate pair
         code -= 0xDC00
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004  # what fits in a byte
+    if code < 0x100:  # noqa: PLR2004  # what fits in a byte
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004  # what fits in two

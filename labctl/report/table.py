@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
+
+from labctl.report.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return rows under a head, each column as wide as its widest cell."""
-    lines = [head, *rows]
-    widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
+    """Return rows under a head, each column as wide as its widest cell; a cell is one harmless line."""
+    lines = [tuple(head), *(tuple(one_line(cell) for cell in row) for row in rows)]
+    widths = [max(_width(line[n]) for line in lines) for n in range(len(head))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        "  ".join(
+            cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
         for line in lines
     )
 
@@ -26,3 +31,11 @@ def size(count: int) -> str:
             break
         value /= 1000
     return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"  # noqa: PLR2004
+
+
+def _width(text: str) -> int:
+    """Count the columns that a terminal gives to a text (UAX 11): a wide character takes two."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    return len(text) + wide - sum(unicodedata.combining(each) != 0 for each in text)

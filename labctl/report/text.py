@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.report import engine, lab, mail
-from labctl.report.plain import harmless
+from labctl.report.plain import harmless, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,16 +31,15 @@ _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
 
 
 def text(result: Any) -> str:
-    """Return a command's result as text, without a line end behind it."""
-    return _WRITERS[result.SCHEMA](result)
+    """Return a command's result as text, without a line end behind it and harmless to a terminal."""
+    return harmless(_WRITERS[result.SCHEMA](result))
 
 
 def error_text(error: LabctlError) -> str:
-    """Return an error as text: what failed, the log's tail where there is one, and the next step."""
-    lines = [f"labctl: {harmless(error.message)}"]
-    if log := error.detail.get("log"):
-        lines.extend(f"  | {line}" for line in harmless(str(log)).splitlines())
-    if said := error.detail.get("said"):
-        lines.extend(f"  | {line}" for line in harmless(str(said)).splitlines())
-    lines.append(f"  next: {harmless(error.hint)}")
+    """Return an error as text: what failed, what the daemon said where it said something, the next step."""
+    first, *others = harmless(error.message).splitlines() or [""]
+    lines = [f"labctl: {first}", *(f"    {each}" for each in others)]
+    for key in ("log", "said"):
+        lines.extend(f"  | {each}" for each in harmless(str(error.detail.get(key) or "")).splitlines())
+    lines.append(f"  next: {one_line(error.hint, 1000)}")
     return "\n".join(lines)

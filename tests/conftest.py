@@ -1,0 +1,25 @@
+"""What tests of every kind share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@pytest.fixture(scope="session")
+def valid_document() -> Callable[[Mapping[str, Any]], None]:
+    """Return a check that a document is what the schema that it names wants; it raises ValidationError."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  # most tests do without
+
+    from labctl.report import schema  # noqa: PLC0415  # as above
+
+    validators = {name: Draft202012Validator(schema.load(name)) for name in schema.names()}
+
+    def check(document: Mapping[str, Any]) -> None:
+        validators[document["schema"]].validate(document)
+
+    return check

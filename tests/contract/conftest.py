@@ -1,0 +1,129 @@
+"""labctl's command line without an engine."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from labctl.__main__ import run as run_here
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+NO_ENGINE = "unix:///nonexistent/docker.sock"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one run of labctl came to."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Standard output, which has to be one JSON document and nothing else."""
+        said: dict[str, Any] = json.loads(self.stdout)
+        return said
+
+
+class Labctl:
+    """Runs labctl in an environment of its own: an engine is ordered that is not there.
+
+    It is called in this process, which is all the program does but for its exit; `program` starts one.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environ = {
+            "HOME": str(home),
+            "PATH": "/usr/bin:/bin",
+            "DOCKER_HOST": NO_ENGINE,
+            "TERM": "dumb",
+            "LANG": "C.UTF-8",
+        }
+
+    def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Ran:
+        """Run one command in this process."""
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.chdir(self.home):
+            for name in tuple(os.environ):
+                patch.delenv(name)
+            for name, value in {**self.environ, **(environ or {})}.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.StringIO())
+            with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+                try:
+                    code = run_here(list(arguments))
+                except SystemExit as end:
+                    code = int(end.code or 0)
+        return Ran(code, stdout.getvalue(), stderr.getvalue())
+
+    def program(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Ran:
+        """Run one command as a program of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "labctl", *arguments],
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            env={**self.environ, **(environ or {})},
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def labctl(tmp_path: Path) -> Labctl:
+    """Return labctl, to be called like the program."""
+    return Labctl(tmp_path)
+
+
+@pytest.fixture
+def make_lab() -> Callable[[Path, str], Path]:
+    """Return a function that writes a lab's directory with the lines of its ``lab.toml``."""
+
+    def make(directory: Path, lines: str) -> Path:
+        directory.mkdir(parents=True)
+        (directory / "lab.toml").write_text(lines, encoding="utf-8")
+        return directory
+
+    return make
+
+
+@pytest.fixture
+def fails(
+    valid_document: Callable[[Mapping[str, Any]], None], labctl: Labctl
+) -> Callable[..., dict[str, Any]]:
+    """Return a function that runs a command that has to fail, with and without ``--json``.
+
+    It checks what holds for every failure, and returns the error's document.
+    """
+
+    def run(code: int, *arguments: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+        as_text = labctl(*arguments, environ=environ)
+        own, dashes, command = " ".join(arguments).partition(" -- ")
+        as_json = labctl(*own.split(), "--json", *dashes.split(), *command.split(), environ=environ)
+        assert (as_text.code, as_json.code) == (code, code)
+        document = as_json.document
+        valid_document(document)
+        assert document["schema"] == "labctl/error/v1"
+        assert as_json.stderr == ""
+        assert as_text.stdout == ""
+        first = document["message"].splitlines()[0]
+        assert as_text.stderr.startswith(f"labctl: {first}\n")
+        assert as_text.stderr.endswith(f"\n  next: {document['hint']}\n")
+        return document
+
+    return run

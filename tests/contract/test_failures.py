@@ -1,0 +1,267 @@
+"""Failures: exit codes, messages and documents."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.contract.conftest import Labctl
+
+    Fails = Callable[..., dict[str, Any]]
+    MakeLab = Callable[[Path, str], Path]
+
+GOOD = 'id = "{id}"\ntitle = "A lab"\ntopology = "two-domains"\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "hint"),
+    [
+        ("nonsense", "nonsense", "labctl --help"),
+        ("images nonsense", "nonsense", "labctl images --help"),
+        ("status --nonsense", "--nonsense", "labctl status --help"),
+        ("send alice@alpha.test", "TO", "labctl send --help"),
+        ("inbox", "ADDRESS", "labctl inbox --help"),
+        ("send a@alpha.test b@beta.test --timeout soon", "soon", "labctl send --help"),
+        ("send a@alpha.test b@beta.test --wait arrived", "arrived", "labctl send --help"),
+        ("queue mx-alpha mx-beta", "mx-beta", "labctl queue --help"),
+    ],
+)
+def test_wrong_usage_is_told_with_the_help_that_helps(
+    fails: Fails, arguments: str, said: str, hint: str
+) -> None:
+    document = fails(2, *arguments.split())
+    assert document["code"] == "usage"
+    assert said in document["message"]
+    assert document["hint"] == hint
+
+
+@pytest.mark.parametrize("name", ["A", "-a", "a_b", "a" * 32, ""])
+@pytest.mark.parametrize("command", ["up", "status"])
+def test_a_malformed_name_is_refused_before_an_engine_is_looked_for(
+    fails: Fails, command: str, name: str
+) -> None:
+    if name:
+        assert repr(name) in fails(2, command, f"--name={name}")["message"]
+    else:
+        assert fails(4, command, environ={"LABCTL_NAME": name})  # set to nothing is not set
+
+
+def test_a_malformed_name_from_the_environment_is_refused_too(fails: Fails) -> None:
+    assert "'A_B'" in fails(2, "queue", environ={"LABCTL_NAME": "A_B"})["message"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "send alice bob@beta.test",
+        "send alice@alpha.test bob@",
+        "send alice@alpha.test bob@beta.test x",
+        "inbox @beta.test",
+    ],
+)
+def test_a_malformed_address_is_refused_before_an_engine_is_looked_for(fails: Fails, arguments: str) -> None:
+    document = fails(2, *arguments.split())
+    assert "is not a mail address" in document["message"]
+    assert document["detail"]["address"] in arguments.split()
+
+
+def test_a_lab_that_is_not_there_is_refused_before_an_engine_is_looked_for(fails: Fails) -> None:
+    document = fails(2, "up", "no-such-lab", "--yes")
+    assert document["code"] == "no-such-lab"
+    assert "two-domains" in document["message"]
+    assert document["hint"] == "labctl labs"
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "said"),
+    [
+        (GOOD + "colour = 1\n", 4, "colour"),
+        (GOOD.replace("title", "[title"), 2, "TOML"),
+        ('id = "Bad Id"\ntitle = "x"\ntopology = "x"\n', 1, "Bad Id"),
+    ],
+)
+def test_a_wrong_lab_is_told_with_its_file_and_line(
+    fails: Fails, tmp_path: Path, make_lab: MakeLab, *, lines: str, line: int, said: str
+) -> None:
+    file = make_lab(tmp_path / "mine", lines.format(id="mine")) / "lab.toml"
+    document = fails(3, "up", "./mine")
+    assert document["code"] == "invalid-lab-file"
+    assert document["message"].startswith(f"{file}:{line}: ")
+    assert said in document["message"]
+    assert document["detail"] == {"path": str(file), "line": line}
+
+
+def test_a_wrong_lab_in_the_catalogue_is_told_by_labs(
+    fails: Fails, tmp_path: Path, make_lab: MakeLab
+) -> None:
+    make_lab(tmp_path / "labs/mine", "id = 3\n")
+    assert fails(3, "labs", environ={"LABCTL_LABS": str(tmp_path / "labs")})["detail"]["line"] == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "up",
+        "up --yes",
+        "up --dry-run",
+        "down",
+        "down --all",
+        "reset",
+        "status",
+        "list",
+        "exec dns -- true",
+        "send alice@alpha.test bob@beta.test",
+        "inbox bob@beta.test",
+        "queue",
+        "dig beta.test",
+        "images",
+        "images list",
+        "images build",
+        "images build --yes",
+        "images save x",
+        "prune",
+    ],
+)
+def test_without_an_engine_a_command_says_what_was_looked_for(
+    fails: Fails, tmp_path: Path, command: str
+) -> None:
+    document = fails(4, *command.split(), environ={"CI": "true"})
+    assert document["code"] == "engine-unavailable"
+    assert "unix:///nonexistent/docker.sock" in document["message"]
+    assert "DOCKER_HOST" in document["message"]
+    assert "DOCKER_HOST" in document["hint"]
+    assert [each["answer"] for each in document["detail"]["looked"]] == ["absent"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["logs", "logs -f", "shell dns"])
+def test_without_an_engine_a_stream_ends_with_an_error_too(labctl: Labctl, command: str) -> None:
+    ran = labctl(*command.split())
+    assert (ran.code, ran.stdout) == (4, "")
+    assert ran.stderr.startswith("labctl: no container engine answers")
+
+
+def test_an_engine_on_another_machine_is_refused_with_the_reason(fails: Fails) -> None:
+    document = fails(4, "list", environ={"DOCKER_HOST": "tcp://192.0.2.1:2375"})
+    assert "another machine" in document["message"]
+
+
+def test_a_lab_by_its_directory_is_found_with_and_without_a_slash(
+    fails: Fails, tmp_path: Path, make_lab: MakeLab
+) -> None:
+    directory = make_lab(tmp_path / "mine", GOOD.format(id="mine"))
+    for lab in ("mine", "./mine", str(directory)):
+        assert fails(4, "up", lab)["code"] == "engine-unavailable"  # what comes after the lab was found
+
+
+def test_the_commands_own_json_is_not_labctls(labctl: Labctl) -> None:
+    ran = labctl.program("exec", "dns", "--", "doveadm", "--json")
+    assert (ran.code, ran.stdout) == (4, "")
+    assert ran.stderr.startswith("labctl: ")
+
+
+def test_the_commands_own_debug_is_not_labctls(labctl: Labctl) -> None:
+    assert "Traceback" not in labctl("exec", "dns", "--", "x", "--debug").stderr
+
+
+def test_a_traceback_is_shown_only_where_it_is_asked_for(labctl: Labctl) -> None:
+    plain, debug = labctl.program("up", "nonsense"), labctl.program("--debug", "up", "nonsense")
+    assert "Traceback" not in plain.stderr
+    assert "Traceback" in debug.stderr
+    assert debug.stderr.endswith(plain.stderr)
+    assert plain.code == debug.code == 2
+
+
+def test_a_bug_is_told_as_one(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from labctl import __main__\n"
+        "def broken():\n"
+        "    raise ZeroDivisionError('by nothing')\n"
+        "__main__.create = lambda: lambda *_, **__: broken()\n"
+        "sys.exit(__main__.run(sys.argv[1:]))\n"
+    )
+
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program, *options],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+
+    plain, debug = run(), run("--debug")
+    assert plain.returncode == debug.returncode == 70
+    assert "ZeroDivisionError: by nothing" in plain.stderr
+    assert "--debug" in plain.stderr
+    assert "Traceback" not in plain.stderr
+    assert "in broken" in debug.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["labs"], ["labs", "--json"], ["labs", "--help"], ["up", "nonsense", "--json"]]
+)
+def test_a_reader_that_has_had_enough_is_no_error(labctl: Labctl, arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "labctl", *arguments],
+            check=False,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env=labctl.environ,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_engine_is_removed_only_after_a_yes(fails: Fails) -> None:
+    assert fails(2, "engine", "remove", environ={"LABCTL_YES": "0"})["hint"] == "labctl engine remove --yes"
+
+
+def test_a_locale_without_utf_8_is_no_error(labctl: Labctl) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert labctl.program("up", "./é", environ=ascii_only).code == 2
+
+
+def test_an_interrupt_ends_a_command_with_130(labctl: Labctl) -> None:
+    terminal, its_end = os.openpty()
+    # Who starts the tests may have told its children to ignore interrupts.
+    program = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from labctl.__main__ import main\n"
+        "main()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "engine", "remove"],
+        stdin=its_end,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=labctl.environ,
+    )
+    try:
+        assert process.stderr is not None
+        asked = b""
+        while not asked.endswith(b"[y/N]:"):
+            asked += process.stderr.read(1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        os.close(terminal)
+        os.close(its_end)
+    assert process.returncode == 130
+    assert said.endswith(b"labctl: interrupted\n")

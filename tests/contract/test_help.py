@@ -1,0 +1,117 @@
+"""Every command explains itself, and completes."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+
+from labctl.cli.app import create
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.contract.conftest import Labctl
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Name every command as one has to write it."""
+    root = typer.main.get_command(create())
+    assert isinstance(root, typer.core.TyperGroup)
+    found: list[tuple[str, ...]] = [()]
+    for name, command in root.commands.items():
+        found.append((name,))
+        found.extend((name, inner) for inner in getattr(command, "commands", {}))
+    return found
+
+
+CONTRACT = "up down reset status list labs logs shell exec send inbox queue dig images engine doctor prune"
+
+
+def test_the_commands_of_the_contract_are_there() -> None:
+    assert set(CONTRACT.split()) <= {each[0] for each in commands() if each}
+    assert {("images", each) for each in ("list", "build", "save", "load")} <= set(commands())
+    assert {("engine", each) for each in ("status", "start", "stop", "remove")} <= set(commands())
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_help_ends_well_and_has_examples(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert create()([*command, "--help"], prog_name="labctl", standalone_mode=False) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"Usage: {' '.join(('labctl', *command))}")
+    assert re.search(rf"^  Examples:\n    .*labctl {' '.join(command)}", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "command", [each for each in commands() if each and each[0] not in {"logs", "shell"}], ids=" ".join
+)
+def test_every_command_but_logs_and_shell_takes_json(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    create()([*command, "--help"], prog_name="labctl", standalone_mode=False)
+    assert "--json" in capsys.readouterr().out
+
+
+def test_labctl_alone_shows_its_help(labctl: Labctl) -> None:
+    ran = labctl()
+    assert (ran.code, ran.stderr) == (0, "")
+    assert ran.stdout == labctl("--help").stdout
+    assert "  send " in ran.stdout
+
+
+def test_the_version_is_the_packages(labctl: Labctl) -> None:
+    assert labctl("--version").stdout == f"labctl {version('labctl')}\n"
+
+
+def complete(labctl: Labctl, line: str, **environ: str) -> list[str]:
+    """Ask for completions of a command line as bash does: its last word is to be completed."""
+    words = {
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split(" ")) - 1),
+        "_LABCTL_COMPLETE": "complete_bash",
+    }
+    ran = labctl(environ={**words, **environ})
+    assert (ran.code, ran.stderr) == (0, "")
+    return ran.stdout.split()
+
+
+def test_commands_complete(labctl: Labctl) -> None:
+    assert complete(labctl, "labctl s") == ["status", "send", "shell"]
+    assert complete(labctl, "labctl images s") == ["save"]
+
+
+def test_labs_complete_without_an_engine(
+    labctl: Labctl, tmp_path: Path, make_lab: Callable[[Path, str], Path]
+) -> None:
+    make_lab(tmp_path / "labs/two-moons", 'id = "two-moons"\ntitle = "x"\ntopology = "two-domains"\n')
+    found = complete(labctl, "labctl up two-", LABCTL_LABS=str(tmp_path / "labs"))
+    assert found == ["two-domains", "two-moons"]
+
+
+@pytest.mark.parametrize(
+    "line", ["labctl queue ", "labctl send a", "labctl status --name ", "labctl send --name A_ b"]
+)
+def test_what_only_an_engine_knows_completes_to_nothing_where_there_is_none(
+    labctl: Labctl, line: str
+) -> None:
+    assert complete(labctl, line) == []
+
+
+def test_a_broken_lab_does_not_break_completion(
+    labctl: Labctl, tmp_path: Path, make_lab: Callable[[Path, str], Path]
+) -> None:
+    make_lab(tmp_path / "labs/broken", "id = ")
+    assert complete(labctl, "labctl up ", LABCTL_LABS=str(tmp_path / "labs")) == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_there_is_a_completion_script_for_each_usual_shell(labctl: Labctl, shell: str) -> None:
+    ran = labctl(environ={"_LABCTL_COMPLETE": f"source_{shell}"})
+    assert ran.code == 0
+    assert "_LABCTL_COMPLETE" in ran.stdout

@@ -1,0 +1,181 @@
+"""What goes to which stream, on terminals and elsewhere."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import re
+import struct
+import sys
+import termios
+import tty
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+import pytest
+
+from labctl.cli.console import Ticker, print_error, write_line, write_said
+from labctl.errors import NoSuchHost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass
+class Terminal:
+    """A pseudo-terminal: programs write to `stream`, `read` returns what they made the screen show."""
+
+    master: int
+    stream: TextIO
+
+    def resize(self, columns: int) -> None:
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def read(self) -> str:
+        """Return all that was written; a mark of its own ends it, so that nothing is waited for in vain."""
+        self.stream.write("\x04")
+        self.stream.flush()
+        said = b""
+        while not said.endswith(b"\x04"):
+            said += os.read(self.master, 4096)
+        return said[:-1].decode()
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    try:
+        with os.fdopen(slave, "w", encoding="utf-8") as stream:
+            found = Terminal(master, stream)
+            found.resize(80)
+            yield found
+    finally:
+        os.close(master)
+
+
+def lines_of(screen: str) -> list[str]:
+    """Play what a terminal was told; return the lines that it shows."""
+    shown: list[str] = []
+    row = 0
+    for part in re.findall(r"\x1b\[\d+A|\n|[^\n\x1b]+|\x1b\[[0-9;]*[Km]", screen):
+        if up := re.fullmatch(r"\x1b\[(\d+)A", part):
+            row -= int(up[1])
+            assert row >= 0
+        elif part == "\n":
+            row += 1
+        else:
+            shown.extend([""] * (row + 1 - len(shown)))
+            if part == "\x1b[2K":
+                shown[row] = ""
+            elif not part.startswith("\x1b"):
+                shown[row] += part.replace("\r", "")
+    return shown
+
+
+def test_progress_that_goes_to_a_file_is_one_plain_line_for_each_change() -> None:
+    stream = io.StringIO()
+    tell = Ticker(stream, {})
+    for subject, state in (
+        ("mx-alpha", "starting"),
+        ("dns", "ready"),
+        ("mx-alpha", "starting"),
+        ("mx-alpha", "ready"),
+    ):
+        tell(subject, state)
+    lines = stream.getvalue().splitlines()
+    assert [re.sub(r"^ *[0-9.]+ s  ", "", each) for each in lines] == [
+        "mx-alpha: starting",
+        "dns: ready",
+        "mx-alpha: ready",
+    ]
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_progress_on_a_terminal_is_one_line_for_each_subject_drawn_again(terminal: Terminal) -> None:
+    tell = Ticker(terminal.stream, {"TERM": "xterm"})
+    for subject, state in (("dns", "starting"), ("mx-alpha", "starting"), ("dns", "ready")):
+        tell(subject, state)
+    said = terminal.read()
+    assert [each.split() for each in lines_of(said)] == [["dns", "ready"], ["mx-alpha", "starting"]]
+    assert "\x1b[32mready\x1b[0m" in said
+
+
+@pytest.mark.parametrize(("value", "colored"), [("1", False), ("", True)])
+def test_no_color_takes_the_color_and_leaves_the_drawing(
+    terminal: Terminal, *, value: str, colored: bool
+) -> None:
+    tell = Ticker(terminal.stream, {"TERM": "xterm", "NO_COLOR": value})
+    tell("dns", "starting")
+    tell("dns", "ready")
+    said = terminal.read()
+    assert ("\x1b[32m" in said) == colored
+    assert [each.split() for each in lines_of(said)] == [["dns", "ready"]]
+
+
+def test_a_dumb_terminal_gets_plain_lines(terminal: Terminal) -> None:
+    tell = Ticker(terminal.stream, {"TERM": "dumb"})
+    tell("dns", "ready")
+    assert "\x1b" not in terminal.read()
+
+
+@pytest.mark.parametrize("columns", [10, 40, 0])
+def test_no_line_wraps_whatever_the_terminals_width(terminal: Terminal, columns: int) -> None:
+    terminal.resize(columns)
+    tell = Ticker(terminal.stream, {"TERM": "xterm"})
+    tell("a-subject-with-a-long-name", "step 7/9: " + "x" * 300)
+    (line,) = lines_of(terminal.read())
+    assert len(line) == (columns or 80) - 1
+
+
+def test_a_state_that_a_build_brought_can_not_command_the_terminal(terminal: Terminal) -> None:
+    tell = Ticker(terminal.stream, {"TERM": "xterm"})
+    tell("image mta", "Step 1\n\x1b[2J\x07")
+    said = terminal.read()
+    assert "\x1b[2J" not in said
+    assert "\x07" not in said
+    assert len(lines_of(said)) == 1
+
+
+def test_what_a_command_on_a_host_said_is_passed_on_as_it_is_where_no_terminal_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_said("a\x1b[1m\n", "b\x07")
+    assert tuple(capsys.readouterr()) == ("a\x1b[1m\n", "b\x07")
+
+
+def test_what_a_command_on_a_host_said_can_not_command_a_terminal(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", terminal.stream)
+    write_said("a\x1b[2J\n", "")
+    assert terminal.read() == "a\\x1b[2J\n"
+
+
+def test_a_stream_that_can_not_say_a_character_gets_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    latin = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", latin)
+    write_line("é ┌")
+    assert latin.buffer.getvalue() == b"\xe9 \\u250c\n"
+
+
+def test_an_error_goes_to_standard_error_or_as_a_document_to_standard_output(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = NoSuchHost("no host 'x'", hint="labctl status")
+    print_error(error, as_json=False)
+    assert tuple(capsys.readouterr()) == ("", "labctl: no host 'x'\n  next: labctl status\n")
+    print_error(error, as_json=True)
+    out, err = capsys.readouterr()
+    assert out.startswith("{")
+    assert err == ""
+
+
+def test_a_traceback_goes_before_the_error_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    error = NoSuchHost("no host 'x'", hint="labctl status")
+    error.__cause__ = KeyError("x")
+    print_error(error, as_json=True, debug=True)
+    out, err = capsys.readouterr()
+    assert out.startswith("{")
+    assert "KeyError: 'x'" in err

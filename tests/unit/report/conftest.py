@@ -1,0 +1,225 @@
+"""Results of every command, made by hand: what an engine and its daemons would have brought about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labctl.commands.dig import Dug
+from labctl.commands.doctor import Check, Doctor, State
+from labctl.commands.down import Down
+from labctl.commands.engine import EngineReport
+from labctl.commands.exec import Executed
+from labctl.commands.images import ImageRow, Images
+from labctl.commands.inbox import Inbox
+from labctl.commands.labs import Catalogue
+from labctl.commands.labs import Row as LabRow
+from labctl.commands.list import Labs
+from labctl.commands.list import Row as RunningRow
+from labctl.commands.prune import Pruned
+from labctl.commands.queue import HostQueue, Queues
+from labctl.commands.reset import Reset
+from labctl.commands.send import Sent
+from labctl.commands.status import Endpoint, HostStatus, Status
+from labctl.commands.up import Up
+from labctl.lab.account import Account
+from labctl.lab.instance import HostState, LabState
+from labctl.lab.role import Role
+from labctl.mail import dsn
+from labctl.mail.delivery import RecipientState
+from labctl.mail.mailbox import MailboxMessage
+from labctl.mail.queue import QueuedMessage, QueuedRecipient
+from labctl.mail.state import MessageState
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+MESSAGE_ID = "<177.1@alpha.test>"
+BOUNCE = Path(__file__).parents[2] / "data/dsn/dsn-01.eml"
+
+
+@pytest.fixture
+def status() -> Status:
+    """Two domains, all hosts ready."""
+    domains = (
+        ("alpha", ("203.0.113.10", "192.0.2.10"), "192.0.2.143", ("alice", "amy")),
+        ("beta", ("203.0.113.20", "198.51.100.20"), "198.51.100.143", ("bob", "bea")),
+    )
+    hosts = [_host("dns.lab.test", "dns", Role.DNS, None, "203.0.113.53")]
+    endpoints = [Endpoint("dns", "dns", "198.18.0.2", 53)]
+    accounts: list[Account] = []
+    for name, mx, mail, users in domains:
+        domain = f"{name}.test"
+        hosts.append(_host(f"mx.{domain}", f"mx-{name}", Role.MTA, domain, *mx))
+        hosts.append(_host(f"mail.{domain}", f"mail-{name}", Role.MDA, domain, mail))
+        endpoints.append(Endpoint(f"mx-{name}", "submission", "198.18.0.3", 587))
+        endpoints.append(Endpoint(f"mail-{name}", "imap", "198.18.0.4", 143))
+        accounts.extend(Account(f"{user}@{domain}", user) for user in users)
+    return Status(
+        name="two-domains",
+        lab="two-domains",
+        state=LabState.READY,
+        hosts=tuple(hosts),
+        endpoints=tuple(endpoints),
+        accounts=tuple(accounts),
+    )
+
+
+@pytest.fixture
+def sent() -> Sent:
+    """One message, delivered."""
+    return Sent(
+        message_id=MESSAGE_ID,
+        queue_id="4bXy1z",
+        from_="alice@alpha.test",
+        to=("bob@beta.test",),
+        accepted_at=NOON,
+        state=MessageState.DELIVERED,
+        reply="250 2.0.0 Ok: queued as 4bXy1z",
+        recipients=(
+            RecipientState(
+                "bob@beta.test",
+                "bob@beta.test",
+                MessageState.DELIVERED,
+                dsn="2.0.0",
+                reason="250 2.0.0 <bob@beta.test> Saved",
+                host="mx-beta",
+                at=NOON,
+            ),
+        ),
+        waited_for=MessageState.DELIVERED,
+    )
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    """A letter, and a bounce as Postfix wrote it."""
+    report = dsn.parse(BOUNCE.read_bytes())
+    assert report is not None
+    letter = MailboxMessage(
+        uid=1,
+        message_id=MESSAGE_ID,
+        from_="bob@beta.test",
+        to=("alice@alpha.test",),
+        subject="Lunch?",
+        date=NOON,
+        flags=("\\Seen",),
+        size=1234,
+        is_dsn=False,
+        dsn=None,
+    )
+    bounce = replace(
+        letter, uid=2, message_id="", subject="Undelivered", date=None, is_dsn=True, dsn=report, flags=()
+    )
+    return Inbox("alice@alpha.test", "imap", (letter, bounce))
+
+
+@pytest.fixture
+def queues() -> Queues:
+    """One MTA with a deferred message and a notification, one that is empty, one that is stopped."""
+    reason = "connect to mx.beta.test[203.0.113.20]:25: Connection refused"
+    deferred = QueuedMessage(
+        queue_id="4bXy1z",
+        queue_name="deferred",
+        arrival_time=NOON,
+        sender="alice@alpha.test",
+        size=600,
+        recipients=(QueuedRecipient("bob@beta.test", reason), QueuedRecipient("bea@beta.test", reason)),
+        message_id=MESSAGE_ID,
+    )
+    notification = replace(
+        deferred,
+        queue_id="4bXy2z",
+        queue_name="active",
+        sender="",
+        recipients=(QueuedRecipient("bob@beta.test", None),),
+        message_id=None,
+    )
+    return Queues(
+        (
+            HostQueue("mx.alpha.test", "mx-alpha", HostState.READY, (deferred, notification)),
+            HostQueue("mx.beta.test", "mx-beta", HostState.STOPPED, ()),
+            HostQueue("mx.gamma.test", "mx-gamma", HostState.READY, ()),
+        )
+    )
+
+
+@pytest.fixture
+def examples(status: Status, sent: Sent, inbox: Inbox, queues: Queues) -> dict[str, Any]:
+    """Return a full result of every command, by the name of its schema."""
+    every = (
+        Up("two-domains", "two-domains", ("image mta built", "mx-alpha created"), status),
+        Reset("two-domains", "two-domains", ("mx-alpha restarted",), status),
+        Down(("labctl-two-domains-dns", "labctl-two-domains")),
+        Pruned(("labctl/mta:0123456789ab",)),
+        Labs(
+            (
+                RunningRow("a", "two-domains", LabState.READY, NOON),
+                RunningRow("b", "", LabState.DEGRADED, None),
+            )
+        ),
+        Catalogue(
+            (
+                LabRow(
+                    "two-domains",
+                    "Mail between two domains",
+                    "two-domains",
+                    3,
+                    gradable=False,
+                    max_score=None,
+                    starter_score=None,
+                ),
+                LabRow(
+                    "zones",
+                    "A zone of one's own",
+                    "two-domains",
+                    0,
+                    gradable=True,
+                    max_score=10,
+                    starter_score=1.5,
+                ),
+            )
+        ),
+        Images(
+            (
+                ImageRow("mta", "labctl/mta:0123456789ab", 98_765_432, present=True),
+                ImageRow("dns", "labctl/dns:ab", 0, present=False),
+            ),
+            built=("mta",),
+            file="images.tar.gz",
+            tags=("labctl/mta:0123456789ab",),
+            outdated=("labctl/mda:old",),
+            note="It was saved by another version.",
+        ),
+        Doctor(
+            (
+                Check("engine", State.OK, "an engine answers"),
+                Check("disk", State.WARNING, "1.0 GB free", "docker system prune"),
+                Check("subnets", State.FAILED, "no subnet is free", "ip route show"),
+            )
+        ),
+        EngineReport(
+            state="running",
+            version="20.10.24",
+            endpoint="unix:///var/run/docker.sock",
+            ordered_by=None,
+            installed_by_labctl=True,
+            started_by_labctl=True,
+            packages=("docker.io",),
+            pid=4711,
+            log="/var/log/labctl/dockerd.log",
+        ),
+        Executed(3, "inet_interfaces = all\n", "postconf: warning\n"),
+        Dug("beta.test.", "MX", "NOERROR", ("10 mx.beta.test.",)),
+        status,
+        sent,
+        inbox,
+        queues,
+    )
+    return {each.SCHEMA: each for each in every}
+
+
+def _host(name: str, service: str, role: Role, domain: str | None, *addresses: str) -> HostStatus:
+    return HostStatus(name, service, f"labctl-{service}", role, domain, addresses, HostState.READY)

@@ -1,0 +1,226 @@
+"""Every document is what its schema says, and the schemas refuse what is not."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+
+import labctl
+from labctl.errors import NoSuchHost
+from labctl.report import schema
+from labctl.report.document import document, dumped, error_document
+
+type_of_check = Callable[[Mapping[str, Any]], None]
+
+COMMANDS = [each for each in schema.names() if each != "labctl/error/v1"]
+
+CONTRACT = {
+    "up": "name lab changed status",
+    "reset": "name lab changed status",
+    "down": "removed",
+    "list": "labs[] labs[].name labs[].lab labs[].state labs[].created_at",
+    "images": "images[] images[].name images[].tag images[].size images[].present",
+    "doctor": "checks[] checks[].id checks[].state checks[].text checks[].cure",
+    "prune": "removed",
+    "exec": "exit_code stdout stderr",
+    "dig": "name type rcode records",
+    "status": "name lab state hosts[] hosts[].name hosts[].service hosts[].container hosts[].role"
+    " hosts[].domain hosts[].addresses hosts[].state endpoints[] endpoints[].service endpoints[].protocol"
+    " endpoints[].host endpoints[].port endpoints[].tls accounts[] accounts[].address accounts[].password"
+    " faults",
+    "send": "message_id queue_id from to accepted_at state reply",
+    "inbox": "address protocol messages[] messages[].uid messages[].message_id messages[].from messages[].to"
+    " messages[].subject messages[].date messages[].flags messages[].size messages[].is_dsn messages[].dsn",
+    "queue": "hosts[] hosts[].host hosts[].state hosts[].messages[] hosts[].messages[].queue_id"
+    " hosts[].messages[].queue_name hosts[].messages[].message_id hosts[].messages[].arrival_time"
+    " hosts[].messages[].sender hosts[].messages[].recipients[] hosts[].messages[].recipients[].address"
+    " hosts[].messages[].recipients[].delay_reason",
+    "labs": "labs[] labs[].id labs[].title labs[].topology labs[].exercises labs[].gradable labs[].max_score"
+    " labs[].starter_score",
+    "engine": "state version endpoint installed_by_labctl started_by_labctl packages pid log",
+    "error": "code message hint detail",
+}
+
+Step = str | int
+Place = tuple[Step, ...]
+
+
+def places(value: Any, path: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Yield every value of a document with the way to it, but what is free to be anything."""
+    if path:
+        yield path, value
+    if path == ("detail",):
+        return
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in items:
+        yield from places(each, (*path, key))
+
+
+def changed(content: dict[str, Any], path: Place, change: Callable[[Any, Step], None]) -> dict[str, Any]:
+    """Return a copy of a document with one change at one place."""
+    result = copy.deepcopy(content)
+    parent: Any = result
+    for step in path[:-1]:
+        parent = parent[step]
+    change(parent, path[-1])
+    return result
+
+
+def without(parent: Any, key: Step) -> None:
+    del parent[key]
+
+
+def with_another_type(parent: Any, key: Step) -> None:
+    parent[key] = [{"wrong": 1}] if not isinstance(parent[key], list) else {"wrong": 1}
+
+
+def passes(check: type_of_check, content: Mapping[str, Any]) -> bool:
+    try:
+        check(content)
+    except ValidationError:
+        return False
+    return True
+
+
+def fields(content: dict[str, Any]) -> set[str]:
+    """Name every field of a document as CONTRACT does."""
+    found = set()
+    for path, value in places(content):
+        name = "".join("[]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+        found |= {name, f"{name}[]"} if isinstance(value, list) else {name}
+    return found
+
+
+@pytest.mark.parametrize("name", schema.names())
+def test_a_schema_is_a_schema_of_its_draft_and_names_its_document(name: str) -> None:
+    content = schema.load(name)
+    Draft202012Validator.check_schema(content)
+    assert content["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert content["properties"]["schema"] == {"const": name}
+
+
+def test_there_is_a_schema_for_each_document_of_the_contract_and_for_each_result_in_the_code() -> None:
+    in_code = {
+        node.value.value
+        for path in Path(labctl.__file__).parent.glob("commands/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and node.target.id == "SCHEMA"
+        if isinstance(node.value, ast.Constant)
+    }
+    assert in_code | {"labctl/error/v1"} == set(schema.names())
+    assert {f"labctl/{each}/v1" for each in CONTRACT} <= set(schema.names())
+
+
+def test_a_name_that_is_none_of_a_schema_is_refused() -> None:
+    with pytest.raises(KeyError):
+        schema.load("labctl/../up/v1")
+
+
+def test_the_lab_in_a_document_is_described_the_same_everywhere() -> None:
+    lab, *others = (schema.load(f"labctl/{each}/v1")["$defs"]["lab"] for each in ("status", "up", "reset"))
+    assert others == [lab, lab]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_result_becomes_a_document_that_its_schema_accepts_after_a_trip_through_text(
+    name: str, examples: dict[str, Any], valid_document: type_of_check
+) -> None:
+    valid_document(json.loads(dumped(document(examples[name]))))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_document_has_every_field_of_the_contract(name: str, examples: dict[str, Any]) -> None:
+    wanted = set(CONTRACT[name.split("/")[1]].split())
+    assert wanted <= fields(document(examples[name]))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_document_without_one_of_its_fields_or_with_another_type_in_it_is_refused(
+    name: str, examples: dict[str, Any], valid_document: type_of_check
+) -> None:
+    good = document(examples[name])
+    accepted = [
+        path
+        for path, _ in places(good)
+        if path != ("schema",)
+        if (isinstance(path[-1], str) and passes(valid_document, changed(good, path, without)))
+        or passes(valid_document, changed(good, path, with_another_type))
+    ]
+    assert accepted == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_document_may_have_more_fields_than_its_schema_knows(
+    name: str, examples: dict[str, Any], valid_document: type_of_check
+) -> None:
+    good = document(examples[name])
+    for path, value in places(good):
+        if isinstance(value, dict):
+            valid_document(changed(good, (*path, "added_later"), lambda parent, key: parent.update({key: 1})))
+    valid_document({**good, "added_later": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "wrong"),
+    [
+        ("status", ("state",), "up"),
+        ("status", ("hosts", 0, "state"), "degraded"),
+        ("status", ("hosts", 0, "role"), "router"),
+        ("status", ("hosts", 0, "domain"), "lab.test"),
+        ("status", ("hosts", 1, "addresses"), ["203.0.113.10/24"]),
+        ("status", ("endpoints", 0, "protocol"), "http"),
+        ("status", ("endpoints", 0, "tls"), "yes"),
+        ("status", ("endpoints", 0, "port"), 0),
+        ("up", ("status", "state"), "up"),
+        ("up", ("name",), "Not-A-Name"),
+        ("list", ("labs", 0, "created_at"), "2026-03-01T12:00:00Z"),
+        ("list", ("labs", 0, "created_at"), "2026-03-01T12:00:00.250000+00:00"),
+        ("send", ("message_id",), "177.1@alpha.test"),
+        ("send", ("accepted_at",), "2026-03-01 12:00:00.250000Z"),
+        ("send", ("state",), "sent"),
+        ("send", ("to",), []),
+        ("inbox", ("protocol",), "IMAP"),
+        ("inbox", ("messages", 0, "dsn"), {}),
+        ("inbox", ("messages", 1, "is_dsn"), False),
+        ("inbox", ("messages", 0, "uid"), 0),
+        ("queue", ("hosts", 0, "messages", 0, "queue_name"), "bounce"),
+        ("queue", ("hosts", 0, "messages", 0, "arrival_time"), 1772366400),
+        ("doctor", ("checks", 0, "state"), "fine"),
+        ("doctor", ("checks", 1, "cure"), None),
+        ("labs", ("labs", 0, "max_score"), 10),
+        ("labs", ("labs", 1, "max_score"), None),
+        ("dig", ("rcode",), "no such name"),
+        ("engine", ("state",), "up"),
+    ],
+)
+def test_a_value_that_the_contract_does_not_know_is_refused(
+    name: str, path: Place, wrong: Any, examples: dict[str, Any], valid_document: type_of_check
+) -> None:
+    good = document(examples[f"labctl/{name}/v1"])
+
+    def spoil(parent: Any, key: Step) -> None:
+        parent[key] = wrong
+
+    with pytest.raises(ValidationError):
+        valid_document(changed(good, path, spoil))
+
+
+def test_an_error_becomes_a_document_of_which_nothing_may_be_missing_or_empty(
+    valid_document: type_of_check,
+) -> None:
+    good = error_document(NoSuchHost("no host 'x'", hint="labctl status", detail={"line": None}))
+    valid_document(good)
+    for field in ("code", "message", "hint"):
+        for wrong in ("", "  ", None):
+            assert not passes(valid_document, {**good, field: wrong})
+    assert not passes(valid_document, {**good, "detail": None})
+    assert not passes(valid_document, {key: value for key, value in good.items() if key != "detail"})
