@@ -7,6 +7,7 @@ them. They come from the range set aside for benchmarks between networks (RFC 25
 from __future__ import annotations
 
 import hashlib
+import sys
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -51,7 +52,7 @@ def routed_here(routes: Path = _ROUTES) -> tuple[IPv4Network, ...]:
     found = []
     for line in routes.read_text(encoding="ascii").splitlines()[1:]:
         fields = line.split("\t")
-        destination, mask = (int.from_bytes(bytes.fromhex(fields[n])[::-1], "big") for n in (1, 7))
+        destination, mask = (int.from_bytes(bytes.fromhex(fields[n]), sys.byteorder) for n in (1, 7))
         if mask:
             found.append(IPv4Network((destination, mask.bit_count())))
     return tuple(found)

@@ -36,7 +36,10 @@ def read(directory: Path, lab: LabDefinition) -> dict[tuple[str, str], bytes]:
         raise UsageError(f"no attempt in {directory}: not a directory", hint="labctl up --attempt DIR")
     if not lab.editable:
         raise UsageError(f"lab {lab.id!r} lets nothing be handed in", hint="labctl labs")
-    root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as exc:
+        raise UsageError(f"attempt {directory} can't be read: {exc.strerror}", hint="ls -ld DIR") from exc
     try:
         return {(each.service, each.target): _content(root, each.path) for each in lab.editable}
     finally:
@@ -50,7 +53,7 @@ def _content(root: int, path: str) -> bytes:
         *parents, name = path.split("/")
         for parent in parents:
             descriptor = _step(descriptor, parent, path, os.O_DIRECTORY)
-        descriptor = _step(descriptor, name, path, os.O_NONBLOCK)  # a FIFO would wait for its writer
+        descriptor = _step(descriptor, name, path, os.O_NONBLOCK | os.O_NOCTTY)  # no FIFO to wait for
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _forbidden(path, "is no regular file")

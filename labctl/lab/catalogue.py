@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl import resources
-from labctl.errors import NoSuchLab
+from labctl.errors import InvalidLabFile, NoSuchLab
 from labctl.lab import definition
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ def all_labs(environ: Mapping[str, str]) -> tuple[LabDefinition, ...]:
     """Read every lab of the catalogue, by id; the first of two with one id counts."""
     found: dict[str, LabDefinition] = {}
     for directory in _lab_directories(environ):
-        lab = definition.load(directory)
-        found.setdefault(lab.id, lab)
+        if directory.name not in found:
+            found[directory.name] = _listed(directory)
     return tuple(found[each] for each in sorted(found))
 
 
@@ -44,15 +45,28 @@ def find(lab: str, environ: Mapping[str, str]) -> LabDefinition:
         NoSuchLab: There is none.
         InvalidLabFile: Its ``lab.toml`` is wrong.
     """
-    if (Path(lab) / definition.FILE_NAME).is_file() and ("/" in lab or not _named(lab, environ)):
-        return definition.load(Path(lab).resolve())
-    if named := _named(lab, environ):
-        return definition.load(named)
+    named = _named(lab, environ)
+    if named is None or "/" in lab:
+        with suppress(OSError):  # a name that is too long, or a directory that is closed
+            if (Path(lab) / definition.FILE_NAME).is_file():
+                return definition.load(Path(lab).resolve())
+    if named is not None:
+        return _listed(named)
     known = ", ".join(sorted({each.name for each in _lab_directories(environ)}))
     raise NoSuchLab(
         f"no lab {lab!r}: neither an id of the catalogue ({known}) nor a directory with a lab.toml",
         hint="labctl labs",
     )
+
+
+def _listed(directory: Path) -> LabDefinition:
+    """Read a lab of the catalogue, where a lab is found by its directory's name."""
+    lab = definition.load(directory)
+    if lab.id != directory.name:
+        path = directory / definition.FILE_NAME
+        message = f"id {lab.id!r}: expected that of its directory, {directory.name!r}"
+        raise InvalidLabFile(message, path=path, line=None, hint=f"edit {path}")
+    return lab
 
 
 def _named(lab: str, environ: Mapping[str, str]) -> Path | None:

@@ -22,17 +22,26 @@ WAIT = 300.0
 
 def _path(engine_url: str, name: str) -> Path:
     directory = Path(tempfile.gettempdir()) / f"labctl-{os.getuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
+    hint = f"remove {directory}, or set TMPDIR"
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise EngineError(f"{directory} for the locks can't be made: {exc.strerror}", hint=hint) from exc
     status = directory.lstat()
     if status.st_uid != os.getuid() or directory.is_symlink():
-        raise EngineError(f"{directory} is somebody else's", hint=f"remove {directory}, or set TMPDIR")
-    engine = hashlib.sha256(engine_url.encode()).hexdigest()[:12]
-    return directory / f"{engine}-{name}.lock"
+        raise EngineError(f"{directory} is somebody else's", hint=hint)
+    # A lab of any name may be on the engine: labels may hold what no file's name may.
+    digest = hashlib.sha256(f"{engine_url} {name}".encode()).hexdigest()[:24]
+    return directory / f"{digest}.lock"
 
 
-def _try(descriptor: int) -> bool | None:
+def _open(engine_url: str, name: str) -> int:
+    return os.open(_path(engine_url, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def _try(descriptor: int, kind: int) -> bool | None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return None
     return True
@@ -45,11 +54,9 @@ def held(engine_url: str, name: str) -> Iterator[None]:
     Raises:
         EngineError: Another labctl held it for all of `WAIT`.
     """
-    descriptor = os.open(
-        _path(engine_url, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-    )
+    descriptor = _open(engine_url, name)
     try:
-        if eventually(lambda: _try(descriptor), within=WAIT) is None:
+        if eventually(lambda: _try(descriptor, fcntl.LOCK_EX), within=WAIT) is None:
             raise EngineError(
                 f"another labctl has worked on lab {name!r} for {WAIT:.0f} s", hint="ps -C labctl"
             )
@@ -60,10 +67,8 @@ def held(engine_url: str, name: str) -> Iterator[None]:
 
 def is_held(engine_url: str, name: str) -> bool:
     """Say whether some labctl works on this lab now."""
-    descriptor = os.open(
-        _path(engine_url, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-    )
+    descriptor = _open(engine_url, name)
     try:
-        return _try(descriptor) is None
+        return _try(descriptor, fcntl.LOCK_SH) is None  # shared: two that only look don't see each other
     finally:
         os.close(descriptor)

@@ -51,10 +51,12 @@ def followed(
     left = threading.Semaphore(max(len(streams) - 1, 0))
 
     def read(service: str, stream: LogStream) -> None:
-        for line in stream:
-            lines.put(Line(line.at, service, line.text))
-        if not left.acquire(blocking=False):
-            lines.put(None)
+        try:
+            for line in stream:
+                lines.put(Line(line.at, service, line.text))
+        finally:  # whoever waits for lines is told even where the engine broke off
+            if not left.acquire(blocking=False):
+                lines.put(None)
 
     for service, stream in streams.items():
         threading.Thread(target=read, args=(service, stream), daemon=True).start()
