@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def send(result: Sent) -> str:
     """Tell what the server said and what became of the message."""
     lines = [
-        f"{one_line(result.message_id)} is {result.state}.",
+        f"{one_line(result.message_id)}: {result.state}",
         f"  {one_line(result.from_)} -> {one_line(', '.join(result.to))}",
         f"  the server said: {one_line(result.reply, 500)}",
     ]
