@@ -157,7 +157,12 @@ class Planner:
             stop_timeout=service.stop_timeout,
             log_options=service.log_options,
         )
-        told = {labels.CONFIG: _config_hash(spec), labels.COMPOSE_FILES: str(self.topology.path)}
+        config = _config_hash(spec)
+        told = {
+            labels.CONFIG: config,
+            labels.COMPOSE_HASH: config,
+            labels.COMPOSE_FILES: str(self.topology.path),
+        }
         spec = replace(spec, labels={**spec.labels, **told})
         return PlannedHost(service, spec, self._files(service))
 

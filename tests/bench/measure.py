@@ -1,0 +1,254 @@
+"""Measures labctl beside its peers in one run: ``python -m tests.bench.measure --help``.
+
+Every figure is a whole command, from its start to its end; commands that are compared take turns, so that a
+machine that is slow for a while is slow for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labctl import resources
+from labctl.engine import images
+from labctl.engine.sdk import DockerEngine
+from labctl.lab import catalogue
+from labctl.lab.addresses import candidates
+from labctl.lab.plan import make_planner
+from tests.bench.floor import SOCKET, Floor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labctl.lab.plan import Plan
+
+LABCTL = [str(Path(sys.executable).with_name("labctl"))]
+COMPOSE_FILE = resources.compose_dir() / "two-domains.yaml"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The seconds of one thing measured."""
+
+    name: str
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    def __str__(self) -> str:
+        low, high = min(self.seconds), max(self.seconds)
+        return f"| {self.name} | {self.median:.3f} | {low:.3f}-{high:.3f} | {len(self.seconds)} |"
+
+
+def timed(command: list[str]) -> float:
+    """Run a command that has to succeed; return its seconds."""
+    began = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - began
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return seconds
+
+
+def labctl(*arguments: str) -> float:
+    return timed([*LABCTL, *arguments])
+
+
+def in_turn(runs: int, **things: Callable[[], float]) -> dict[str, Figure]:
+    """Measure several things, one after the other, again and again."""
+    seconds: dict[str, list[float]] = {name: [] for name in things}
+    for _ in range(runs):
+        for name, thing in things.items():
+            seconds[name].append(thing())
+    figures = {name: Figure(name.replace("_", " "), tuple(each)) for name, each in seconds.items()}
+    for figure in figures.values():
+        print(figure, flush=True)
+    return figures
+
+
+def ratio(figures: dict[str, Figure], above: str, below: str) -> None:
+    """Print the ratio of two figures, run by run."""
+    pairs = [a / b for a, b in zip(figures[above].seconds, figures[below].seconds, strict=True)]
+    print(
+        f"| {above} / {below} | {statistics.median(pairs):.2f} | {min(pairs):.2f}-{max(pairs):.2f} | |",
+        flush=True,
+    )
+
+
+def plan_of(name: str) -> Plan:
+    """Return the plan that `Floor` makes by hand."""
+    specs = images.image_specs(resources.compose_dir() / "images")
+    lab = catalogue.find("two-domains", os.environ)
+    planner = make_planner(name, lab, images={each.plain_tag: each.tag for each in specs})
+    engine = DockerEngine(SOCKET)
+    taken = [subnet for network in engine.networks({}) for subnet in network.subnets]
+    return planner.on(next(candidates(name, planner.topology.prefix_length, taken)))
+
+
+def warm(runs: int, compose: list[str] | None) -> None:
+    """A lab from nothing running to ready, and away again."""
+    downs: dict[str, list[float]] = {"labctl": [], "floor": [], "compose": []}
+
+    def by_labctl() -> float:
+        seconds = labctl("up", "--name", "bench")
+        downs["labctl"].append(labctl("down", "--name", "bench"))
+        return seconds
+
+    def by_floor() -> float:
+        floor = Floor(plan_of("floor"))
+        seconds = floor.up()
+        downs["floor"].append(floor.down())
+        return seconds
+
+    def by_compose() -> float:
+        assert compose is not None
+        seconds = timed([*compose, "-f", str(COMPOSE_FILE), "up", "-d", "--wait"])
+        downs["compose"].append(timed([*compose, "-f", str(COMPOSE_FILE), "down", "-t", "0"]))
+        return seconds
+
+    things: dict[str, Callable[[], float]] = {"up": by_labctl, "up_floor": by_floor}
+    if compose:
+        things["up_compose"] = by_compose
+    figures = in_turn(runs, **things)
+    ratio(figures, "up", "up_floor")
+    down = {f"down_{name}": Figure(f"down {name}", tuple(each)) for name, each in downs.items() if each}
+    for figure in down.values():
+        print(figure, flush=True)
+    ratio(down, "down_labctl", "down_floor")
+    if compose:
+        ratio(figures, "up", "up_compose")
+        ratio(down, "down_labctl", "down_compose")
+
+
+def running(runs: int, compose: list[str] | None) -> None:
+    """What is done to a lab that runs."""
+    labctl("up", "--name", "bench")
+    things: dict[str, Callable[[], float]] = {
+        "up_again": lambda: labctl("up", "--name", "bench"),
+        "reset": lambda: labctl("reset", "--name", "bench"),
+        "status": lambda: labctl("status", "--name", "bench"),
+        "help": lambda: labctl("--help"),
+        "send_wait_delivered": lambda: labctl(
+            "send", "--name", "bench", "alice@alpha.test", "bob@beta.test", "--wait", "delivered"
+        ),
+    }
+    up = [*(compose or []), "-f", str(COMPOSE_FILE), "up", "-d", "--wait"]
+    if compose:
+        timed(up)
+        things["up_again_compose"] = lambda: timed(up)
+    figures = in_turn(runs, **things)
+    if compose:
+        ratio(figures, "up_again", "up_again_compose")
+        timed([*compose, "-f", str(COMPOSE_FILE), "down", "-t", "0"])
+    labctl("down", "--name", "bench")
+
+
+def notice(runs: int) -> None:
+    """How long after the message lay in the mailbox `send --wait delivered` knew it."""
+    labctl("up", "--name", "bench")
+    laid: list[float] = []
+    noticed: list[float] = []
+    command = [*LABCTL, "send", "--name", "bench", "--json", "--wait", "delivered"]
+    for _ in range(runs):
+        done = subprocess.run(
+            [*command, "alice@alpha.test", "bob@beta.test"], capture_output=True, text=True, check=True
+        )
+        ended = time.time()
+        sent = json.loads(done.stdout)
+        accepted = _seconds(sent["accepted_at"])
+        saved = _seconds(sent["recipients"][0]["at"])
+        laid.append(saved - accepted)
+        noticed.append(ended - saved)
+    print(Figure("accepted to saved", tuple(laid)))
+    print(Figure("saved to labctl's end", tuple(noticed)))
+    labctl("down", "--name", "bench")
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def many(labs: int) -> None:
+    """Many labs at once, four in parallel; their time beside the floor's, and the memory they take."""
+    names = [f"bench{n}" for n in range(labs)]
+    free = _available()
+    began = time.monotonic()
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(lambda name: labctl("up", "--name", name), names))
+    took = time.monotonic() - began
+    memory = (free - _available()) / labs
+    for name in names:
+        labctl("send", "--name", name, "alice@alpha.test", "bob@beta.test", "--wait", "delivered")
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(lambda name: labctl("down", "--name", name), names))
+    began = time.monotonic()
+    floors = []
+    taken: list[str] = []
+    for name in names:
+        plan = plan_of_distinct(name, taken)
+        taken.append(str(plan.network.subnet))
+        floors.append(Floor(plan))
+    began = time.monotonic()
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(Floor.up, floors))
+    floor_took = time.monotonic() - began
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(Floor.down, floors))
+    print(f"| {labs} labs, 4 in parallel | {took:.2f} | floor {floor_took:.2f} | {took / floor_took:.2f} |")
+    print(f"| memory of a lab, {labs} running | {memory / 1e6:.1f} MB | | |")
+
+
+def plan_of_distinct(name: str, taken: list[str]) -> Plan:
+    """Return a plan on a subnet that no other of these has."""
+    n = 0
+    while str((plan := plan_of(f"{name}x{n}" if n else name)).network.subnet) in taken:
+        n += 1
+    return plan
+
+
+def _available() -> int:
+    """Return the bytes of memory that are available, when the kernel has settled."""
+    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--labs", type=int, default=10)
+    parser.add_argument("--compose", help="the docker-compose program; `docker compose` where not given")
+    parser.add_argument("what", nargs="*", default=["warm", "running", "notice", "many"])
+    arguments = parser.parse_args()
+    compose = [arguments.compose] if arguments.compose else None
+    if compose is None and shutil.which("docker"):
+        found = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+        compose = ["docker", "compose"] if found.returncode == 0 else None
+    labctl("up", "--name", "bench")  # the images are there from here on
+    labctl("down", "--name", "bench")
+    print("| What | Median s | Range | Runs |\n|---|---|---|---|")
+    for what in arguments.what:
+        match what:
+            case "warm":
+                warm(arguments.runs, compose)
+            case "running":
+                running(arguments.runs, compose)
+            case "notice":
+                notice(arguments.runs)
+            case "many":
+                many(arguments.labs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The README stays true: what it shows is run here as it stands there.
+
+Its commands under "Start" and "Develop" set up a fresh machine; CI runs them in clones of their own.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.conftest import Lab, Labctl, OwnLab
+
+README = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+SET_UP = re.compile(r"^apt-get update && apt-get install -y python3-venv && python3 -m venv \.venv && ")
+
+
+def _commands() -> list[str]:
+    return [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
+
+
+def test_two_commands_set_up_a_fresh_machine() -> None:
+    set_up = [each for each in _commands() if SET_UP.match(each)]
+
+    assert [each.rpartition(" && ")[2] for each in set_up] == [
+        "labctl send alice@alpha.test bob@beta.test --wait delivered",
+        "LABCTL_YES=1 pytest",
+    ]
+
+
+def test_ci_runs_both_of_them_as_they_are_written() -> None:
+    script = Path(__file__).parents[2].joinpath(".ci/run").read_text(encoding="utf-8")
+
+    assert 'eval "$start"' in script
+    assert 'eval "$tests"' in script
+
+
+def test_every_other_command_works_one_after_the_other(
+    new_lab: Callable[[], Lab], labctl: Labctl, tmp_path: Path
+) -> None:
+    lab = new_lab()
+    lab.up()
+    lab.send("alice@alpha.test", "bob@beta.test")
+    environment = labctl.environment({"LABCTL_NAME": lab.name})
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    others = [each for each in _commands() if not SET_UP.match(each)]
+
+    ends = {
+        command: subprocess.run(
+            ["sh", "-c", command], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        for command in others
+    }
+
+    assert len(others) > 5
+    assert {command: end.returncode for command, end in ends.items()} == dict.fromkeys(others, 0), ends
+    assert lab.leftovers() == []
+
+
+def test_its_lab_of_ones_own_starts(own_lab: OwnLab, new_lab: Callable[[], Lab]) -> None:
+    [definition] = [block for kind, block in BLOCKS if kind == "toml"]
+    own_lab.file("lab.toml", definition)
+    lab = new_lab()
+
+    status = lab.up(own_lab.directory)["status"]
+
+    assert {"address": "carol@beta.test", "password": "carol"} in status["accounts"]
+    assert lab.run("exec", "mx-beta", "--", "postconf", "-h", "queue_run_delay").stdout == "10s\n"
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`(labctl [^`]+)`", README))))
+def test_every_command_that_is_mentioned_exists(command: str, labctl: Labctl) -> None:
+    words = [word for word in shlex.split(re.sub(r"\[.*?\]", "", command)) if not word.startswith("-")]
+    name = [word for word in words[1:3] if word.islower() and "." not in word]
+
+    assert labctl(*name, "--help").code == 0
+
+
+def test_the_json_documents_have_their_schemas_where_it_says() -> None:
+    [directory] = re.findall(r"`(labctl/report/schemas/)`", README)
+
+    assert list(Path(__file__).parents[2].joinpath(directory).glob("*.json"))
+
+
+def test_the_environment_variables_that_it_names_are_read() -> None:
+    sources = "".join(
+        path.read_text(encoding="utf-8")
+        for path in Path(__file__).parents[2].joinpath("labctl").rglob("*.py")
+    )
+
+    named = set(re.findall(r"`(LABCTL_[A-Z_]+)", README))
+    assert named
+    assert {each for each in named if each not in sources} == set()
