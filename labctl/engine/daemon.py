@@ -74,8 +74,9 @@ def launch(machine: Machine) -> Launch:
         if done.returncode:
             raise _failed(f"systemd could not start docker.service: {done.stderr.strip()}", journal(machine))
         return Launch("systemd", None)
-    if (pid := dockerd_pid(machine)) is not None:
-        return Launch("others", pid)
+    running = dockerd_pid(machine)
+    if running is not None and _outcome(machine, running) != "gone":
+        return Launch("others", running)
     dockerd = machine.program("dockerd")
     if dockerd is None:
         raise EngineError("dockerd is not installed on this machine", hint="sudo labctl up --yes")
@@ -90,15 +91,7 @@ def await_answer(machine: Machine, launched: Launch) -> int | None:
     Raises:
         EngineError: It ended, or it does not answer in time; with its last words.
     """
-
-    def come_or_gone() -> str | None:
-        if answers(machine):
-            return "come"
-        if launched.pid is not None and process_name(launched.pid) is None:
-            return "gone"
-        return None
-
-    outcome = eventually(come_or_gone, within=START_WITHIN)
+    outcome = _outcome(machine, launched.pid)
     if outcome == "come":
         return dockerd_pid(machine)
     words = journal(machine) if launched.by == "systemd" else last_words(machine)
@@ -106,6 +99,17 @@ def await_answer(machine: Machine, launched: Launch) -> int | None:
         "ended instead of answering" if outcome == "gone" else f"did not answer within {START_WITHIN:.0f} s"
     )
     raise _failed(f"dockerd was started, but {what} at {machine.engine_url}", words)
+
+
+def _outcome(machine: Machine, pid: int | None) -> str | None:
+    """Wait until the engine answers (``come``) or the process is no more (``gone``); None is neither."""
+
+    def come_or_gone() -> str | None:
+        if answers(machine):
+            return "come"
+        return "gone" if pid is not None and process_name(pid) is None else None
+
+    return eventually(come_or_gone, within=START_WITHIN)
 
 
 def stop(machine: Machine) -> None:
@@ -142,10 +146,10 @@ def sweep(machine: Machine, *, thoroughly: bool) -> None:
     machine.path(PID_FILE).unlink(missing_ok=True)
     directory = machine.path(f"{EXEC_ROOT}/containerd")
     pid_file, containerd_socket = directory / "containerd.pid", directory / "containerd.sock"
-    pid = _living(pid_file, "containerd")
-    if pid is None or thoroughly or not listens(containerd_socket):
-        if pid is not None:
-            _end(pid, "containerd", within=KILL_WITHIN)
+    healthy = _living(pid_file, "containerd") if listens(containerd_socket) and not thoroughly else None
+    for pid in _called("containerd", directory / "containerd.toml") - {healthy}:
+        _end(pid, "containerd", within=KILL_WITHIN)
+    if healthy is None:
         pid_file.unlink(missing_ok=True)
     if thoroughly:
         _end_shims(containerd_socket)
@@ -240,15 +244,18 @@ def _end(pid: int, name: str, *, within: float) -> None:
 
 def _end_shims(containerd_socket: Path) -> None:
     """Kill the containers that outlived a killed dockerd, and the shims that keep them."""
-    shims = {
-        pid
-        for pid, name in processes().items()
-        if name.startswith("containerd-shim") and str(containerd_socket) in command_line(pid)
-    }
+    shims = _called("containerd-shim", containerd_socket)
     for pid in [*(child for shim in shims for child in _children(shim)), *shims]:
         name = process_name(pid)
         if name is not None:
             _kill(pid, name)
+
+
+def _called(name: str, path: Path) -> set[int]:
+    """Return the processes of that name, or longer, that were called with that path."""
+    return {
+        pid for pid, found in processes().items() if found.startswith(name) and str(path) in command_line(pid)
+    }
 
 
 def _kill(pid: int, name: str) -> None:

@@ -143,7 +143,10 @@ def process_name(pid: int) -> str | None:
         return None
     # proc_pid_stat(5): the name stands in parentheses and may hold some itself.
     before, _, after = stat.rpartition(")")
-    return None if after.split()[0] in {"Z", "X"} else before.partition("(")[2]
+    state, threads = (after.split()[field] for field in (0, 17))
+    # A killed process's first thread may be a zombie while others still hold its sockets open.
+    gone = state in {"Z", "X"} and int(threads) <= 1
+    return None if gone else before.partition("(")[2]
 
 
 def processes() -> dict[int, str]:
