@@ -119,7 +119,7 @@ def ensure(
         # The builder pulls in a good deal that a lab whose images are there can do without.
         from labctl.engine.builder import Builder  # noqa: PLC0415
 
-        with _alone(progress):
+        with alone(progress):
             built = missing(engine, specs)
             if built:
                 builder = Builder(engine, environ=environ, may_install=may_install, progress=progress)
@@ -141,8 +141,12 @@ def _tag_plainly(engine: Engine, specs: Iterable[ImageSpec]) -> None:
 
 
 @contextmanager
-def _alone(progress: Progress) -> Iterator[None]:
-    """Keep several labctl of one user from building the same images at the same time."""
+def alone(progress: Progress) -> Iterator[None]:
+    """Be the only labctl of this user that builds or removes images, after waiting for any other.
+
+    Two would build the same, and one that removes old images would take another version's base away while
+    that version builds on it.
+    """
     path = Path(tempfile.gettempdir(), f"labctl-images-{os.getuid()}.lock")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
