@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -13,9 +14,13 @@ from labctl.errors import LabctlError, UsageError
 
 INTERRUPTED = 130
 
+_COLLECT_AFTER = 50_000
+"""Objects until garbage is looked for: most of what a command makes are modules, which stay."""
+
 
 def main() -> None:
     """Run labctl and exit with the code that says how it went."""
+    gc.set_threshold(_COLLECT_AFTER)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -45,7 +50,9 @@ def _run(arguments: list[str]) -> int:
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json, debug = "--json" in own, "--debug" in own
     try:
-        code = create()(arguments, prog_name="labctl", standalone_mode=False)
+        code = create(arguments[0] if arguments else None)(
+            arguments, prog_name="labctl", standalone_mode=False
+        )
     except LabctlError as error:
         print_error(error, as_json=as_json, debug=debug)
         return error.exit_code

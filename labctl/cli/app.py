@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 import typer
@@ -20,8 +21,33 @@ Examples:
 """
 
 
-def create() -> typer.Typer:
-    """Put the commands together."""
+_COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "up": lifecycle.up,
+    "down": lifecycle.down,
+    "reset": lifecycle.reset,
+    "status": lifecycle.status,
+    "list": lifecycle.list_running,
+    "labs": lifecycle.labs,
+    "send": mail.send,
+    "inbox": mail.inbox,
+    "queue": mail.queue,
+    "dig": mail.dig,
+    "logs": inside.logs,
+    "shell": inside.shell,
+    "exec": inside.execute,
+    "doctor": machine.doctor,
+    "prune": lifecycle.prune,
+}
+_GROUPS: Final = {"images": machine.images, "engine": machine.engine}
+
+
+def create(wanted: str | None = None) -> typer.Typer:
+    """Put the commands together.
+
+    Args:
+        wanted: The only command that will be called, if that is known: typer works out the parameters of
+            every command it has, which takes longer than some commands do.
+    """
     app = typer.Typer(
         name="labctl",
         help=_HELP,
@@ -30,23 +56,13 @@ def create() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_root)
-    app.command("up")(lifecycle.up)
-    app.command("down")(lifecycle.down)
-    app.command("reset")(lifecycle.reset)
-    app.command("status")(lifecycle.status)
-    app.command("list")(lifecycle.list_running)
-    app.command("labs")(lifecycle.labs)
-    app.command("send")(mail.send)
-    app.command("inbox")(mail.inbox)
-    app.command("queue")(mail.queue)
-    app.command("dig")(mail.dig)
-    app.command("logs")(inside.logs)
-    app.command("shell")(inside.shell)
-    app.command("exec")(inside.execute)
-    app.add_typer(machine.images, name="images")
-    app.add_typer(machine.engine, name="engine")
-    app.command("doctor")(machine.doctor)
-    app.command("prune")(lifecycle.prune)
+    alone = wanted in _COMMANDS
+    for name, command in _COMMANDS.items():
+        if not alone or name == wanted:
+            app.command(name)(command)
+    for name, group in _GROUPS.items():
+        if not alone:
+            app.add_typer(group, name=name)
     return app
 
 

@@ -116,8 +116,10 @@ def from_nothing(plan: Plan, there: Instance) -> Difference:
 
 
 def _subnet(engine: Engine, planner: Planner, there: Instance) -> IPv4Network:
-    if there.network is not None and there.network.subnets:
-        return there.network.subnets[0]
+    """Keep the subnet that the lab has, unless its topology wants another size."""
+    for subnet in there.network.subnets if there.network is not None else ():
+        if subnet.prefixlen == planner.topology.prefix_length:
+            return subnet
     return free_subnet(engine, planner)
 
 

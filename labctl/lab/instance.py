@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from labctl.engine.model import ContainerState
-from labctl.errors import LabNotUp, NoSuchHost, UsageError
+from labctl.errors import LabNotUp, NoSuchHost, NoSuchObject, UsageError
 from labctl.lab import labels, record
 from labctl.lab.account import USERS_FILE, Account, accounts_in
 from labctl.lab.name import valid_name
@@ -48,7 +50,7 @@ class Host:
     service: str
     hostname: str
     role: Role | None
-    """None where the container is missing: then nothing tells."""
+    """None where nothing tells."""
 
     domain: str | None
     addresses: tuple[str, ...]
@@ -72,12 +74,24 @@ class Host:
         """Whether its processes run (and are not frozen)."""
         return self.container is not None and self.container.state == ContainerState.RUNNING
 
+    @property
+    def reachable(self) -> bool:
+        """Whether it runs and has doors: one that was taken off its network has none."""
+        container = self.container
+        return self.running and container is not None and bool(container.address or container.published)
+
     def door(self, port: int, protocol: str = "tcp") -> tuple[str, int]:
-        """Return where labctl reaches a port: published on this machine, else at the engine-side address."""
+        """Return where labctl reaches a port: published on this machine, else at the engine-side address.
+
+        Raises:
+            LabNotUp: Its container is missing, does not run, or is on no network.
+        """
         container = self.running_container()
         for published in container.published:
             if (published.port, published.protocol) == (port, protocol):
                 return "127.0.0.1", published.host_port
+        if container.address is None:
+            raise LabNotUp(f"{self.service} ({self.hostname}) is on no network", hint="labctl down")
         return str(container.address), port
 
     def running_container(self) -> Container:
@@ -196,7 +210,8 @@ def accounts(engine: Engine, there: Instance) -> tuple[Account, ...]:
     found: list[Account] = []
     for host in there.of_role(Role.MDA):
         if host.container is not None:
-            found.extend(accounts_in(engine.get_file(host.container.id, USERS_FILE)))
+            with suppress(NoSuchObject):  # it was never given its files
+                found.extend(accounts_in(engine.get_file(host.container.id, USERS_FILE)))
     return tuple(found)
 
 
@@ -224,23 +239,38 @@ def _assemble(
     name: str, containers: Sequence[Container], network: Network | None, volume: Volume | None
 ) -> Instance:
     by_service = {each.labels.get(labels.SERVICE, each.name): each for each in containers}
-    expected = network.labels.get(labels.SERVICES, "").split() if network is not None else []
+    expected = _expected(network) if network is not None else {}
     services = [*expected, *sorted(set(by_service) - set(expected))]
     labelled = (*by_service.values(), network, volume)
     return Instance(
         name=name,
         lab=next((each.labels[labels.LAB] for each in labelled if each and labels.LAB in each.labels), ""),
         network=network,
-        hosts=tuple(observed(by_service.get(service), service) for service in services),
+        hosts=tuple(
+            _host(service, by_service.get(service), expected.get(service, {})) for service in services
+        ),
         record=record.of(volume) if volume is not None else None,
         volume=volume,
     )
 
 
-def observed(container: Container | None, service: str = "") -> Host:
-    """Return the host that a container is; without one, a host of which only the service is known."""
-    known = container.labels if container is not None else {}
-    service = known.get(labels.SERVICE, service)
+def _expected(network: Network) -> dict[str, dict[str, str]]:
+    """Read which hosts make a lab whole, as far as this version understands what was told."""
+    try:
+        told = json.loads(network.labels.get(labels.HOSTS, "{}"))
+        return {str(service): dict(marks) for service, marks in told.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def observed(container: Container) -> Host:
+    """Return the host that a container is."""
+    return _host(container.labels.get(labels.SERVICE, container.name), container, container.labels)
+
+
+def _host(service: str, container: Container | None, told: Mapping[str, str]) -> Host:
+    """Return a host as its container's labels have it, or as the network's have it where that is missing."""
+    known = container.labels if container is not None else told
     role = known.get(labels.ROLE, "")
     return Host(
         service=service,

@@ -27,8 +27,8 @@ ADDRESSES: Final = "labctl.addresses"
 RELOAD: Final = "labctl.reload"
 """The signal that makes the host's daemon read its configuration again."""
 
-SERVICES: Final = "labctl.services"
-"""On the network: the names of all services that make the lab whole, separated by spaces."""
+HOSTS: Final = "labctl.hosts"
+"""On the network: the hosts that make the lab whole, as JSON: the labels of each service's container."""
 
 CONFIG: Final = "labctl.config"
 """A hash of all that only a new object can change."""

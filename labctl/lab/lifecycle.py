@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
-from labctl.errors import LabctlError, ServiceNotReady, SubnetInUse
+from labctl.errors import EngineError, LabctlError, ServiceNotReady, SubnetInUse
 from labctl.lab import instance, readiness
 from labctl.lab.difference import compare, free_subnet, from_nothing
 from labctl.lab.role import Role
-from labctl.lab.teardown import take_down
+from labctl.lab.teardown import remove_network, take_down
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
@@ -79,7 +81,7 @@ class _Start:
         spec = self._difference.plan.network
         if self._difference.new_network:
             if self._difference.stale_network:
-                self._engine.remove_network(spec.name)
+                remove_network(self._engine, spec.name)
             self._engine.create_network(spec)
             self._progress("network", f"created, {spec.subnet}")
         self._network.set()
@@ -164,8 +166,9 @@ def await_ready(
     Raises:
         ServiceNotReady: It ended, or did not answer before the deadline.
     """
+    assert host.container is not None
+    container = host.container
     complaint: str | None = None
-    container = host.running_container()
 
     def answer() -> bool | None:
         nonlocal complaint
@@ -174,18 +177,16 @@ def await_ready(
         complaint = readiness.complaint(host, domains)
         return True if complaint is None else None
 
-    left = within
-    while left > 0:
+    began = time.monotonic()
+    while container.state == ContainerState.RUNNING and (left := began + within - time.monotonic()) > 0:
         if eventually(answer, within=min(_DEAD_CHECK, left)):
             return
-        left -= _DEAD_CHECK
-        now = engine.inspect(container.id)
-        if now.state != ContainerState.RUNNING:
-            ending = "" if now.exit_code is None else f" with exit code {now.exit_code}"
-            complaint = f"its container is {now.state}{ending}"
-            break
+        container = engine.inspect(container.id)
+    if container.state != ContainerState.RUNNING:
+        ending = "" if container.exit_code is None else f" with exit code {container.exit_code}"
+        complaint = f"its container is {container.state}{ending}"
     log = "\n".join(line.text for line in engine.logs(container.id, tail=_LOG_TAIL))
-    waited = within - max(left, 0)
+    waited = time.monotonic() - began
     raise ServiceNotReady(
         f"{host.service} ({host.hostname}) does not serve after {waited:.1f} s: {complaint}",
         service=host.service,
@@ -218,7 +219,8 @@ def bring_up(engine: Engine, planner: Planner, progress: Progress = silent) -> t
             raise
         except BaseException:
             if not before.there.exists:
-                take_down(engine, planner.name)
+                with suppress(EngineError):  # the failure that led here says more than what follows from it
+                    take_down(engine, planner.name)
             raise
         else:
             return before.changes

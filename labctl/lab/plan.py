@@ -111,7 +111,7 @@ class Planner:
             labels={
                 labels.NAME: self.name,
                 labels.LAB: self.lab.id,
-                labels.SERVICES: " ".join(each.name for each in self.topology.services),
+                labels.HOSTS: json.dumps({each.name: _host_labels(each) for each in self.topology.services}),
                 labels.COMPOSE_PROJECT: object_name(self.name),
                 labels.COMPOSE_NETWORK: "lab",
             },
@@ -137,12 +137,7 @@ class Planner:
             labels={
                 labels.NAME: self.name,
                 labels.LAB: self.lab.id,
-                labels.SERVICE: service.name,
-                labels.HOSTNAME: service.hostname,
-                labels.ROLE: service.role,
-                **({labels.DOMAIN: service.domain} if service.domain else {}),
-                labels.ADDRESSES: " ".join(str(each) for each in service.addresses),
-                labels.RELOAD: service.reload_signal,
+                **_host_labels(service),
                 labels.COMPOSE_PROJECT: object_name(self.name),
                 labels.COMPOSE_SERVICE: service.name,
                 labels.COMPOSE_NUMBER: "1",
@@ -188,14 +183,13 @@ class Planner:
             case _ if target == _MAIN_CF:
                 return with_settings(content, {name: pair.lab for name, pair in self.lab.clock.items()})
             case _ if target == USERS_FILE:
-                lines = [
-                    f"{each.address}:{{PLAIN}}{each.password}::::::" for each in self._accounts_of(service)
-                ]
+                lines = [each.line() for each in self._accounts_of(service)]
             case _ if target == _MAILBOXES:
                 lines = [f"{each.address} OK\n" for each in self._accounts_of(service)]
             case _:
                 return content
-        return content + "".join(lines).encode()
+        end = b"" if content.endswith(b"\n") or not content else b"\n"
+        return content + end + "".join(lines).encode()
 
     def _accounts_of(self, service: Service) -> list[Account]:
         return [each for each in self.lab.accounts if each.domain == service.domain]
@@ -244,15 +238,27 @@ def _fits(lab: LabDefinition, found: Topology) -> None:
             raise wrong(f"account {account.address}: the domains here are {', '.join(found.domains)}")
 
 
-def with_settings(main_cf: bytes, settings: Mapping[str, str]) -> bytes:
-    """Set parameters in the text of a ``main.cf``: each where it stands, or at the end.
+def _host_labels(service: Service) -> dict[str, str]:
+    """Return the labels that tell what a host is, on its container and, lest that be lost, on the network."""
+    return {
+        labels.SERVICE: service.name,
+        labels.HOSTNAME: service.hostname,
+        labels.ROLE: service.role.value,
+        **({labels.DOMAIN: service.domain} if service.domain else {}),
+        labels.ADDRESSES: " ".join(str(each) for each in service.addresses),
+        labels.RELOAD: service.reload_signal,
+    }
 
-    Source: postconf(5), "name = value" on one logical line.
+
+def with_settings(main_cf: bytes, settings: Mapping[str, str]) -> bytes:
+    """Set parameters in the text of a ``main.cf``: each wherever it stands, or at the end.
+
+    Source: postconf(5): "name = value" on one logical line, and of several the last one counts.
     """
     text = main_cf.decode("utf-8", "surrogateescape")
     for name, value in settings.items():
         line = f"{name} = {value}"
-        text, replaced = re.subn(rf"^{name}\s*=.*(?:\n[ \t]+.*)*", line, text, count=1, flags=re.MULTILINE)
+        text, replaced = re.subn(rf"^{name}\s*=.*(?:\n[ \t]+.*)*", line, text, flags=re.MULTILINE)
         if not replaced:
             text = f"{text.rstrip()}\n{line}\n"
     return text.encode("utf-8", "surrogateescape")

@@ -24,8 +24,8 @@ sha256sum -- "$@"
 stat -c '%a  %n' -- "$@"
 exit 0
 """
-"""A script for a host's shell. The image's own part empties what the daemon keeps, and leaves a mark in the log;
-the rest says of each file what its fingerprint is made of."""
+"""For a host's shell: the image's own script empties what the daemon keeps and leaves a mark in the log, the
+rest says of each file what its fingerprint is made of."""
 
 EXPECTED: Final = ("/etc/resolv.conf", "/root/.bash_history", "/run", "/var/lib/labctl", "/var/lib/misc")
 """Paths where a running host differs from its image, whatever it does."""
@@ -42,7 +42,8 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
     """Make a lab as new.
 
     A host where anything else was changed than its daemon's own store and the files that labctl put there is
-    made anew; of the others the mail is removed, the files are written again and the daemon is reloaded.
+    made anew, and so is one that does not run; of the others the mail is removed, the files are written again
+    and the daemon is reloaded.
 
     Returns:
         What was done beyond emptying.
@@ -50,16 +51,16 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
     Raises:
         EngineError: The engine failed, or a daemon did not become ready.
     """
-    running = [
+    used = [
         (step, step.found)
         for step in compare(engine, planner).steps
-        if step.found is not None and not step.create and step.found.state == ContainerState.RUNNING
+        if step.found is not None and not step.create and step.found.state != ContainerState.CREATED
     ]
     changes: list[Change] = []
-    with ThreadPoolExecutor(max_workers=max(len(running), 1)) as pool:
+    with ThreadPoolExecutor(max_workers=max(len(used), 1)) as pool:
         # The queues first: what is still on its way to a mailbox would arrive in one that is empty already.
         for roles in ({Role.MTA, Role.DNS}, {Role.MDA}):
-            round_of = [each for each in running if each[0].host.service.role in roles]
+            round_of = [each for each in used if each[0].host.service.role in roles]
             done = pool.map(lambda each: _renew(engine, each[0], each[1], progress), round_of)
             changes.extend(change for change in done if change is not None)
     recreated = {change.subject for change in changes}
@@ -69,13 +70,15 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
 
 def _renew(engine: Engine, step: Step, container: Container, progress: Progress) -> Change | None:
     """Empty a host, or remove its container where that would not make it as new."""
-    strange = _strange(engine, step, container)
-    if strange is None:
+    if container.state != ContainerState.RUNNING:
+        reason = f"it was {container.state}"
+    elif (strange := _strange(engine, step, container)) is not None:
+        reason = f"{strange} was changed"
+    else:
         _empty(engine, step.host, container, progress)
         return None
     engine.remove_container(container.id)
-    lost = LOST[step.host.service.role]
-    return Change(step.host.service.name, "recreated", f"{strange} was changed: {lost}")
+    return Change(step.host.service.name, "recreated", f"{reason}: {LOST[step.host.service.role]}")
 
 
 def _strange(engine: Engine, step: Step, container: Container) -> str | None:

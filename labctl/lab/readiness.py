@@ -19,6 +19,7 @@ CONNECT_TIMEOUT: Final = 0.25
 ANSWER_TIMEOUT: Final = 2.0
 """Seconds; smtpd greets only when it has looked up the client's name."""
 
+_A: Final = 1
 _SOA: Final = 6
 _MX: Final = 15
 _IN: Final = 1
@@ -40,6 +41,8 @@ def complaint(host: Host, domains: tuple[str, ...]) -> str | None:
     Returns:
         What is wrong, or None where everything answers as it should.
     """
+    if not host.reachable:
+        return f"{host.service} is {host.state if not host.running else 'on no network'}"
     return next((said for probe in _probes(host, domains) if (said := probe()) is not None), None)
 
 
@@ -47,6 +50,8 @@ def _probes(host: Host, domains: tuple[str, ...]) -> Iterator[Callable[[], str |
     published = bool(host.running_container().published)
     match host.role:
         case Role.DNS:
+            if not domains:
+                yield lambda: _silence(host)
             for domain in domains:
                 yield lambda domain=domain: _zone_complaint(host, domain)  # type: ignore[misc]
         case Role.MDA:
@@ -103,6 +108,15 @@ def _reply(readline: Callable[[], bytes]) -> Iterator[bytes]:
         yield line
         if line[3:4] != b"-":
             return
+
+
+def _silence(host: Host) -> str | None:
+    """A resolver is ready when it answers at all, where there is no mail domain to ask for."""
+    try:
+        _answer(host, host.hostname, _A)
+    except OSError as exc:
+        return f"port 53: {exc}"
+    return None
 
 
 def _zone_complaint(host: Host, domain: str) -> str | None:

@@ -25,9 +25,10 @@ def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[s
         The names of what was removed; nothing where nothing was there.
     """
     wanted = {labels.NAME: name}
-    containers = engine.containers(wanted)
-    networks = engine.networks(wanted)
-    volumes = engine.volumes(wanted)
+    # An engine takes a value that is empty for any value: a label without one must not take all labs down.
+    containers = [each for each in engine.containers(wanted) if each.labels[labels.NAME] == name]
+    networks = [each for each in engine.networks(wanted) if each.labels[labels.NAME] == name]
+    volumes = [each for each in engine.volumes(wanted) if each.labels[labels.NAME] == name]
     for volume in volumes:
         engine.remove_volume(volume.name)
 
@@ -39,12 +40,12 @@ def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[s
         with ThreadPoolExecutor(max_workers=len(containers)) as pool:
             list(pool.map(remove, containers))
     for network in networks:
-        _remove_network(engine, network.id)
+        remove_network(engine, network.id)
         progress("network", "removed")
     return tuple(sorted({each.name for group in (containers, networks, volumes) for each in group}))
 
 
-def _remove_network(engine: Engine, network: str) -> None:
+def remove_network(engine: Engine, network: str) -> None:
     """Remove a network; the engine may still be busy with an endpoint that has just gone (moby #43286)."""
     last: EngineError | None = None
 

@@ -37,6 +37,9 @@ _SERVICE_KEYS: Final = {
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """A service's name, which becomes a part of its container's."""
 
+_DOMAIN: Final = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
+"""A host's or a mail domain's name: what DNS can ask for as it is written."""
+
 _SMALLEST_SUBNET: Final = 29
 
 _NETWORK_KEYS: Final = {"driver", "driver_opts", "ipam"}
@@ -184,12 +187,17 @@ def _service(
         raise table.wrong(f"{where}: label {labels.ROLE}: expected one of {expected}", "labels") from exc
     reload_signal = marks.pop(labels.RELOAD, "HUP")
     domain = marks.pop(labels.DOMAIN, None)
+    if domain is not None and not _DOMAIN.fullmatch(domain):
+        raise table.wrong(f"{where}: label {labels.DOMAIN}: {domain!r} is no domain", "labels")
+    hostname = table.text("hostname", where)
+    if not _DOMAIN.fullmatch(hostname):
+        raise table.wrong(f"{where}: hostname {hostname!r} is no domain", "hostname")
     if marks:
         raise table.wrong(f"{where}: label {min(marks)!r} is not supported", "labels")
     service = Service(
         name=name,
         image=table.text("image", where),
-        hostname=table.text("hostname", where),
+        hostname=hostname,
         role=role,
         domain=domain,
         reload_signal=reload_signal,

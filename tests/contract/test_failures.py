@@ -187,7 +187,7 @@ def test_a_bug_is_told_as_one(tmp_path: Path) -> None:
         "from labctl import __main__\n"
         "def broken():\n"
         "    raise ZeroDivisionError('by nothing')\n"
-        "__main__.create = lambda: lambda *_, **__: broken()\n"
+        "__main__.create = lambda _: lambda *_, **__: broken()\n"
         "sys.exit(__main__.run(sys.argv[1:]))\n"
     )
 

@@ -15,8 +15,8 @@ from labctl import resources
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.integration.conftest import Lab, Labctl
 
