@@ -44,11 +44,19 @@ def prune(engine: Engine, engine_url: str, progress: Progress = silent) -> Prune
         with lock.held(engine_url, name):
             if not instance.observe(engine, name).whole:  # somebody may have finished it meanwhile
                 removed.extend(take_down(engine, name, progress))
-    in_use = {each.image_id for each in engine.containers({})}
-    for image in images.outdated(engine, images.image_specs(resources.compose_dir() / "images")):
-        if image.id not in in_use:
-            for tag in image.tags or (image.id,):
-                engine.remove_image(tag)
-            removed.extend(image.tags or (image.id,))
-            progress("image", f"{', '.join(image.tags) or image.id} removed")
+    removed.extend(_remove_images(engine, progress))
     return Pruned(tuple(removed))
+
+
+def _remove_images(engine: Engine, progress: Progress) -> list[str]:
+    removed: list[str] = []
+    with images.alone(progress):  # what is being built looks like an image of another version
+        in_use = {each.image_id for each in engine.containers({})}
+        for image in images.outdated(engine, images.image_specs(resources.compose_dir() / "images")):
+            if image.id not in in_use:
+                names = image.tags or (image.id,)
+                for name in names:
+                    engine.remove_image(name)
+                removed.extend(names)
+                progress("image", f"{', '.join(names)} removed")
+    return removed

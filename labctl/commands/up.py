@@ -79,7 +79,7 @@ def up(
         name,
         lab,
         images={each.plain_tag: each.tag for each in specs},
-        publish=wish.publish or _has_to_publish(engine),
+        publish=wish.publish or _has_to_publish(engine_url),
         handed_in=attempt.read(wish.attempt, lab) if wish.attempt is not None else {},
     )
     if dry_run:
@@ -103,6 +103,10 @@ def up(
     return Up(name, lab.id, (*built, *(str(change) for change in changes)), described)
 
 
-def _has_to_publish(engine: Engine) -> bool:
-    """Say whether the engine runs in a machine of its own, whose addresses are out of reach from here."""
-    return sys.platform != "linux" or "Desktop" in engine.version().platform
+def _has_to_publish(engine_url: str) -> bool:
+    """Say whether the engine's networks are out of reach from here.
+
+    They are where it runs in a machine of its own, as Docker Desktop does, whose sockets lie in the user's
+    ``.docker``, and where it is rootless, in a network namespace of its own.
+    """
+    return sys.platform != "linux" or "/.docker/" in engine_url or "/run/user/" in engine_url

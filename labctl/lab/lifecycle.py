@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
-from labctl.errors import EngineError, LabctlError, ServiceNotReady, SubnetInUse
+from labctl.errors import EngineError, LabctlError, NameInUse, ServiceNotReady, SubnetInUse
 from labctl.lab import instance, readiness
 from labctl.lab.difference import compare, free_subnet, from_nothing
 from labctl.lab.role import Role
@@ -33,6 +33,8 @@ _DEAD_CHECK: Final = 0.3
 """Seconds between two looks at whether a container that does not answer still runs."""
 
 _LOG_TAIL: Final = 15
+
+_ATTEMPTS: Final = 3
 
 
 class _Start:
@@ -208,9 +210,16 @@ def bring_up(engine: Engine, planner: Planner, progress: Progress = silent) -> t
     """
     before = compare(engine, planner)
     refused: list[IPv4Network] = []
+    names_taken = 0
     while True:
         try:
             _apply(engine, before, progress)
+        except NameInUse:
+            # Another user's labctl, which holds another lock, is at work on the same name.
+            names_taken += 1
+            if names_taken == _ATTEMPTS:
+                raise
+            before = compare(engine, planner)
         except SubnetInUse:
             refused.append(before.plan.network.subnet)
             take_down(engine, planner.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 from labctl.engine.logstream import moment
 from labctl.engine.model import Image
@@ -14,6 +14,9 @@ from labctl.errors import EngineError, ImageUnavailable, NoSuchObject
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+
+_CHUNK: Final = 1 << 20
 
 
 class Images(Connection):
@@ -72,12 +75,12 @@ class Images(Connection):
                 forcerm=True,
                 decode=True,
             )
-            for event in output:
-                if "error" in event:
-                    raise ImageUnavailable(
-                        f"build of {tag}: {event['error'].strip()}", hint="labctl images build"
-                    )
+            failed = ""
+            for event in output:  # to its end, failed or not: only then is the connection given back
+                failed = failed or str(event.get("error", ""))
                 yield from str(event.get("stream", "")).rstrip("\n").splitlines()
+            if failed:
+                raise ImageUnavailable(f"build of {tag}: {failed.strip()}", hint="labctl images build")
 
     def pull(self, reference: str) -> None:
         """See `Engine.pull`."""
@@ -94,8 +97,10 @@ class Images(Connection):
         """See `Engine.import_image`."""
         repository, _, version = tag.rpartition(":")
         with rootfs.open("rb") as content, translated(f"import of {tag}"):
+            # In pieces, since the SDK announces pieces; a file would be sent as a whole.
+            pieces = iter(lambda: content.read(_CHUNK), b"")
             self.client().import_image_from_stream(
-                content, repository=repository, tag=version, changes=list(changes)
+                pieces, repository=repository, tag=version, changes=list(changes)
             )
 
     def tag(self, image: str, tag: str) -> None:
@@ -119,7 +124,7 @@ class Images(Connection):
             # The SDK's own call takes one image; the engine's takes many, shared layers once.
             answer = client.get(client._url("/images/get"), params={"names": list(tags)}, stream=True)  # noqa: SLF001
             client._raise_for_status(answer)  # noqa: SLF001
-            yield from answer.iter_content(1 << 20)
+            yield from answer.iter_content(_CHUNK)
 
     def load(self, archive: Iterable[bytes]) -> tuple[str, ...]:
         """See `Engine.load`."""
