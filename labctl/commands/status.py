@@ -102,7 +102,7 @@ def describe(engine: Engine, there: Instance, states: tuple[HostState, ...], *, 
             )
             for host, state in zip(there.hosts, states, strict=True)
         ),
-        endpoints=tuple(endpoint for host in there.hosts if host.running for endpoint in _endpoints(host)),
+        endpoints=tuple(endpoint for host in there.hosts if host.reachable for endpoint in _endpoints(host)),
         accounts=instance.accounts(engine, there),
     )
 

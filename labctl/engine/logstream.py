@@ -47,6 +47,6 @@ class FrameStream:
 
 
 def moment(text: str) -> datetime:
-    """Read the engine's RFC 3339 time, whose nanoseconds are more than a datetime holds."""
-    seconds, _, fraction = text.rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{seconds}.{(fraction + '000000')[:6]}").replace(tzinfo=UTC)
+    """Read the engine's RFC 3339 time, whose nanoseconds are more than a datetime holds, in UTC."""
+    found = datetime.fromisoformat(text)
+    return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
