@@ -1,0 +1,205 @@
+"""A lab without an engine: containers in memory, whose published ports lead to small daemons on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import socketserver
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import dns.flags
+import dns.message
+import dns.rdatatype
+import dns.rrset
+import pytest
+
+from labctl import resources
+from labctl.engine.fake import FakeEngine
+from labctl.engine.model import Container, ContainerSpec, ExecResult, PublishedPort
+from labctl.errors import NoSuchObject
+from labctl.lab import definition, instance, labels
+from labctl.lab.difference import compare
+from labctl.lab.plan import make_planner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from labctl.lab.instance import Host, Instance
+    from labctl.lab.plan import Planner
+
+URL = "memory://engine"
+IMAGES = ("labctl/dns:latest", "labctl/mta:latest", "labctl/mda:latest")
+RECORDS = {"SOA": "ns. root. 1 2 3 4 5", "MX": "10 mx.", "A": "203.0.113.53"}
+
+
+class Conversation(socketserver.StreamRequestHandler):
+    """Greets, answers each command of its script by the first word, and ends with QUIT or a logout."""
+
+    greeting: ClassVar[bytes]
+    script: ClassVar[dict[str, bytes]] = {}
+    timeout = 10
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):
+            self.wfile.write(self.greeting)
+            for line in self.rfile:
+                verb = line.decode("latin-1").split()[0].upper() if line.strip() else ""
+                self.wfile.write(self.script.get(verb, b"221 2.0.0 Bye\r\n"))
+                if verb not in self.script:
+                    return
+
+
+class Smtp(Conversation):
+    greeting = b"220 mx.alpha.test ESMTP\r\n"
+    script: ClassVar[dict[str, bytes]] = {
+        "EHLO": b"250-mx.alpha.test\r\n250-SIZE 1000\r\n250 AUTH PLAIN LOGIN\r\n"
+    }
+
+
+class Deaf(Conversation):
+    """An MTA whose MDA does not answer: it offers no AUTH (RFC 4954)."""
+
+    greeting = b"220 mx.alpha.test ESMTP\r\n"
+    script: ClassVar[dict[str, bytes]] = {"EHLO": b"250-mx.alpha.test\r\n250 SIZE 1000\r\n"}
+
+
+class Imap(Conversation):
+    greeting = b"* OK [CAPABILITY IMAP4rev1] ready.\r\n"
+
+
+class Pop3(Conversation):
+    greeting = b"+OK ready.\r\n"
+
+
+class Busy(Conversation):
+    """Whatever it is, it is not ready."""
+
+    greeting = b"421 4.3.2 not now\r\n"
+
+
+class Resolver(socketserver.BaseRequestHandler):
+    """Answers with one record, as the server that knows (RFC 1035)."""
+
+    def handle(self) -> None:
+        wire, answering = self.request
+        query = dns.message.from_wire(wire)
+        asked = query.question[0]
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.AA
+        rdtype = dns.rdatatype.to_text(asked.rdtype)
+        response.answer.append(dns.rrset.from_text(asked.name, 1, "IN", rdtype, RECORDS[rdtype]))
+        answering.sendto(response.to_wire(), self.client_address)
+
+
+class _Tcp(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+@dataclass
+class Daemons:
+    """The ports of this machine on which the daemons answer, by their ports in the lab."""
+
+    ports: dict[int, int]
+    deaf: int
+    busy: int
+    closed: int
+    instead: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Ports that are others for one service."""
+
+    def port(self, spec: ContainerSpec, port: PublishedPort) -> int:
+        """Choose a port for a container: see `FakeEngine`."""
+        return self.instead.get((spec.labels[labels.SERVICE], port.port), self.ports[port.port])
+
+
+@pytest.fixture(scope="session")
+def _served() -> Iterator[Daemons]:
+    handlers: list[type[Conversation]] = [Smtp, Imap, Pop3, Deaf, Busy]
+    servers: list[socketserver.TCPServer] = [_Tcp(("127.0.0.1", 0), handler) for handler in handlers]
+    servers.append(socketserver.UDPServer(("127.0.0.1", 0), Resolver))
+    for server in servers:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    smtp, imap, pop3, deaf, busy, resolver = (server.socket.getsockname()[1] for server in servers)
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))  # and nobody listens
+        ports = {25: smtp, 587: smtp, 143: imap, 110: pop3, 53: resolver}
+        yield Daemons(ports, deaf, busy, unheard.getsockname()[1])
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def daemons(_served: Daemons) -> Daemons:
+    """The daemons behind the ports that `fake` publishes; `instead` gives a service others."""
+    _served.instead.clear()
+    return _served
+
+
+@pytest.fixture
+def fake(daemons: Daemons) -> FakeEngine:
+    """An engine in memory with a lab's images; in its containers, a reset's script is answered."""
+    engine = FakeEngine(IMAGES, publish=daemons.port)
+
+    def answer(container: Container, argv: Sequence[str]) -> ExecResult:
+        lines = []
+        if argv[:2] == ["/bin/sh", "-c"]:
+            for path in argv[4:]:
+                with suppress(NoSuchObject):
+                    content = engine.get_file(container.id, path)
+                    lines += [f"{hashlib.sha256(content).hexdigest()}  {path}\n", f"644  {path}\n"]
+        return ExecResult(0, "".join(lines).encode(), b"")
+
+    engine.answer = answer
+    return engine
+
+
+@pytest.fixture
+def planner() -> Planner:
+    """The planner of the lab that ships, with published ports."""
+    lab = definition.load(resources.labs_dir() / "two-domains")
+    return make_planner("x", lab, images={}, publish=True)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An engine, a lab's planner, and the daemons that its containers seem to be."""
+
+    fake: FakeEngine
+    planner: Planner
+    daemons: Daemons
+
+    def stand(self) -> Instance:
+        """Make all of the lab without asking a daemon whether it is ready."""
+        plan = compare(self.fake, self.planner).plan
+        self.fake.create_network(plan.network)
+        for host in plan.hosts:
+            self.fake.create_container(host.container)
+            self.fake.put_files(host.container.name, host.files)
+            self.fake.start(host.container.name)
+        self.fake.create_volume(plan.record.volume(plan.name, plan.lab.id))
+        return instance.observe(self.fake, plan.name)
+
+    def host(self, service: str) -> Host:
+        """Look at one host."""
+        return instance.observe(self.fake, self.planner.name).host(service)
+
+
+@pytest.fixture
+def stage(fake: FakeEngine, planner: Planner, daemons: Daemons) -> Stage:
+    """All of it at once."""
+    return Stage(fake, planner, daemons)
+
+
+@pytest.fixture(autouse=True)
+def _own_locks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the locks of labs apart from those of this machine's user."""
+    directory = tmp_path_factory.mktemp("locks")
+    monkeypatch.setenv("TMPDIR", str(directory))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return directory

@@ -1,0 +1,448 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.engine.fake import Call, FakeEngine
+from labctl.engine.model import ContainerSpec, ContainerState, NetworkSpec
+from labctl.errors import EngineError, EngineUnavailable, NameInUse, ServiceNotReady, SubnetInUse
+from labctl.lab import instance, labels, lifecycle, readiness
+from labctl.lab.difference import compare
+from labctl.lab.teardown import take_down
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labctl.lab.instance import Host
+    from labctl.lab.plan import Planner
+    from tests.unit.conftest import Daemons, Stage
+
+LOOKING = {"containers", "networks", "volumes", "inspect", "get_file", "logs", "version"}
+
+SERVICES = ["dns", "mx-alpha", "mail-alpha", "mx-beta", "mail-beta"]
+
+
+def failing(method: str, error: Exception, *, subject: str = "", times: int = 1000) -> Callable[[Call], None]:
+    """A hook that lets a method fail."""
+    left = times
+
+    def hook(call: Call) -> None:
+        nonlocal left
+        if call.method == method and subject in call.subject and left:
+            left -= 1
+            raise error
+
+    return hook
+
+
+def changing(fake: FakeEngine) -> list[str]:
+    """The calls so far that change something."""
+    return [f"{call.method} {call.subject}" for call in fake.calls if call.method not in LOOKING]
+
+
+def nothing_left(fake: FakeEngine) -> bool:
+    return not (fake.containers({}) or fake.networks({}) or fake.volumes({}))
+
+
+def no_thread_left(before: set[threading.Thread]) -> bool:
+    return not [each for each in set(threading.enumerate()) - before if "ThreadPool" in each.name]
+
+
+class TestBringUp:
+    def test_a_lab_that_is_not_there_is_made_and_ready(self, fake: FakeEngine, planner: Planner) -> None:
+        changes = lifecycle.bring_up(fake, planner)
+        subnet = fake.networks({})[0].subnets[0]
+        assert [str(each) for each in changes] == [
+            f"network created ({subnet})",
+            *(f"{service} created" for service in SERVICES),
+        ]
+        there = instance.observe(fake, "x")
+        assert there.whole
+        assert [host.service for host in there.hosts if host.running] == SERVICES
+        assert there.record == compare(fake, planner).plan.record
+
+    def test_every_container_has_its_files_before_it_starts(self, fake: FakeEngine, planner: Planner) -> None:
+        lifecycle.bring_up(fake, planner)
+        for host in compare(fake, planner).plan.hosts:
+            calls = [call.method for call in fake.calls if call.subject == host.container.name]
+            assert calls.index("create_container") < calls.index("put_files") < calls.index("start")
+            for file in host.files:
+                assert fake.get_file(host.container.name, file.path) == file.content
+
+    def test_an_mta_is_probed_only_behind_its_resolver_and_its_mda(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        told: list[tuple[str, str]] = []
+        lifecycle.bring_up(fake, planner, lambda subject, state: told.append((subject, state)))
+        for mta, mda in (("mx-alpha", "mail-alpha"), ("mx-beta", "mail-beta")):
+            for needed in ("dns", mda):
+                assert told.index((needed, "ready")) < told.index((mta, "starting"))
+        assert {subject for subject, state in told if state == "ready"} == set(SERVICES)
+
+    def test_the_second_time_nothing_is_changed(self, fake: FakeEngine, planner: Planner) -> None:
+        lifecycle.bring_up(fake, planner)
+        fake.calls.clear()
+        assert lifecycle.bring_up(fake, planner) == ()
+        assert changing(fake) == []
+
+    def test_two_labs_of_one_kind_get_networks_apart(self, fake: FakeEngine, planner: Planner) -> None:
+        for name in ("a", "b", "c"):
+            lifecycle.bring_up(fake, _named(planner, name))
+        subnets = [network.subnets[0] for network in fake.networks({})]
+        assert not any(one.overlaps(other) for one in subnets for other in subnets if one != other)
+        assert len(set(subnets)) == 3
+        assert len(fake.containers({labels.NAME: "b"})) == 5
+
+    def test_a_network_that_can_not_be_made_leaves_nothing_of_a_new_lab(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        before = set(threading.enumerate())
+        fake.hook = failing("create_network", EngineError("no bridge", hint="labctl doctor"))
+        with pytest.raises(EngineError, match="no bridge"):
+            lifecycle.bring_up(fake, planner)
+        assert nothing_left(fake)
+        assert no_thread_left(before)
+
+    @pytest.mark.parametrize("method", ["create_container", "put_files", "start", "inspect", "create_volume"])
+    def test_whatever_fails_of_a_new_lab_nothing_of_it_is_left(
+        self, fake: FakeEngine, planner: Planner, method: str
+    ) -> None:
+        before = set(threading.enumerate())
+        error = EngineError(f"{method} failed", hint="labctl doctor")
+        fake.hook = failing(method, error, subject="x", times=1)
+        with pytest.raises(EngineError, match=f"{method} failed"):
+            lifecycle.bring_up(fake, planner)
+        assert nothing_left(fake)
+        assert no_thread_left(before)
+
+    def test_an_interruption_leaves_nothing_of_a_new_lab(self, fake: FakeEngine, planner: Planner) -> None:
+        fake.hook = failing("start", KeyboardInterrupt(), subject="mx-beta")  # type: ignore[arg-type]
+        with pytest.raises(KeyboardInterrupt):
+            lifecycle.bring_up(fake, planner)
+        assert nothing_left(fake)
+
+    def test_a_failure_of_the_cleaning_up_does_not_hide_the_first(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        gone = EngineUnavailable("the engine stopped answering", hint="labctl doctor")
+
+        def hook(call: Call) -> None:
+            if call.method == "create_network":
+                raise EngineError("no bridge", hint="labctl doctor")
+            if call.method == "remove_container":
+                raise gone
+
+        fake.hook = hook
+        with pytest.raises(EngineError, match="no bridge"):
+            lifecycle.bring_up(fake, planner)
+
+    def test_a_failure_leaves_a_lab_that_was_there(self, fake: FakeEngine, planner: Planner) -> None:
+        lifecycle.bring_up(fake, planner)
+        fake.remove_container("labctl-x-dns")
+        fake.hook = failing("start", EngineError("no memory", hint="free"))
+        with pytest.raises(EngineError, match="no memory"):
+            lifecycle.bring_up(fake, planner)
+        assert len(fake.containers({})) == 5
+
+    def test_a_subnet_that_is_taken_meanwhile_is_exchanged(self, fake: FakeEngine, planner: Planner) -> None:
+        wanted = compare(fake, planner).plan.network.subnet
+        taken = NetworkSpec("foreign", wanted, wanted[1], {})
+
+        def hook(call: Call) -> None:
+            if call == Call("create_network", "labctl-x") and not fake.networks({}):
+                fake.create_network(taken)
+
+        fake.hook = hook
+        lifecycle.bring_up(fake, planner)
+        subnets = {network.name: network.subnets[0] for network in fake.networks({})}
+        assert subnets["foreign"] == wanted
+        assert not subnets["labctl-x"].overlaps(wanted)
+        assert instance.observe(fake, "x").whole
+        assert lifecycle.bring_up(fake, planner) == ()
+
+    def test_a_subnet_that_only_the_engine_knows_as_taken_is_not_asked_for_twice(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        fake.hook = failing("create_network", SubnetInUse("overlaps with a route", hint="ip route"), times=3)
+        lifecycle.bring_up(fake, planner)
+        assert [call.method for call in fake.calls].count("create_network") == 4
+        assert instance.observe(fake, "x").whole
+
+    def test_a_name_that_somebody_else_has_is_told(self, fake: FakeEngine, planner: Planner) -> None:
+        subnet = IPv4Network("10.250.0.0/24")
+        fake.create_network(NetworkSpec("labctl-x", subnet, subnet[1], {}))
+        with pytest.raises(NameInUse, match="labctl-x"):
+            lifecycle.bring_up(fake, planner)
+        take_down(fake, "x")
+        assert [network.labels for network in fake.networks({})] == [{}]
+        assert fake.containers({}) == ()
+
+    def test_a_container_that_ends_at_once_is_told_with_its_log_and_the_lab_stays(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        before = set(threading.enumerate())
+
+        def hook(call: Call) -> None:
+            if call == Call("inspect", "labctl-x-mail-beta"):
+                fake.say("labctl-x-mail-beta", "doveconf: Fatal: Error in configuration file")
+                fake.end("labctl-x-mail-beta", 89)
+
+        fake.hook = hook
+        with pytest.raises(ServiceNotReady, match="exited with exit code 89") as caught:
+            lifecycle.bring_up(fake, planner)
+        assert caught.value.detail["service"] == "mail-beta"
+        assert "doveconf: Fatal" in caught.value.detail["log"]
+        assert len(fake.containers({})) == 5
+        assert no_thread_left(before)
+
+    def test_a_container_that_ends_while_it_is_asked_is_told_too(
+        self, fake: FakeEngine, planner: Planner, daemons: Daemons
+    ) -> None:
+        daemons.instead["dns", 53] = daemons.closed
+        asked: list[Call] = []
+
+        def hook(call: Call) -> None:
+            if call == Call("inspect", "labctl-x-dns"):
+                asked.append(call)
+                if len(asked) == 2:
+                    fake.end("labctl-x-dns", 1)
+
+        fake.hook = hook
+        with pytest.raises(ServiceNotReady, match="exited with exit code 1") as caught:
+            lifecycle.bring_up(fake, planner)
+        assert caught.value.detail["service"] == "dns"
+
+    def test_after_a_start_that_failed_the_next_writes_all_files_again(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        fake.hook = lambda call: fake.end("labctl-x-dns") if call == Call("inspect", "labctl-x-dns") else None
+        with pytest.raises(ServiceNotReady):
+            lifecycle.bring_up(fake, planner)
+        fake.hook = lambda _call: None
+        changes = [str(change) for change in lifecycle.bring_up(fake, planner)]
+        assert "dns started" in changes
+        assert {change.split()[0] for change in changes if "given new files" in change} == set(SERVICES)
+        assert lifecycle.bring_up(fake, planner) == ()
+
+    @pytest.mark.parametrize("method", ["create_container", "put_files", "create_network", "start"])
+    def test_a_labctl_that_was_killed_at_any_moment_is_taken_up(
+        self, fake: FakeEngine, planner: Planner, method: str
+    ) -> None:
+        """A kill leaves no time for cleaning up: all calls fail from that moment on."""
+        killed = threading.Event()
+
+        def hook(call: Call) -> None:
+            if killed.is_set() or (call.method == method and "mx-alpha" in call.subject + "mx-alpha"):
+                killed.set()
+                raise EngineError("killed", hint="")
+
+        fake.hook = hook
+        with pytest.raises(EngineError, match="killed"):
+            lifecycle.bring_up(fake, planner)
+        fake.hook = lambda _call: None
+        lifecycle.bring_up(fake, planner)
+        assert instance.observe(fake, "x").whole
+        assert lifecycle.bring_up(fake, planner) == ()
+
+    def test_a_changed_file_is_written_and_its_daemon_reloaded(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        lifecycle.bring_up(fake, planner)
+        fake.calls.clear()
+        zone = "/etc/coredns/zones/beta.test.zone"
+        changed = _handed_in(planner, "dns", zone, b"; another zone\n")
+        assert [str(each) for each in lifecycle.bring_up(fake, changed)] == [f"dns given new files ({zone})"]
+        assert fake.get_file("labctl-x-dns", zone) == b"; another zone\n"
+        assert "signal labctl-x-dns USR1" in changing(fake)
+        assert not [call for call in changing(fake) if "mx-" in call or "start" in call]
+        assert lifecycle.bring_up(fake, changed) == ()
+
+    def test_the_record_is_gone_while_files_are_written(self, fake: FakeEngine, planner: Planner) -> None:
+        lifecycle.bring_up(fake, planner)
+        seen: list[int] = []
+
+        def hook(call: Call) -> None:
+            if call.method == "put_files":
+                seen.append(len(fake.volumes({})))
+
+        fake.hook = hook
+        lifecycle.bring_up(fake, _handed_in(planner, "dns", "/etc/coredns/Corefile", b"."))
+        assert seen == [0]
+        assert len(fake.volumes({})) == 1
+
+    def test_a_host_that_was_removed_is_made_and_nothing_else(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        lifecycle.bring_up(fake, planner)
+        fake.remove_container("labctl-x-mx-beta")
+        fake.calls.clear()
+        assert [str(each) for each in lifecycle.bring_up(fake, planner)] == ["mx-beta created"]
+        others = [call for call in changing(fake) if call.split()[0] in {"put_files", "start", "signal"}]
+        assert others == ["put_files labctl-x-mx-beta", "start labctl-x-mx-beta"]
+
+    def test_after_a_reboot_every_host_is_started_again(self, fake: FakeEngine, planner: Planner) -> None:
+        lifecycle.bring_up(fake, planner)
+        for container in fake.containers({}):
+            fake.end(container.name, 255)
+        changes = [str(each) for each in lifecycle.bring_up(fake, planner)]
+        assert changes == [f"{service} started" for service in SERVICES]
+        assert lifecycle.bring_up(fake, planner) == ()
+
+    def test_a_frozen_host_goes_on(self, fake: FakeEngine, planner: Planner) -> None:
+        lifecycle.bring_up(fake, planner)
+        fake.pause("labctl-x-mx-alpha")
+        assert [str(each) for each in lifecycle.bring_up(fake, planner)] == ["mx-alpha unpaused"]
+        assert fake.inspect("labctl-x-mx-alpha").state == ContainerState.RUNNING
+
+    def test_a_network_that_was_lost_takes_the_whole_lab_with_it(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        lifecycle.bring_up(fake, planner)
+        for container in fake.containers({}):
+            fake.stop(container.name, timeout=1)
+        fake.remove_network("labctl-x")
+        old = {container.id for container in fake.containers({})}
+        changes = [str(each) for each in lifecycle.bring_up(fake, planner)]
+        assert "mail-beta recreated (a new network: its mailboxes are lost)" in changes
+        assert not old & {container.id for container in fake.containers({})}
+        assert instance.observe(fake, "x").whole
+
+    def test_a_network_that_is_let_go_late_is_waited_for(self, fake: FakeEngine, planner: Planner) -> None:
+        lifecycle.bring_up(fake, planner)
+        stale = _with_another_service(planner)
+        busy = EngineError("network labctl-x has active endpoints", hint="labctl doctor")
+        fake.hook = failing("remove_network", busy, times=2)
+        changes = [str(each) for each in lifecycle.bring_up(fake, stale)]
+        assert changes[0].startswith("network recreated")
+        assert len(fake.containers({})) == 4
+
+
+class TestAwaitReady:
+    def test_one_that_never_answers_as_it_should_is_told_with_what_it_said(self, stage: Stage) -> None:
+        stage.daemons.instead["mx-alpha", 25] = stage.daemons.busy
+        host = stage.stand().host("mx-alpha")
+        stage.fake.say("labctl-x-mx-alpha", *(f"line {n}" for n in range(30)))
+        with pytest.raises(ServiceNotReady, match=r"421 4\.3\.2 not now") as caught:
+            lifecycle.await_ready(stage.fake, host, ("alpha.test",), within=0.1)
+        assert caught.value.detail["log"].splitlines() == [f"line {n}" for n in range(15, 30)]
+        assert caught.value.detail["waited"] >= 0.1
+        assert caught.value.hint == "labctl logs mx-alpha"
+
+    @pytest.mark.parametrize(
+        ("door", "kind", "said"),
+        [
+            (("mx-alpha", 587), "deaf", "port 587 offers no AUTH"),
+            (("mx-alpha", 587), "closed", "port 587"),
+            (("mx-alpha", 25), "closed", "port 25"),
+            (("mail-alpha", 143), "busy", "port 143: 421"),
+            (("mail-alpha", 110), "closed", "port 110"),
+            (("dns", 53), "closed", "zone alpha.test"),
+        ],
+    )
+    def test_each_protocol_has_to_answer(
+        self, stage: Stage, door: tuple[str, int], kind: str, said: str
+    ) -> None:
+        stage.daemons.instead[door] = getattr(stage.daemons, kind)
+        host = stage.stand().host(door[0])
+        with pytest.raises(ServiceNotReady) as caught:
+            lifecycle.await_ready(stage.fake, host, ("alpha.test", "beta.test"), within=0.02)
+        assert said in caught.value.message
+
+    def test_a_deadline_holds_where_a_daemon_takes_its_time_over_each_answer(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A probe that takes longer than the time between two looks must not stretch the whole wait."""
+        asked: list[str] = []
+
+        def slow(host: Host, domains: tuple[str, ...]) -> str:
+            asked.append(f"{host.service} {domains}")
+            threading.Event().wait(0.2)
+            return "nothing yet"
+
+        monkeypatch.setattr(readiness, "complaint", slow)
+        monkeypatch.setattr(lifecycle, "_DEAD_CHECK", 0.01)
+        with pytest.raises(ServiceNotReady, match="nothing yet"):
+            lifecycle.await_ready(stage.fake, stage.stand().host("dns"), (), within=0.3)
+        assert len(asked) <= 4
+
+    def test_a_resolver_of_a_lab_without_mail_has_to_answer_too(self, stage: Stage) -> None:
+        lifecycle.await_ready(stage.fake, stage.stand().host("dns"), ())
+        stage.daemons.instead["dns", 53] = stage.daemons.closed
+        stage.fake.end("labctl-x-dns")
+        stage.fake.start("labctl-x-dns")
+        with pytest.raises(ServiceNotReady, match="port 53"):
+            lifecycle.await_ready(stage.fake, stage.host("dns"), (), within=0.02)
+
+    def test_one_on_no_network_is_not_asked_for_by_name(self, stage: Stage) -> None:
+        container = stage.stand().host("mx-alpha").running_container()
+        host = instance.observed(replace(container, address=None, published=()))
+        with pytest.raises(ServiceNotReady, match="mx-alpha is on no network"):
+            lifecycle.await_ready(stage.fake, host, ("alpha.test",), within=0.02)
+
+
+class TestTakeDown:
+    def test_everything_of_one_lab_goes_and_nothing_of_another(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        lifecycle.bring_up(fake, planner)
+        lifecycle.bring_up(fake, _named(planner, "y"))
+        removed = take_down(fake, "x")
+        assert removed == ("labctl-x", *(f"labctl-x-{service}" for service in sorted(SERVICES)))
+        assert {each.labels[labels.NAME] for each in fake.containers({})} == {"y"}
+        assert instance.observe(fake, "y").whole
+        assert [volume.name for volume in fake.volumes({})] == ["labctl-y"]
+
+    def test_where_nothing_is_nothing_is_removed(self, fake: FakeEngine) -> None:
+        assert take_down(fake, "x") == ()
+
+    def test_only_labels_are_needed(self, fake: FakeEngine) -> None:
+        fake.create_container(_foreign("from-the-future", {labels.NAME: "x", "labctl.new": "thing"}))
+        assert take_down(fake, "x") == ("from-the-future",)
+
+    def test_a_network_with_an_endpoint_that_has_just_gone_is_asked_again(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        lifecycle.bring_up(fake, planner)
+        busy = EngineError("network labctl-x has active endpoints", hint="labctl doctor")
+        fake.hook = failing("remove_network", busy, times=3)
+        assert "labctl-x" in take_down(fake, "x")
+        assert nothing_left(fake)
+
+    def test_another_failure_of_a_networks_removal_is_told_at_once(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        lifecycle.bring_up(fake, planner)
+        fake.hook = failing("remove_network", EngineError("permission denied", hint="id"), times=1)
+        with pytest.raises(EngineError, match="permission denied"):
+            take_down(fake, "x")
+
+    def test_a_label_without_a_value_takes_only_itself_down(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        lifecycle.bring_up(fake, planner)
+        fake.create_container(_foreign("odd", {labels.NAME: ""}))
+        assert take_down(fake, "") == ("odd",)
+        assert instance.observe(fake, "x").whole
+
+
+def _named(planner: Planner, name: str) -> Planner:
+    return replace(planner, name=name)
+
+
+def _handed_in(planner: Planner, service: str, path: str, content: bytes) -> Planner:
+    return replace(planner, handed_in={(service, path): content})
+
+
+def _with_another_service(planner: Planner) -> Planner:
+    fewer = replace(planner.topology, services=planner.topology.services[:-1])
+    return replace(planner, topology=fewer)
+
+
+def _foreign(name: str, marks: dict[str, str]) -> ContainerSpec:
+    subnet = IPv4Network("10.250.0.0/24")
+    mac = "02:42:0a:fa:00:05"
+    return ContainerSpec(name, "labctl/mta:latest", name, "bridge", subnet[5], mac, labels=marks)
