@@ -101,9 +101,6 @@ class Engine(Protocol):
     def get_file(self, name: str, path: str) -> bytes:
         """Read one regular file, of a container in any state; raises `NoSuchObject` where it is not there."""
 
-    def changes(self, name: str) -> tuple[tuple[str, int], ...]:
-        """List the paths that differ from the image's: (path, 0 changed, 1 added, 2 removed)."""
-
     def execute(self, name: str, argv: Sequence[str], *, user: str = "") -> ExecResult:
         """Run a command inside a running container and wait for its end."""
 

@@ -20,22 +20,18 @@ if TYPE_CHECKING:
 
 RESET: Final = """
 /usr/local/lib/labctl/reset || exit
+echo 'changes:'
+/usr/local/lib/labctl/changes || exit
+echo 'files:'
 sha256sum -- "$@"
 stat -c '%a  %n' -- "$@"
 exit 0
 """
-"""For a host's shell: the image's own script empties what the daemon keeps and leaves a mark in the log, the
-rest says of each file what its fingerprint is made of."""
+"""For a host's shell: the image's own scripts empty what the daemon keeps, leave a mark in the log, and tell
+what else was changed; the rest says of each file of labctl's what its fingerprint is made of."""
 
-EXPECTED: Final = ("/etc/resolv.conf", "/root/.bash_history", "/run", "/var/lib/labctl", "/var/lib/misc")
-"""Paths where a running host differs from its image, whatever it does."""
-
-KEPT: Final[dict[Role, tuple[str, ...]]] = {
-    Role.MTA: ("/var/spool/postfix", "/var/lib/postfix"),
-    Role.MDA: ("/var/vmail", "/var/lib/dovecot"),
-    Role.DNS: (),
-}
-"""Paths where a daemon keeps what `RESET` empties."""
+EXPECTED: Final = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/root/.bash_history"})
+"""Files that the engine or a shell writes, whatever the lab does."""
 
 
 def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tuple[Change, ...]:
@@ -72,31 +68,17 @@ def _renew(engine: Engine, step: Step, container: Container, progress: Progress)
     """Empty a host, or remove its container where that would not make it as new."""
     if container.state != ContainerState.RUNNING:
         reason = f"it was {container.state}"
-    elif (strange := _strange(engine, step, container)) is not None:
+    elif (strange := _empty(engine, step.host, container)) is not None:
         reason = f"{strange} was changed"
     else:
-        _empty(engine, step.host, container, progress)
+        progress(step.host.service.name, "emptied")
         return None
     engine.remove_container(container.id)
     return Change(step.host.service.name, "recreated", f"{reason}: {LOST[step.host.service.role]}")
 
 
-def _strange(engine: Engine, step: Step, container: Container) -> str | None:
-    """Return a path that nobody but a person can have changed, or None."""
-    changed = [path for path, _ in engine.changes(container.id)]
-    directories = {path.rpartition("/")[0] for path in changed}
-    own = {file.path for file in step.host.files}
-    own_directories = {path.rpartition("/")[0] for path in own}
-    accepted = (*EXPECTED, *KEPT[step.host.service.role])
-    for path in changed:
-        if path in own | own_directories | directories:
-            continue
-        if not any(path == each or path.startswith(f"{each}/") for each in accepted):
-            return path
-    return None
-
-
-def _empty(engine: Engine, host: PlannedHost, container: Container, progress: Progress) -> None:
+def _empty(engine: Engine, host: PlannedHost, container: Container) -> str | None:
+    """Empty a host and write its files again; return a path that nobody but a person can have changed."""
     paths = [file.path for file in host.files]
     said = engine.execute(container.id, ["/bin/sh", "-c", RESET, "reset", *paths])
     if said.exit_code != 0:
@@ -104,17 +86,20 @@ def _empty(engine: Engine, host: PlannedHost, container: Container, progress: Pr
             f"{host.service.name} could not be emptied: {said.stderr.decode('utf-8', 'replace').strip()}",
             hint="labctl down, then labctl up",
         )
-    there = _fingerprints(said.stdout.decode("utf-8", "replace"))
-    if there != host.manifest:
+    told = said.stdout.decode("utf-8", "surrogateescape").partition("changes:\n")[2]
+    changes, _, fingerprints = told.partition("files:\n")
+    if strange := set(changes.splitlines()) - EXPECTED - set(paths):
+        return min(strange)
+    if _fingerprints(fingerprints) != host.manifest:
         engine.put_files(container.id, host.files)
         engine.signal(container.id, host.service.reload_signal)
-    progress(host.service.name, "emptied")
+    return None
 
 
-def _fingerprints(said: str) -> dict[str, str]:
-    """Read what `RESET` says: for each path a line with its hash, and one with its mode."""
+def _fingerprints(told: str) -> dict[str, str]:
+    """Read what `RESET` says of files: for each path a line with its hash, and one with its mode."""
     words: dict[str, list[str]] = {}
-    for line in said.splitlines():
+    for line in told.splitlines():
         word, _, path = line.partition("  ")
         words.setdefault(path, []).append(word)
     return {path: " ".join(said_of_it) for path, said_of_it in words.items()}

@@ -198,14 +198,6 @@ class Containers(Images):
             raise NoSuchObject(f"could not find the file {path} in container {name}", hint=_HINT)
         return content
 
-    def changes(self, name: str) -> tuple[tuple[str, int], ...]:
-        """See `Engine.changes`: the files that were put there are new, their directories changed."""
-        self._called("changes", name)
-        with self._changed:
-            files = sorted(self._box(name).files)
-        parents = {path[:n] for path in files for n, sign in enumerate(path) if n and sign == "/"}
-        return (*((each, 0) for each in sorted(parents)), *((each, 1) for each in files))
-
     def execute(self, name: str, argv: Sequence[str], *, user: str = "") -> ExecResult:  # noqa: ARG002  # nobody is anybody here
         """See `Engine.execute`."""
         self._called("execute", f"{name} {' '.join(argv)}")

@@ -221,11 +221,6 @@ class Containers(Connection):
                 raise NoSuchObject(f"{path} of {name} is no regular file", hint=f"labctl shell {name}")
             return content.read()
 
-    def changes(self, name: str) -> tuple[tuple[str, int], ...]:
-        """See `Engine.changes`."""
-        with translated(f"changes of {name}"):
-            return tuple((each["Path"], each["Kind"]) for each in self.client().diff(name) or ())
-
     def execute(self, name: str, argv: Sequence[str], *, user: str = "") -> ExecResult:
         """See `Engine.execute`."""
         client = self.client()
