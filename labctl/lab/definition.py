@@ -154,6 +154,9 @@ class _Reader:
         lab_id = self._text(table, "id", "the file")
         if not NAME_PATTERN.fullmatch(lab_id):
             raise self._wrong("id", f"id {lab_id!r}: expected lower-case letters, digits and hyphens")
+        topology = self._text(table, "topology", "the file")
+        if not NAME_PATTERN.fullmatch(topology):
+            raise self._wrong("topology", f"topology {topology!r}: expected the name of one of compose/")
         accounts = tuple(self._account(each) for each in self._tables(table, "accounts"))
         editable = tuple(self._editable(each) for each in self._tables(table, "editable"))
         checks = tuple(self._check(each) for each in self._tables(table, "checks"))
@@ -165,7 +168,7 @@ class _Reader:
         return LabDefinition(
             id=lab_id,
             title=self._text(table, "title", "the file"),
-            topology=self._text(table, "topology", "the file"),
+            topology=topology,
             directory=self._path.parent,
             clock=self._clock(table.get("clock", {})),
             accounts=accounts,

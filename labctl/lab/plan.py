@@ -34,6 +34,9 @@ PORTS: Final[dict[Role, tuple[PublishedPort, ...]]] = {
 _MAILBOXES: Final = "/etc/postfix/mailboxes"
 _MAIN_CF: Final = "/etc/postfix/main.cf"
 
+_MORE_LINES: Final = r"(?:(?:\n[ \t]*(?:#.*)?)*\n[ \t]+[^\s#].*)*"
+"""The further lines of a logical line of a ``main.cf``."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedHost:
@@ -253,12 +256,13 @@ def _host_labels(service: Service) -> dict[str, str]:
 def with_settings(main_cf: bytes, settings: Mapping[str, str]) -> bytes:
     """Set parameters in the text of a ``main.cf``: each wherever it stands, or at the end.
 
-    Source: postconf(5): "name = value" on one logical line, and of several the last one counts.
+    Source: postconf(5): "name = value" on one logical line, which goes on in lines that begin with white
+    space, behind comments and empty lines too; and of several values the last one counts.
     """
     text = main_cf.decode("utf-8", "surrogateescape")
     for name, value in settings.items():
         line = f"{name} = {value}"
-        text, replaced = re.subn(rf"^{name}\s*=.*(?:\n[ \t]+.*)*", line, text, flags=re.MULTILINE)
+        text, replaced = re.subn(rf"^{name}\s*=.*{_MORE_LINES}", line, text, flags=re.MULTILINE)
         if not replaced:
             text = f"{text.rstrip()}\n{line}\n"
     return text.encode("utf-8", "surrogateescape")

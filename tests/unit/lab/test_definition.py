@@ -177,6 +177,13 @@ def test_an_id_is_made_of_few_letters(lab_id: str) -> None:
     assert error.line == 1
 
 
+@pytest.mark.parametrize("topology", ["../two-domains", "/etc/passwd", "a" * 300, "two domains"])
+def test_a_topology_is_a_name_and_no_path(topology: str) -> None:
+    error = wrong(LEAST.replace('"two-domains"', f'"{topology}"'))
+    assert "topology" in error.message
+    assert error.line == 3
+
+
 def test_the_line_is_that_of_the_key_and_not_of_a_word_like_it() -> None:
     text = 'title = "The id of an id = 5"\ntopology = "two-domains"\n# id\nid = "NO"\n'
     assert wrong(text).line == 4

@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labctl import resources
+from labctl.errors import InvalidLabFile
+from labctl.lab import definition, labels
+from labctl.lab.account import Account, accounts_in
+from labctl.lab.definition import CLOCK_SETTINGS, ClockPair, Editable, LabDefinition
+from labctl.lab.plan import PORTS, Plan, Planner, make_planner, with_settings
+from labctl.lab.role import Role
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUBNET = IPv4Network("198.18.4.32/27")
+OTHER = IPv4Network("198.18.8.0/27")
+MAIN_CF = "/etc/postfix/main.cf"
+USERS = "/etc/dovecot/users"
+MAILBOXES = "/etc/postfix/mailboxes"
+
+
+@pytest.fixture
+def lab() -> LabDefinition:
+    return definition.load(resources.labs_dir() / "two-domains")
+
+
+def plan(lab: LabDefinition, *, name: str = "x", subnet: IPv4Network = SUBNET) -> Plan:
+    return make_planner(name, lab, images={}).on(subnet)
+
+
+def content(of: Plan, service: str, path: str) -> str:
+    return next(file.content for file in of.host(service).files if file.path == path).decode()
+
+
+def hashes(of: Plan) -> dict[str, str]:
+    return {host.service.name: host.container.labels[labels.CONFIG] for host in of.hosts}
+
+
+def test_names_and_addresses_follow_from_the_labs_name_and_the_subnet(lab: LabDefinition) -> None:
+    found = plan(lab)
+    assert (found.network.name, found.network.subnet) == ("labctl-x", SUBNET)
+    assert str(found.network.gateway) == "198.18.4.33"
+    assert {host.container.name: str(host.container.address) for host in found.hosts} == {
+        "labctl-x-dns": "198.18.4.34",
+        "labctl-x-mx-alpha": "198.18.4.35",
+        "labctl-x-mail-alpha": "198.18.4.36",
+        "labctl-x-mx-beta": "198.18.4.37",
+        "labctl-x-mail-beta": "198.18.4.38",
+    }
+    assert [host.container.mac_address for host in found.hosts] == [
+        f"02:42:c6:12:04:{last:02x}" for last in range(34, 39)
+    ]
+
+
+def test_a_plan_is_the_same_however_often_it_is_made(lab: LabDefinition) -> None:
+    assert plan(lab) == plan(lab)
+    assert plan(lab).record == plan(lab).record
+
+
+def test_every_container_is_told_its_address_and_all_hosts(lab: LabDefinition) -> None:
+    found = plan(lab)
+    everyone = {str(address) for host in found.hosts for address in host.service.addresses}
+    for host in found.hosts:
+        environment = host.container.environment
+        assert environment["LAB_ENGINE_ADDRESS"] == str(host.container.address)
+        assert set(environment["LAB_HOSTS"].split()) == everyone
+        assert environment["LAB_ADDRESSES"] == host.service.environment["LAB_ADDRESSES"]
+
+
+def test_every_object_carries_the_labels_by_which_it_is_found(lab: LabDefinition) -> None:
+    found = plan(lab)
+    for marks in (found.network.labels, *(host.container.labels for host in found.hosts)):
+        assert marks[labels.NAME] == "x"
+        assert marks[labels.LAB] == "two-domains"
+        assert marks[labels.COMPOSE_PROJECT] == "labctl-x"
+        assert all(isinstance(value, str) and type(value) is not Role for value in marks.values())
+    assert set(json.loads(found.network.labels[labels.HOSTS])) == {host.service.name for host in found.hosts}
+
+
+def test_a_host_without_a_domain_has_no_such_label(lab: LabDefinition) -> None:
+    found = plan(lab)
+    assert labels.DOMAIN not in found.host("dns").container.labels
+    assert found.host("mx-beta").container.labels[labels.DOMAIN] == "beta.test"
+
+
+class TestHash:
+    def test_another_image_changes_its_hosts_hash_only(self, lab: LabDefinition) -> None:
+        images = {"labctl/mta:latest": "labctl/mta:0123"}
+        before, after = hashes(plan(lab)), hashes(make_planner("x", lab, images=images).on(SUBNET))
+        changed = {service for service in before if before[service] != after[service]}
+        assert changed == {"mx-alpha", "mx-beta"}
+
+    def test_published_ports_change_every_hash(self, lab: LabDefinition) -> None:
+        before, after = hashes(plan(lab)), hashes(make_planner("x", lab, images={}, publish=True).on(SUBNET))
+        assert all(before[service] != after[service] for service in before)
+
+    def test_another_environment_changes_its_hosts_hash_only(self, lab: LabDefinition) -> None:
+        planner = make_planner("x", lab, images={})
+        first, *others = planner.topology.services
+        changed = replace(first, environment={**first.environment, "MORE": "1"})
+        after = replace(planner, topology=replace(planner.topology, services=(changed, *others))).on(SUBNET)
+        differ = {service for service, each in hashes(after).items() if hashes(plan(lab))[service] != each}
+        assert differ == {"dns"}
+
+    def test_another_subnet_changes_every_hash(self, lab: LabDefinition) -> None:
+        one, other = plan(lab), plan(lab, subnet=OTHER)
+        assert not set(hashes(one).values()) & set(hashes(other).values())
+        assert one.network.labels[labels.CONFIG] != other.network.labels[labels.CONFIG]
+
+    def test_a_lab_that_was_moved_is_the_same_lab(self, lab: LabDefinition, tmp_path: Path) -> None:
+        planner = make_planner("x", lab, images={})
+        there = replace(lab, directory=tmp_path)
+        topology = replace(planner.topology, path=tmp_path / "two-domains.yaml")
+        moved = replace(planner, lab=there, topology=topology).on(SUBNET)
+        here = planner.on(SUBNET)
+        assert hashes(moved) == hashes(here)
+        assert moved.network.labels[labels.CONFIG] == here.network.labels[labels.CONFIG]
+        assert moved.network.labels[labels.DIRECTORY] == str(tmp_path)
+
+    def test_a_changed_file_is_no_reason_for_another_container(self, lab: LabDefinition) -> None:
+        handed_in = {("dns", "/etc/coredns/Corefile"): b"."}
+        after = make_planner("x", lab, images={}, handed_in=handed_in).on(SUBNET)
+        assert hashes(after) == hashes(plan(lab))
+        assert after.record != plan(lab).record
+
+
+class TestPorts:
+    def test_none_is_published_unless_asked_for(self, lab: LabDefinition) -> None:
+        assert all(host.container.published == () for host in plan(lab).hosts)
+
+    def test_those_for_people_are_published_and_no_other(self, lab: LabDefinition) -> None:
+        found = make_planner("x", lab, images={}, publish=True).on(SUBNET)
+        assert all(host.container.published == PORTS[host.service.role] for host in found.hosts)
+        inner = {24, 12345}
+        assert not inner & {port.port for ports in PORTS.values() for port in ports}
+
+
+class TestFiles:
+    def test_the_clock_is_set_in_every_main_cf(self, lab: LabDefinition) -> None:
+        clock = {"queue_run_delay": ClockPair("5m", "7s"), "anvil_rate_time_unit": ClockPair("60s", "3s")}
+        found = plan(replace(lab, clock=clock))
+        for mta in ("mx-alpha", "mx-beta"):
+            lines = content(found, mta, MAIN_CF).splitlines()
+            assert [line for line in lines if line.startswith("queue_run_delay")] == ["queue_run_delay = 7s"]
+            assert lines[-1] == "anvil_rate_time_unit = 3s"
+
+    def test_a_lab_without_a_clock_leaves_its_files_alone(self, lab: LabDefinition) -> None:
+        source = resources.compose_dir() / "two-domains" / "mx-alpha" / "main.cf"
+        assert content(plan(lab), "mx-alpha", MAIN_CF) == source.read_text()
+
+    def test_an_account_lands_where_its_domain_is_served_and_nowhere_else(self, lab: LabDefinition) -> None:
+        more = (Account("carol@beta.test", "secret"), Account("dan@beta.test", "dan"))
+        found, before = plan(replace(lab, accounts=more)), plan(lab)
+        users = content(found, "mail-beta", USERS)
+        assert users == content(before, "mail-beta", USERS) + (
+            "carol@beta.test:{PLAIN}secret::::::\ndan@beta.test:{PLAIN}dan::::::\n"
+        )
+        assert content(found, "mx-beta", MAILBOXES) == content(before, "mx-beta", MAILBOXES) + (
+            "carol@beta.test OK\ndan@beta.test OK\n"
+        )
+        for service, path in (("mail-alpha", USERS), ("mx-alpha", MAILBOXES)):
+            assert content(found, service, path) == content(before, service, path)
+
+    def test_an_account_behind_a_file_without_a_last_line_end_stands_on_its_own_line(
+        self, lab: LabDefinition
+    ) -> None:
+        planner = make_planner("x", replace(lab, accounts=(Account("carol@beta.test", "c"),)), images={})
+        service = next(each for each in planner.topology.services if each.name == "mail-beta")
+        fitted = planner._fitted(service, USERS, b"bob@beta.test:{PLAIN}bob::::::")
+        assert fitted.splitlines() == [b"bob@beta.test:{PLAIN}bob::::::", b"carol@beta.test:{PLAIN}c::::::"]
+
+    def test_all_accounts_are_recorded(self, lab: LabDefinition) -> None:
+        found = plan(replace(lab, accounts=(Account("carol@beta.test", "secret"),)))
+        assert found.record.accounts == (
+            Account("alice@alpha.test", "alice"),
+            Account("amy@alpha.test", "amy"),
+            Account("bob@beta.test", "bob"),
+            Account("bea@beta.test", "bea"),
+            Account("carol@beta.test", "secret"),
+        )
+
+    def test_a_file_that_is_handed_in_takes_the_place_of_one(self, lab: LabDefinition) -> None:
+        zone = "/etc/coredns/zones/beta.test.zone"
+        found = make_planner("x", lab, images={}, handed_in={("dns", zone): b"; mine\n"}).on(SUBNET)
+        assert content(found, "dns", zone) == "; mine\n"
+        assert [file.path for file in found.host("dns").files] == [
+            file.path for file in plan(lab).host("dns").files
+        ]
+
+    def test_a_file_that_is_handed_in_is_put_where_there_was_none(self, lab: LabDefinition) -> None:
+        handed_in = {("mx-alpha", "/etc/postfix/transport"): b"x"}
+        found = make_planner("x", lab, images={}, handed_in=handed_in).on(SUBNET)
+        assert content(found, "mx-alpha", "/etc/postfix/transport") == "x"
+        assert len(found.host("mx-beta").files) == len(plan(lab).host("mx-beta").files)
+
+    def test_the_manifest_names_every_file_and_tells_content_and_mode_apart(self, lab: LabDefinition) -> None:
+        host = plan(lab).host("dns")
+        assert list(host.manifest) == [file.path for file in host.files]
+        first, *others = host.files
+        for other in (replace(first, content=first.content + b" "), replace(first, mode=0o600)):
+            assert replace(host, files=(other, *others)).manifest[first.path] != host.manifest[first.path]
+
+    def test_a_file_that_has_gone_meanwhile_is_named(self, lab: LabDefinition, tmp_path: Path) -> None:
+        planner = make_planner("x", lab, images={})
+        first, *others = planner.topology.services
+        gone = replace(first, files=(replace(first.files[0], source=tmp_path / "gone"),))
+        broken = replace(planner, topology=replace(planner.topology, services=(gone, *others)))
+        with pytest.raises(InvalidLabFile, match="gone: can't be read"):
+            broken.on(SUBNET)
+
+
+class TestMakePlanner:
+    def wrong(self, lab: LabDefinition) -> InvalidLabFile:
+        with pytest.raises(InvalidLabFile) as caught:
+            make_planner("x", lab, images={})
+        assert caught.value.path == lab.directory / "lab.toml"
+        return caught.value
+
+    def test_an_unknown_topology_is_named_beside_those_there_are(self, lab: LabDefinition) -> None:
+        error = self.wrong(replace(lab, topology="three"))
+        assert "no topology 'three'; there are: two-domains" in error.message
+
+    def test_a_file_for_a_service_that_is_not_there_is_named(self, lab: LabDefinition) -> None:
+        editable = (Editable("zone", "ns", "/zone"),)
+        assert "no service 'ns'" in self.wrong(replace(lab, editable=editable)).message
+
+    def test_an_account_of_a_domain_that_is_not_there_is_named(self, lab: LabDefinition) -> None:
+        error = self.wrong(replace(lab, accounts=(Account("x@gamma.test", "x"),)))
+        assert "account x@gamma.test: the domains here are alpha.test, beta.test" in error.message
+
+    def test_a_labs_own_compose_file_is_laid_over_its_topology(
+        self, lab: LabDefinition, tmp_path: Path
+    ) -> None:
+        (tmp_path / "compose.yaml").write_text("services: {dns: {stop_grace_period: 9s}}\n")
+        planner = make_planner("x", replace(lab, directory=tmp_path), images={})
+        assert planner.on(SUBNET).host("dns").container.stop_timeout == 9
+
+
+LINES = """\
+queue_run_delay = 1
+queue_run_delay=2
+#queue_run_delay = 3
+queue_run_delay_x = 4
+b = 2
+b =
+# c
+  # c
+
+  \t
+  more
+\tx = y
+x_y = 5
+"""
+main_cfs = st.lists(st.sampled_from(LINES.split("\n")), max_size=12).map("\n".join)
+settings = st.sampled_from(sorted(CLOCK_SETTINGS))
+clocks = st.dictionaries(settings, st.sampled_from(["1s", "0", "5d"]), max_size=3)
+
+
+class TestWithSettings:
+    def test_a_setting_is_changed_where_it_stands(self) -> None:
+        text = b"a = 1\nqueue_run_delay = 300s\nb = 2\n"
+        assert with_settings(text, {"queue_run_delay": "1s"}) == b"a = 1\nqueue_run_delay = 1s\nb = 2\n"
+
+    def test_its_continuation_lines_go_with_it(self) -> None:
+        text = b"queue_run_delay =\n  300s\n\tof old\nb = 2\n  more of b\n"
+        assert with_settings(text, {"queue_run_delay": "1s"}) == b"queue_run_delay = 1s\nb = 2\n  more of b\n"
+
+    def test_a_setting_that_is_only_commented_out_is_added(self) -> None:
+        text = b"#queue_run_delay = 300s\n# queue_run_delay = 5m\nb = 2"
+        assert with_settings(text, {"queue_run_delay": "1s"}) == text + b"\nqueue_run_delay = 1s\n"
+
+    def test_a_comment_behind_a_setting_stays(self) -> None:
+        text = b"queue_run_delay = 300s\n# default: 300s, how often it looks\n"
+        assert with_settings(text, {"queue_run_delay": "1s"}) == text.replace(b"= 300s", b"= 1s")
+
+    def test_a_longer_name_is_another_setting(self) -> None:
+        text = b"my_queue_run_delay = 1\nqueue_run_delay_x = 2\n"
+        assert with_settings(text, {"queue_run_delay": "1s"}) == text + b"queue_run_delay = 1s\n"
+
+    def test_a_setting_that_is_there_twice_is_changed_twice(self) -> None:
+        """The last one counts for Postfix."""
+        text = b"queue_run_delay = 1\nb = 2\nqueue_run_delay=9\n"
+        assert with_settings(text, {"queue_run_delay": "1s"}) == (
+            b"queue_run_delay = 1s\nb = 2\nqueue_run_delay = 1s\n"
+        )
+
+    def test_a_value_that_names_another_setting_is_not_touched(self) -> None:
+        text = b"b = queue_run_delay = 3\n    queue_run_delay = 4\n"
+        assert with_settings(text, {"queue_run_delay": "1s"}) == text + b"queue_run_delay = 1s\n"
+
+    def test_bytes_that_are_no_text_survive(self) -> None:
+        assert with_settings(b"a = \xff\n", {"queue_run_delay": "1s"}) == b"a = \xff\nqueue_run_delay = 1s\n"
+
+    def test_an_empty_file_gets_the_setting(self) -> None:
+        assert with_settings(b"", {"queue_run_delay": "1s"}).strip() == b"queue_run_delay = 1s"
+
+    @given(main_cfs, clocks)
+    def test_postfix_would_read_the_value_that_was_set(self, text: str, settings: dict[str, str]) -> None:
+        found = with_settings(text.encode(), settings)
+        assert with_settings(found, settings) == found
+        values = _parameters(found.decode())
+        for name, value in settings.items():
+            assert values[name] == value
+
+    @given(main_cfs)
+    def test_nothing_else_changes(self, text: str) -> None:
+        before, after = _parameters(text), _parameters(with_settings(text.encode(), {"x_y": "1s"}).decode())
+        assert {**before, "x_y": "1s"} == after
+
+
+def _parameters(text: str) -> dict[str, str]:
+    """Read a main.cf as postconf(5) tells: logical lines, comments inside them, the last value counts."""
+    logical: list[str] = []
+    for line in text.split("\n"):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line[0] in " \t" and logical:
+            logical[-1] += f" {line.strip()}"
+        elif line[0] not in " \t":
+            logical.append(line)
+    pairs = (line.partition("=") for line in logical if "=" in line)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+@pytest.mark.parametrize(
+    ("users", "accounts"),
+    [
+        (b"", ()),
+        (b"# a comment:x\n\n", ()),
+        (b"alice@alpha.test:{PLAIN}alice::::::\n", (Account("alice@alpha.test", "alice"),)),
+        (b"  alice@alpha.test:secret  \n", (Account("alice@alpha.test", "secret"),)),
+        (b"alice@alpha.test\n:x\n", ()),
+        (b"b@x:{PLAIN}1\na@x:{PLAIN}2", (Account("b@x", "1"), Account("a@x", "2"))),
+    ],
+)
+def test_accounts_are_read_from_a_passwd_file(users: bytes, accounts: tuple[Account, ...]) -> None:
+    assert accounts_in(users) == accounts
+
+
+@given(st.binary())
+def test_any_bytes_are_some_accounts(users: bytes) -> None:
+    assert all(account.address for account in accounts_in(users))
+
+
+@given(st.from_regex(r"[a-z0-9]+@[a-z]+\.test", fullmatch=True), st.from_regex(r"[!-9;-~]+", fullmatch=True))
+def test_an_account_is_read_as_it_was_written(address: str, password: str) -> None:
+    account = Account(address, password)
+    if not password.startswith("{PLAIN}"):
+        assert accounts_in(account.line().encode()) == (account,)
+
+
+def test_a_planner_is_the_same_value_for_the_same_lab(lab: LabDefinition) -> None:
+    assert make_planner("x", lab, images={}) == make_planner("x", lab, images={})
+    assert isinstance(make_planner("x", lab, images={}), Planner)
