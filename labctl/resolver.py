@@ -67,9 +67,7 @@ class Answer:
     authoritative: bool = False
 
 
-def resolve(
-    server: str, port: int, name: str, rdtype: str | None = None, *, timeout: float = 5
-) -> Answer:
+def resolve(server: str, port: int, name: str, rdtype: str | None = None, *, timeout: float = 5) -> Answer:
     """Ask a server one question, over UDP and, where its answer is cut short, over TCP.
 
     Args:

@@ -60,7 +60,7 @@ def engine_at(found: Endpoint) -> DockerEngine:
     """Make the adapter to the engine at an endpoint."""
     from labctl.engine.sdk import DockerEngine
 
-    return DockerEngine(found.url, tls=_tls(found))
+    return DockerEngine(found.url, tls=_tls(found), api_version=found.api_version)
 
 
 def _connected(found: Endpoint) -> Connection:

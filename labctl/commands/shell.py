@@ -9,7 +9,7 @@ from labctl.lab import instance
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
 
-SHELL: Final = ("/bin/sh", "-c", "exec bash -l 2>/dev/null || exec sh")
+SHELL: Final = ("/bin/sh", "-c", "command -v bash > /dev/null && exec bash -l; exec sh")
 
 
 def shell(engine: Engine, name: str | None, host: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -71,11 +71,13 @@ class Endpoint:
         url: ``unix:///var/run/docker.sock``, ``tcp://127.0.0.1:2375``.
         ordered_by: What names it: ``DOCKER_HOST``, ``docker context NAME``; None for a usual socket.
         tls: Its certificates, if it wants any.
+        api_version: The newest version of its API, once it has answered: to ask for its version takes longer.
     """
 
     url: str
     ordered_by: str | None = None
     tls: Tls | None = None
+    api_version: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.url} ({self.ordered_by})" if self.ordered_by else self.url
@@ -223,7 +225,7 @@ def usual(environ: Mapping[str, str], home: Path, machine: Machine) -> tuple[End
 def look(endpoint: Endpoint) -> Sighting:
     """Ask an endpoint whether it is there, with the API's ``/_ping``."""
     try:
-        status, body = wire.request(endpoint, "GET", "/_ping")
+        status, body, headers = wire.request(endpoint, "GET", "/_ping")
     except (OSError, wire.HTTPException) as exc:
         for kind, answer, seen in _MEANINGS:
             if isinstance(exc, kind):
@@ -232,7 +234,8 @@ def look(endpoint: Endpoint) -> Sighting:
     if status != HTTPStatus.OK:
         said = body[:80].decode(errors="replace").strip()
         return Sighting(endpoint, Answer.SILENT, f"it answers {status} {said}")
-    return Sighting(endpoint, Answer.ANSWERS, "answers")
+    there = replace(endpoint, api_version=headers.get("Api-Version"))
+    return Sighting(there, Answer.ANSWERS, "answers")
 
 
 def _context(contexts: Path, name: str) -> Endpoint:

@@ -13,6 +13,7 @@ from labctl.errors import EngineError, EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from email.message import Message
 
     from labctl.engine.endpoint import Endpoint
 
@@ -42,7 +43,7 @@ def call(endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | N
         EngineError: It refused.
     """
     try:
-        status, said = request(endpoint, method, path, body)
+        status, said, _ = request(endpoint, method, path, body)
     except (OSError, HTTPException) as exc:
         raise EngineUnavailable(
             f"{endpoint} stopped answering at {method} {path}: {exc}", hint="labctl doctor"
@@ -60,8 +61,8 @@ def call(endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | N
 
 def request(
     endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | None = None
-) -> tuple[int, bytes]:
-    """Send one request and read the whole answer: its status and body.
+) -> tuple[int, bytes, Message]:
+    """Send one request and read the whole answer: its status, body and headers.
 
     Raises:
         OSError: Nobody is there, or the deadline passed (`TimeoutError`).
@@ -74,7 +75,7 @@ def request(
         headers = {"Content-Type": "application/json"} if body is not None else {}
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         response = connection.getresponse()
-        return response.status, response.read()
+        return response.status, response.read(), response.headers
     finally:
         connection.close()
 

@@ -138,7 +138,7 @@ class _Start:
         An MTA looks up its client's name before it greets, and holds its greeting back for a second and more
         where no resolver answers; and its submission service ends where no SASL server does.
         """
-        if host.service.role != Role.MTA:
+        if host.service.role != Role.MTA or not self._difference.changes:
             return []
         return [
             each.service.name

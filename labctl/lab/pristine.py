@@ -55,7 +55,7 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
     changes: list[Change] = []
     with ThreadPoolExecutor(max_workers=max(len(used), 1)) as pool:
         # The queues first: what is still on its way to a mailbox would arrive in one that is empty already.
-        for roles in ({Role.MTA, Role.DNS}, {Role.MDA}):
+        for roles in ({Role.MTA}, {Role.MDA, Role.DNS}):
             round_of = [each for each in used if each[0].host.service.role in roles]
             done = pool.map(lambda each: _renew(engine, each[0], each[1], progress), round_of)
             changes.extend(change for change in done if change is not None)

@@ -9,9 +9,9 @@ from typing import Self
 
 from labctl.errors import UsageError
 
-MAX_LOCAL = 64   # RFC 5321, section 4.5.3.1.1
+MAX_LOCAL = 64  # RFC 5321, section 4.5.3.1.1
 MAX_DOMAIN = 255  # section 4.5.3.1.2
-MAX_LABEL = 63   # RFC 1035, section 2.3.4
+MAX_LABEL = 63  # RFC 1035, section 2.3.4
 
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+")
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')  # Quoted-string of qtextSMTP and quoted-pairSMTP

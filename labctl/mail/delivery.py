@@ -150,15 +150,11 @@ class DeliveryTracker:
         for found in self._walk(root, address, ()):
             yield replace(found, original=address)
 
-    def _walk(
-        self, file: QueueFile, address: str, passed: tuple[QueueFile, ...]
-    ) -> Iterator[RecipientState]:
+    def _walk(self, file: QueueFile, address: str, passed: tuple[QueueFile, ...]) -> Iterator[RecipientState]:
         """Tell where the copies for an address went from one queue file."""
         attempts = _attempts_for(file, address)
         if not attempts or _more_to_come(file, attempts):
-            here = RecipientState(
-                address, address, file.state, file.dsn, file.reason, file.host, file.since
-            )
+            here = RecipientState(address, address, file.state, file.dsn, file.reason, file.host, file.since)
             yield from self._onward(here, file.requeued_as, (*passed, file))
         for at, delivery in attempts:
             here = _outcome(file, at, delivery)
@@ -240,6 +236,11 @@ def _outcome(file: QueueFile, at: datetime, delivery: Delivery) -> RecipientStat
         state = file.state
         reason = reason if state is MessageState.EXPIRED else file.reason or reason
     return RecipientState(
-        delivery.recipient, delivery.orig_to or delivery.recipient, state,
-        dsn=delivery.dsn, reason=reason, host=file.host, at=at,
+        delivery.recipient,
+        delivery.orig_to or delivery.recipient,
+        state,
+        dsn=delivery.dsn,
+        reason=reason,
+        host=file.host,
+        at=at,
     )

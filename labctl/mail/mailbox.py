@@ -69,7 +69,10 @@ class ImapMailbox:
         with _translated(where, timeout):
             secure = tls == Tls.IMPLICIT
             client = IMAPClient(
-                host, port, ssl=secure, ssl_context=laboratory_context() if secure else None,
+                host,
+                port,
+                ssl=secure,
+                ssl_context=laboratory_context() if secure else None,
                 timeout=SocketTimeout(timeout, timeout),
             )
             try:
@@ -219,8 +222,12 @@ class Pop3Mailbox:
             if header.is_dsn and not whole:
                 content = _joined(self._client.top(number, _ALL_LINES)[1])
             yield _message(
-                int(number), header, size=int(size), flags=(),
-                content=content if header.is_dsn else None, uidl=uidls.get(number),
+                int(number),
+                header,
+                size=int(size),
+                flags=(),
+                content=content if header.is_dsn else None,
+                uidl=uidls.get(number),
             )
 
     def _numbered(self, command: str) -> dict[str, str]:
@@ -333,6 +340,15 @@ def _message(
 ) -> MailboxMessage:
     report = dsn.parse(content) if content is not None else None
     return MailboxMessage(
-        uid, header.message_id, header.from_, header.to, header.subject, header.date, flags, size,
-        is_dsn=report is not None, dsn=report, uidl=uidl,
+        uid,
+        header.message_id,
+        header.from_,
+        header.to,
+        header.subject,
+        header.date,
+        flags,
+        size,
+        is_dsn=report is not None,
+        dsn=report,
+        uidl=uidl,
     )

@@ -116,8 +116,17 @@ def _delivery(entry: LogEntry) -> Delivery | None:
     try:
         seconds = tuple(float(part) for part in delays.split("/"))
         return Delivery(
-            entry.queue_id, recipient, orig_to, relay, float(delay), seconds, dsn, status, reply_text,
-            next_queue_id(reply_text), entry.program,
+            entry.queue_id,
+            recipient,
+            orig_to,
+            relay,
+            float(delay),
+            seconds,
+            dsn,
+            status,
+            reply_text,
+            next_queue_id(reply_text),
+            entry.program,
         )
     except ValueError:  # more than one point in a number
         return None
@@ -186,15 +195,15 @@ def _verdict(entry: LogEntry) -> Rejected | Held | Discarded | None:
     """
     if (match := _VERDICT.match(entry.text)) is None:
         return None
-    what, rest = match[1], entry.text[match.end():]
+    what, rest = match[1], entry.text[match.end() :]
     mail_from = rcpt_to = None
     said = ""
     # Only where it first stands: a search that tries each place again is not linear.
     if (sender := _SENDER.match(rest, max(rest.find("; from=<"), 0))) is not None:
         mail_from, rcpt_to = sender.groups()
         trailer = _TRAILER.match(rest, sender.end())
-        said = rest[trailer.end():] if trailer else ""
-        rest = rest[:sender.start()]
+        said = rest[trailer.end() :] if trailer else ""
+        rest = rest[: sender.start()]
     else:
         rest = rest.partition("; proto=")[0]
     where, client, text = _split_client(rest)

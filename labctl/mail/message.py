@@ -16,9 +16,7 @@ _UNPRINTABLE: Final = re.compile(r"(?:[^ -~]|\?)+")
 _MSG_ID: Final = re.compile(r"<([^<>\s]+)>")
 
 
-def compose_message(
-    mail_from: str, rcpt_tos: Sequence[str], *, subject: str, body: str
-) -> tuple[str, bytes]:
+def compose_message(mail_from: str, rcpt_tos: Sequence[str], *, subject: str, body: str) -> tuple[str, bytes]:
     """Write a message with the headers a mail reader would give it.
 
     Returns:
@@ -123,7 +121,7 @@ def _header_fields(content: bytes) -> tuple[dict[bytes, bytes], int]:
         elif (match := _FIELD.match(line)) is not None:
             name = match[1].lower()
             if first := name not in fields:
-                fields[name] = line[match.end():]
+                fields[name] = line[match.end() :]
         else:
             break
         position = end + 2

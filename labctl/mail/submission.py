@@ -191,7 +191,11 @@ class _Dialogue:
         taken, refused = self._recipients(envelope.rcpt_tos)
         if not taken:
             return Submission(
-                accepted=False, reply=refused[0][1], stage=Stage.RCPT, queue_id=None, accepted_at=None,
+                accepted=False,
+                reply=refused[0][1],
+                stage=Stage.RCPT,
+                queue_id=None,
+                accepted_at=None,
                 refused=refused,
             )
         reply = self._content(content)

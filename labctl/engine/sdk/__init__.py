@@ -12,4 +12,5 @@ class DockerEngine(Containers, Images):
     Args:
         url: ``unix:///var/run/docker.sock`` or another URL of an engine.
         tls: The SDK's TLS settings, where the endpoint wants them.
+        api_version: The API to speak; the engine's own where it is None.
     """

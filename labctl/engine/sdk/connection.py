@@ -64,15 +64,16 @@ class Connection:
     Args:
         url: ``unix:///var/run/docker.sock`` or another URL of an engine.
         tls: The SDK's TLS settings, where the endpoint wants them.
+        api_version: The API to speak; the engine's own where it is None.
     """
 
-    def __init__(self, url: str, *, tls: TLSConfig | None = None) -> None:
+    def __init__(self, url: str, *, tls: TLSConfig | None = None, api_version: str | None = None) -> None:
         self.url = url
         self._tls = tls
         self._local = threading.local()
         self._clients: list[APIClient] = []
         self._lock = threading.Lock()
-        self._api_version: str | None = None
+        self._api_version = api_version
 
     @property
     def api_version(self) -> str:

@@ -299,7 +299,11 @@ def test_dockerd_outlives_an_interrupt_for_labctl(machine: Machine, root: Path) 
     assert Path(f"/proc/{pid}/fd/0").readlink() == Path("/dev/null")
 
 
-@pytest.mark.parametrize("content", ["999999999", "nonsense", "", str(os.getpid())])
+@pytest.mark.parametrize(
+    "content",
+    ["999999999", "nonsense", "", str(os.getpid())],
+    ids=["gone", "nonsense", "empty", "another program"],
+)
 def test_a_pid_file_of_no_dockerd_does_not_keep_the_engine_from_starting(
     machine: Machine, root: Path, content: str
 ) -> None:
