@@ -30,7 +30,7 @@ PONG = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK"
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A short path: that of a Unix socket has at most 107 bytes."""
-    directory = Path(tempfile.mkdtemp(prefix="lab-"))
+    directory = Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))  # where others may look, too
     yield directory
     shutil.rmtree(directory)
 
