@@ -30,6 +30,7 @@ CLOCK_SETTINGS: Final = frozenset(
         "maximal_queue_lifetime",
         "bounce_queue_lifetime",
         "smtp_connect_timeout",
+        "lmtp_connect_timeout",
         "smtp_helo_timeout",
         "smtp_mail_timeout",
         "smtp_rcpt_timeout",

@@ -70,8 +70,19 @@ class Containers(Connection):
 
     def remove_network(self, name: str) -> None:
         """See `Engine.remove_network`."""
-        with suppress(NoSuchObject), translated(f"removal of network {name}"):
-            self.client().remove_network(name)
+        doing = f"removal of network {name}"
+        with suppress(NoSuchObject):
+            try:
+                with translated(doing):
+                    self.client().remove_network(name)
+            except EngineError as exc:
+                if "active endpoints" not in exc.message:
+                    raise
+                # Somebody's container, or one that has gone and that the engine still counts (moby #43286).
+                with translated(doing):
+                    for container in self.client().inspect_network(name)["Containers"]:
+                        self.client().disconnect_container_from_network(container, name, force=True)
+                    self.client().remove_network(name)
 
     def volumes(self, labels: Mapping[str, str]) -> tuple[Volume, ...]:
         """See `Engine.volumes`."""
