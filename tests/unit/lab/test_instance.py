@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labctl.engine.fake import FakeEngine
+from labctl.engine.model import (
+    Container,
+    ContainerSpec,
+    ContainerState,
+    File,
+    NetworkSpec,
+    PublishedPort,
+    Volume,
+)
+from labctl.errors import LabNotUp, NoSuchHost, UsageError
+from labctl.lab import instance, labels, record
+from labctl.lab.account import Account
+from labctl.lab.instance import HostState
+from labctl.lab.record import Record
+from labctl.lab.role import Role
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Stage
+
+SUBNET = IPv4Network("198.18.0.0/27")
+
+
+def spec(name: str, marks: dict[str, str]) -> ContainerSpec:
+    return ContainerSpec(
+        name, "labctl/mta:latest", name, "labctl-x", SUBNET[2], "02:42:c6:12:00:02", labels=marks
+    )
+
+
+def container(state: ContainerState = ContainerState.RUNNING, **more: object) -> Container:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    marks = {labels.NAME: "x", labels.SERVICE: "mx", labels.HOSTNAME: "mx.one.test", labels.ROLE: "mta"}
+    found = Container("1", "labctl-x-mx", state, "sha256:0", marks, at, IPv4Address("198.18.0.3"))
+    return replace(found, **more)  # type: ignore[arg-type]  # each test names a field
+
+
+class TestObserve:
+    def test_a_lab_that_is_not_there_has_nothing(self, fake: FakeEngine) -> None:
+        there = instance.observe(fake, "x")
+        assert (there.exists, there.whole, there.hosts, there.network) == (False, False, (), None)
+        assert there.created_at is None
+
+    def test_a_lab_is_what_its_labels_say(self, stage: Stage) -> None:
+        there = stage.stand()
+        assert (there.name, there.lab, there.exists, there.whole) == ("x", "two-domains", True, True)
+        assert there.domains == ("alpha.test", "beta.test")
+        host = there.host("mx-alpha")
+        assert (host.hostname, host.role, host.domain) == ("mx.alpha.test", Role.MTA, "alpha.test")
+        assert host.addresses == ("203.0.113.10", "192.0.2.10")
+        assert there.created_at == min(each.created_at for each in stage.fake.containers({}))
+
+    def test_hosts_stand_in_the_topologys_order(self, stage: Stage) -> None:
+        expected = [each.name for each in stage.planner.topology.services]
+        assert [host.service for host in stage.stand().hosts] == expected
+
+    def test_a_lost_container_is_a_host_that_is_absent_and_known(self, stage: Stage) -> None:
+        stage.stand()
+        stage.fake.remove_container("labctl-x-mx-beta")
+        there = instance.observe(stage.fake, "x")
+        host = there.host("mx.beta.test")
+        assert (host.state, host.role, host.container) == (HostState.ABSENT, Role.MTA, None)
+        assert not there.whole
+
+    def test_a_lab_without_its_network_is_not_whole(self, stage: Stage) -> None:
+        stage.stand()
+        for each in stage.fake.containers({}):
+            stage.fake.end(each.name)
+        stage.fake.remove_network("labctl-x")
+        assert not instance.observe(stage.fake, "x").whole
+
+    def test_a_container_that_was_never_started_makes_no_whole(self, stage: Stage) -> None:
+        stage.stand()
+        stage.fake.remove_container("labctl-x-dns")
+        plan = stage.planner.on(instance.observe(stage.fake, "x").network.subnets[0])  # type: ignore[union-attr]
+        stage.fake.create_container(plan.host("dns").container)
+        assert not instance.observe(stage.fake, "x").whole
+
+    def test_a_stopped_lab_is_whole(self, stage: Stage) -> None:
+        stage.stand()
+        for each in stage.fake.containers({}):
+            stage.fake.end(each.name)
+        assert instance.observe(stage.fake, "x").whole
+
+    def test_a_record_alone_is_something(self, fake: FakeEngine) -> None:
+        fake.create_volume(Record({}, ()).volume("x", "two-domains"))
+        there = instance.observe(fake, "x")
+        assert (there.exists, there.whole, there.lab) == (True, False, "two-domains")
+
+    def test_all_labs_are_told_by_name(self, fake: FakeEngine) -> None:
+        for name in ("b", "a", "c"):
+            fake.create_container(spec(f"labctl-{name}-mx", {labels.NAME: name}))
+        assert [each.name for each in instance.observe_all(fake)] == ["a", "b", "c"]
+
+    def test_labels_of_a_later_version_are_read_as_far_as_they_are_known(self, fake: FakeEngine) -> None:
+        told = '{"mx": {"labctl.role": "proxy", "labctl.weight": 5}, "ns": {"labctl.role": "dns"}}'
+        marks = {labels.NAME: "x", labels.HOSTS: told, "labctl.era": "2031"}
+        fake.create_network(NetworkSpec("labctl-x", SUBNET, SUBNET[1], marks))
+        fake.create_container(
+            spec("labctl-x-mx", {labels.NAME: "x", labels.SERVICE: "mx", labels.ROLE: "proxy"})
+        )
+        there = instance.observe(fake, "x")
+        assert [(host.service, host.role) for host in there.hosts] == [("mx", None), ("ns", Role.DNS)]
+        assert there.exists
+
+    def test_a_container_that_only_has_a_name_is_a_host(self, fake: FakeEngine) -> None:
+        fake.create_container(spec("labctl-x-odd", {labels.NAME: "x"}))
+        (host,) = instance.observe(fake, "x").hosts
+        assert (host.service, host.hostname, host.role) == ("labctl-x-odd", "labctl-x-odd", None)
+
+    @pytest.mark.parametrize("told", ["", "no json", "[]", "5", "null", '{"mx": 5}', '{"mx": null}'])
+    def test_a_list_of_hosts_that_can_not_be_read_is_none(self, fake: FakeEngine, told: str) -> None:
+        marks = {labels.NAME: "x", labels.HOSTS: told}
+        fake.create_network(NetworkSpec("labctl-x", SUBNET, SUBNET[1], marks))
+        assert instance.observe(fake, "x").hosts == ()
+
+    @given(
+        st.dictionaries(
+            st.sampled_from([labels.LAB, labels.SERVICE, labels.ROLE, labels.ADDRESSES, labels.DOMAIN]),
+            st.text(max_size=8),
+        ),
+        st.text(alphabet='{}[]":,0an', max_size=12),
+    )
+    def test_whatever_labels_say_a_lab_can_be_looked_at(self, marks: dict[str, str], told: str) -> None:
+        engine = FakeEngine(["labctl/mta:latest"])
+        engine.create_network(
+            NetworkSpec("labctl-x", SUBNET, SUBNET[1], {**marks, labels.NAME: "x", labels.HOSTS: told})
+        )
+        engine.create_container(spec("labctl-x-mx", {**marks, labels.NAME: "x"}))
+        engine.create_volume(Volume("labctl-x", {labels.NAME: "x", "labctl.files": told}))
+        there = instance.observe(engine, "x")
+        assert there.exists
+        assert len(there.hosts) >= 1
+
+
+class TestSelect:
+    def up(self, fake: FakeEngine, *names: str) -> None:
+        for name in names:
+            fake.create_container(spec(f"labctl-{name}-mx", {labels.NAME: name}))
+
+    def test_the_only_one_is_meant(self, fake: FakeEngine) -> None:
+        self.up(fake, "a")
+        assert instance.select(fake, None).name == "a"
+
+    def test_a_named_one_is_meant(self, fake: FakeEngine) -> None:
+        self.up(fake, "a", "b")
+        assert instance.select(fake, "b").name == "b"
+
+    def test_none_is_told(self, fake: FakeEngine) -> None:
+        with pytest.raises(LabNotUp, match="no lab is up") as caught:
+            instance.select(fake, None)
+        assert caught.value.hint == "labctl up"
+        assert caught.value.exit_code == 2
+
+    def test_another_name_is_told_with_those_that_are_up(self, fake: FakeEngine) -> None:
+        self.up(fake, "a", "b")
+        with pytest.raises(LabNotUp, match="no lab 'c' is up") as caught:
+            instance.select(fake, "c")
+        assert caught.value.detail == {"running": ["a", "b"]}
+        assert caught.value.hint == "labctl up --name c"
+
+    def test_several_are_listed(self, fake: FakeEngine) -> None:
+        self.up(fake, "a", "b")
+        with pytest.raises(UsageError, match=r"2 labs are up \(a, b\)") as caught:
+            instance.select(fake, None)
+        assert "--name a" in caught.value.hint
+
+    @pytest.mark.parametrize("name", ["", "A", "-a", "a" * 32, "a b", "a/b", "a\n", "ä"])
+    def test_a_malformed_name_is_not_looked_for(self, fake: FakeEngine, name: str) -> None:
+        with pytest.raises(UsageError, match="expected up to 31") as caught:
+            instance.select(fake, name)
+        assert not isinstance(caught.value, LabNotUp)
+        assert fake.calls == []
+
+
+class TestHost:
+    def test_a_host_is_named_by_its_service_and_by_its_fqdn(self, stage: Stage) -> None:
+        there = stage.stand()
+        assert there.host("mail-beta") == there.host("mail.beta.test")
+
+    def test_another_name_is_told_with_all_hosts(self, stage: Stage) -> None:
+        with pytest.raises(NoSuchHost, match=r"no host 'mx'.*mx-alpha \(mx\.alpha\.test\)"):
+            stage.stand().host("mx")
+
+    def test_hosts_are_found_by_what_they_do_and_for_whom(self, stage: Stage) -> None:
+        there = stage.stand()
+        assert [host.service for host in there.of_role(Role.MTA)] == ["mx-alpha", "mx-beta"]
+        assert [host.service for host in there.of_role(Role.MTA, "beta.test")] == ["mx-beta"]
+        assert there.of_role(Role.MTA, "gamma.test") == ()
+
+    @pytest.mark.parametrize(
+        ("state", "expected"),
+        [
+            (ContainerState.RUNNING, HostState.STARTING),
+            (ContainerState.RESTARTING, HostState.STARTING),
+            (ContainerState.PAUSED, HostState.PAUSED),
+            (ContainerState.CREATED, HostState.STOPPED),
+            (ContainerState.EXITED, HostState.STOPPED),
+            (ContainerState.DEAD, HostState.STOPPED),
+            (ContainerState.REMOVING, HostState.ABSENT),
+        ],
+    )
+    def test_its_state_is_the_containers_and_only_a_running_one_has_doors(
+        self, state: ContainerState, expected: HostState
+    ) -> None:
+        host = instance.observed(container(state))
+        assert host.state == expected
+        assert host.reachable == (state == ContainerState.RUNNING)
+        if not host.reachable:
+            with pytest.raises(LabNotUp, match=expected):
+                host.door(25)
+
+    def test_its_door_is_its_own_address(self) -> None:
+        assert instance.observed(container()).door(25) == ("198.18.0.3", 25)
+
+    def test_its_door_is_on_this_machine_where_it_is_published(self) -> None:
+        host = instance.observed(container(published=(PublishedPort(25, "tcp", 40025),)))
+        assert host.door(25) == ("127.0.0.1", 40025)
+        assert host.door(587) == ("198.18.0.3", 587)
+        assert host.door(25, "udp") == ("198.18.0.3", 25)
+
+    def test_on_no_network_it_has_no_door(self) -> None:
+        host = instance.observed(container(address=None))
+        assert not host.reachable
+        with pytest.raises(LabNotUp, match=r"mx \(mx\.one\.test\) is on no network"):
+            host.door(25)
+
+
+class TestAccounts:
+    def test_they_are_as_recorded(self, stage: Stage) -> None:
+        there = stage.stand()
+        stage.fake.calls.clear()
+        assert [each.address for each in instance.accounts(stage.fake, there)] == [
+            "alice@alpha.test",
+            "amy@alpha.test",
+            "bob@beta.test",
+            "bea@beta.test",
+        ]
+        assert stage.fake.calls == []
+
+    def test_without_a_record_the_mdas_own_files_tell_them(self, stage: Stage) -> None:
+        stage.stand()
+        stage.fake.remove_volume("labctl-x")
+        users = b"# users\ncarol@beta.test:{PLAIN}secret::::::\n"
+        stage.fake.put_files("labctl-x-mail-beta", [File("/etc/dovecot/users", users)])
+        stage.fake.end("labctl-x-mail-beta")
+        found = instance.accounts(stage.fake, instance.observe(stage.fake, "x"))
+        assert found[-1] == Account("carol@beta.test", "secret")
+        assert [each.address for each in found[:-1]] == ["alice@alpha.test", "amy@alpha.test"]
+
+    def test_an_mda_that_was_never_given_its_files_has_none(self, stage: Stage) -> None:
+        stage.stand()
+        stage.fake.remove_volume("labctl-x")
+        stage.fake.remove_container("labctl-x-mail-alpha")
+        subnet = stage.fake.networks({})[0].subnets[0]
+        stage.fake.create_container(stage.planner.on(subnet).host("mail-alpha").container)
+        found = instance.accounts(stage.fake, instance.observe(stage.fake, "x"))
+        assert [each.address for each in found] == ["bob@beta.test", "bea@beta.test"]
+
+
+class TestRecord:
+    some = Record({"dns": {"/a": "1 644"}, "mx": {}}, (Account("a@x.test", "1"), Account("b@x.test", "b")))
+
+    def test_it_is_read_as_it_was_written(self) -> None:
+        volume = self.some.volume("x", "two-domains")
+        assert volume.name == "labctl-x"
+        assert volume.labels[labels.NAME] == "x"
+        assert record.of(volume) == self.some
+
+    @given(
+        st.dictionaries(st.text(), st.dictionaries(st.text(), st.text(), max_size=3), max_size=3),
+        st.lists(st.builds(Account, st.text(), st.text()), max_size=3),
+    )
+    def test_any_record_is_read_as_it_was_written(
+        self, files: dict[str, dict[str, str]], accounts: list[Account]
+    ) -> None:
+        some = Record(files, tuple(accounts))
+        assert record.of(some.volume("x", "y")) == some
+
+    @given(st.dictionaries(st.sampled_from(["labctl.files", "labctl.accounts"]), st.text(max_size=20)))
+    def test_whatever_else_a_volume_says_is_no_record_or_one(self, marks: dict[str, str]) -> None:
+        found = record.of(Volume("labctl-x", marks))
+        assert found is None or isinstance(found, Record)
+
+    @pytest.mark.parametrize(
+        ("files", "accounts"),
+        [
+            ("{}", "{"),
+            ("[]", "[]"),
+            ("5", "[]"),
+            ('{"dns": 5}', "[]"),
+            ("{}", "[5]"),
+            ("{}", '[["a"]]'),
+            ("{}", '[["a", "b", "c"]]'),
+            ("{}", "5"),
+        ],
+    )
+    def test_one_of_another_version_is_none(self, files: str, accounts: str) -> None:
+        marks = {"labctl.files": files, "labctl.accounts": accounts}
+        assert record.of(Volume("labctl-x", marks)) is None
