@@ -24,6 +24,7 @@ from labctl.errors import NoSuchObject
 from labctl.lab import definition, instance, labels
 from labctl.lab.difference import compare
 from labctl.lab.plan import make_planner
+from labctl.lab.pristine import RESET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -141,21 +142,35 @@ def daemons(_served: Daemons) -> Daemons:
     return _served
 
 
+@dataclass
+class Inside:
+    """What the containers of an engine in memory answer to a reset's script; to others they say nothing."""
+
+    engine: FakeEngine
+    changed: dict[str, list[str]] = field(default_factory=dict)
+    """Paths that a person changed, by the name of the container."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Complaints of scripts that failed, by the name of the container."""
+
+    def __call__(self, container: Container, argv: Sequence[str]) -> ExecResult:
+        """See `FakeEngine.answer`."""
+        if complaint := self.failed.get(container.name):
+            return ExecResult(1, b"", complaint.encode())
+        if list(argv[:3]) != ["/bin/sh", "-c", RESET]:
+            return ExecResult(0, b"", b"")
+        told = ["postsuper: Deleted: 1 message", "changes:", *self.changed.get(container.name, ()), "files:"]
+        for path in argv[4:]:
+            with suppress(NoSuchObject):
+                digest = hashlib.sha256(self.engine.get_file(container.id, path)).hexdigest()
+                told += [f"{digest}  {path}", f"644  {path}"]
+        return ExecResult(0, "".join(f"{line}\n" for line in told).encode(), b"")
+
+
 @pytest.fixture
 def fake(daemons: Daemons) -> FakeEngine:
-    """An engine in memory with a lab's images; in its containers, a reset's script is answered."""
+    """An engine in memory with a lab's images; its containers answer like `Inside`."""
     engine = FakeEngine(IMAGES, publish=daemons.port)
-
-    def answer(container: Container, argv: Sequence[str]) -> ExecResult:
-        lines = []
-        if argv[:2] == ["/bin/sh", "-c"]:
-            for path in argv[4:]:
-                with suppress(NoSuchObject):
-                    content = engine.get_file(container.id, path)
-                    lines += [f"{hashlib.sha256(content).hexdigest()}  {path}\n", f"644  {path}\n"]
-        return ExecResult(0, "".join(lines).encode(), b"")
-
-    engine.answer = answer
+    engine.answer = Inside(engine)
     return engine
 
 
@@ -173,6 +188,12 @@ class Stage:
     fake: FakeEngine
     planner: Planner
     daemons: Daemons
+
+    @property
+    def inside(self) -> Inside:
+        """What its containers answer."""
+        assert isinstance(self.fake.answer, Inside)
+        return self.fake.answer
 
     def stand(self) -> Instance:
         """Make all of the lab without asking a daemon whether it is ready."""

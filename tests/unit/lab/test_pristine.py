@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.engine.model import ContainerState, File
+from labctl.errors import ServiceCommandFailed
+from labctl.lab import instance, lifecycle, pristine
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Stage
+
+SERVICES = ["dns", "mx-alpha", "mail-alpha", "mx-beta", "mail-beta"]
+ZONE = "/etc/coredns/zones/beta.test.zone"
+
+
+@pytest.fixture
+def up(stage: Stage) -> Stage:
+    lifecycle.bring_up(stage.fake, stage.planner)
+    stage.fake.calls.clear()
+    return stage
+
+
+def restore(up: Stage) -> list[str]:
+    return [str(change) for change in pristine.restore(up.fake, up.planner)]
+
+
+def called(up: Stage, method: str) -> list[str]:
+    return [call.subject.split(" ")[0] for call in up.fake.calls if call.method == method]
+
+
+def test_a_lab_that_was_only_used_is_emptied_in_place(up: Stage) -> None:
+    before = {each.id for each in up.fake.containers({})}
+    assert restore(up) == []
+    assert sorted(called(up, "execute")) == sorted(f"labctl-x-{service}" for service in SERVICES)
+    assert {each.id for each in up.fake.containers({})} == before
+    assert called(up, "put_files") == called(up, "signal") == []
+
+
+def test_queues_are_emptied_before_mailboxes(up: Stage) -> None:
+    restore(up)
+    order = called(up, "execute")
+    last_mta = max(order.index(f"labctl-x-{service}") for service in ("mx-alpha", "mx-beta"))
+    first_mda = min(order.index(f"labctl-x-{service}") for service in ("mail-alpha", "mail-beta"))
+    assert last_mta < first_mda
+
+
+def test_a_file_of_the_labs_that_was_edited_is_written_again(up: Stage) -> None:
+    original = up.fake.get_file("labctl-x-dns", ZONE)
+    up.fake.put_files("labctl-x-dns", [File(ZONE, b"; spoiled\n")])
+    up.inside.changed["labctl-x-dns"] = [ZONE]
+    up.fake.calls.clear()
+    assert restore(up) == []
+    assert up.fake.get_file("labctl-x-dns", ZONE) == original
+    assert called(up, "put_files") == called(up, "signal") == ["labctl-x-dns"]
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "/root/notes", "/opt/new", "/etc/coredns/zones/extra.zone"])
+def test_a_host_where_a_person_changed_something_else_is_made_anew(up: Stage, path: str) -> None:
+    before = up.fake.inspect("labctl-x-dns").id
+    up.inside.changed["labctl-x-dns"] = [path]
+    assert restore(up) == [f"dns recreated ({path} was changed: nothing is lost)"]
+    assert up.fake.inspect("labctl-x-dns").id != before
+    assert called(up, "remove_container") == ["labctl-x-dns"]
+
+
+def test_what_the_engine_or_a_shell_writes_is_no_change(up: Stage) -> None:
+    up.inside.changed["labctl-x-dns"] = ["/etc/hosts", "/etc/resolv.conf", "/root/.bash_history", ZONE]
+    assert restore(up) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "lost"),
+    [
+        ("mx-beta", "its mail queue is lost"),
+        ("mail-beta", "its mailboxes are lost"),
+        ("dns", "nothing is lost"),
+    ],
+)
+@pytest.mark.parametrize("state", [ContainerState.PAUSED, ContainerState.EXITED])
+def test_a_host_that_does_not_run_is_made_anew_since_it_can_not_be_emptied(
+    up: Stage, service: str, lost: str, state: ContainerState
+) -> None:
+    if state == ContainerState.PAUSED:
+        up.fake.pause(f"labctl-x-{service}")
+    else:
+        up.fake.end(f"labctl-x-{service}", 1)
+    before = up.fake.inspect(f"labctl-x-{service}").id
+    assert restore(up) == [f"{service} recreated (it was {state}: {lost})"]
+    assert up.fake.inspect(f"labctl-x-{service}").id != before
+    assert up.fake.inspect(f"labctl-x-{service}").state == ContainerState.RUNNING
+
+
+def test_a_host_that_was_lost_is_made(up: Stage) -> None:
+    up.fake.remove_container("labctl-x-mx-alpha")
+    assert restore(up) == ["mx-alpha created"]
+
+
+def test_after_a_reset_everything_is_as_planned(up: Stage) -> None:
+    up.inside.changed["labctl-x-mx-alpha"] = ["/etc/passwd"]
+    up.fake.pause("labctl-x-mail-beta")
+    up.fake.remove_container("labctl-x-dns")
+    restore(up)
+    up.inside.changed.clear()
+    assert lifecycle.bring_up(up.fake, up.planner) == ()
+    assert instance.observe(up.fake, "x").whole
+
+
+def test_a_lab_that_is_not_there_at_all_is_made(stage: Stage) -> None:
+    changes = [str(change) for change in pristine.restore(stage.fake, stage.planner)]
+    assert len(changes) == 6
+    assert instance.observe(stage.fake, "x").whole
+
+
+def test_a_host_that_can_not_be_emptied_is_told_with_its_own_words(up: Stage) -> None:
+    up.inside.failed["labctl-x-mx-beta"] = "labctl: mail still comes in faster than it can be removed\n"
+    with pytest.raises(ServiceCommandFailed, match="mx-beta could not be emptied: labctl: mail still"):
+        restore(up)
+
+
+def test_a_container_that_was_never_started_has_nothing_to_empty(stage: Stage) -> None:
+    stage.stand()
+    stage.fake.remove_container("labctl-x-dns")
+    subnet = stage.fake.networks({})[0].subnets[0]
+    stage.fake.create_container(stage.planner.on(subnet).host("dns").container)
+    changes = [str(change) for change in pristine.restore(stage.fake, stage.planner)]
+    assert changes == ["dns started"]
+
+
+def test_it_tells_what_it_does(up: Stage) -> None:
+    told: list[tuple[str, str]] = []
+    pristine.restore(up.fake, up.planner, lambda subject, state: told.append((subject, state)))
+    assert {subject for subject, state in told if state == "emptied"} == set(SERVICES)
