@@ -258,9 +258,7 @@ def _expected(network: Network) -> dict[str, dict[str, str]]:
     """Read which hosts make a lab whole, as far as this version understands what was told."""
     try:
         told = json.loads(network.labels.get(labels.HOSTS, "{}"))
-        return {
-            service: {key: str(value) for key, value in marks.items()} for service, marks in told.items()
-        }
+        return {service: {key: str(value) for key, value in marks.items()} for service, marks in told.items()}
     except (ValueError, TypeError, AttributeError):
         return {}
 

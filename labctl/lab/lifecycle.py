@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
@@ -18,7 +19,7 @@ from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from ipaddress import IPv4Network
 
     from labctl.engine.protocol import Engine
@@ -50,9 +51,10 @@ class _Start:
 
     def run(self) -> None:
         with ThreadPoolExecutor(max_workers=len(self._difference.steps) + 1) as pool:
-            work = [pool.submit(self._guarded, self._make_network)]
-            work += [pool.submit(self._guarded, self._bring, step) for step in self._difference.steps]
             try:
+                with _uninterrupted():
+                    work = [pool.submit(self._guarded, self._make_network)]
+                    work += [pool.submit(self._guarded, self._bring, step) for step in self._difference.steps]
                 failures = [failure for each in work if (failure := each.exception()) is not None]
             except BaseException:
                 self._give_up()
@@ -146,6 +148,16 @@ class _Start:
             if each.service.role == Role.DNS
             or (each.service.role == Role.MDA and each.service.domain == host.service.domain)
         ]
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait: a pool that is interrupted while it starts a thread neither joins it nor ends it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _GaveUp(LabctlError):

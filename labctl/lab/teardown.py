@@ -25,20 +25,21 @@ def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[s
         The names of what was removed; nothing where nothing was there.
     """
     wanted = {labels.NAME: name}
-    # An engine takes a value that is empty for any value: a label without one must not take all labs down.
-    containers = [each for each in engine.containers(wanted) if each.labels[labels.NAME] == name]
-    networks = [each for each in engine.networks(wanted) if each.labels[labels.NAME] == name]
-    volumes = [each for each in engine.volumes(wanted) if each.labels[labels.NAME] == name]
-    for volume in volumes:
-        engine.remove_volume(volume.name)
 
     def remove(container: Container) -> None:
         engine.remove_container(container.id)
         progress(container.labels.get(labels.SERVICE, container.name), "removed")
 
-    if containers:
-        with ThreadPoolExecutor(max_workers=len(containers)) as pool:
-            list(pool.map(remove, containers))
+    # An engine takes a value that is empty for any value: a label without one must not take all labs down.
+    containers = [each for each in engine.containers(wanted) if each.labels[labels.NAME] == name]
+    with ThreadPoolExecutor(max_workers=max(len(containers), 1)) as pool:
+        removals = [pool.submit(remove, each) for each in containers]
+        volumes = [each for each in engine.volumes(wanted) if each.labels[labels.NAME] == name]
+        for volume in volumes:
+            engine.remove_volume(volume.name)
+        networks = [each for each in engine.networks(wanted) if each.labels[labels.NAME] == name]
+    for removal in removals:
+        removal.result()
     for network in networks:
         remove_network(engine, network.id)
         progress("network", "removed")

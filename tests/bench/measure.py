@@ -144,14 +144,20 @@ def running(runs: int, compose: list[str] | None) -> None:
             "send", "--name", "bench", "alice@alpha.test", "bob@beta.test", "--wait", "delivered"
         ),
     }
-    up = [*(compose or []), "-f", str(COMPOSE_FILE), "up", "-d", "--wait"]
     if compose:
-        timed(up)
-        things["up_again_compose"] = lambda: timed(up)
+        # Its health checks, four a second in each container, would slow down all that is measured beside them.
+        compose_file = [*compose, "-f", str(COMPOSE_FILE)]
+
+        def again_by_compose() -> float:
+            timed([*compose_file, "up", "-d", "--wait"])
+            seconds = timed([*compose_file, "up", "-d", "--wait"])
+            timed([*compose_file, "down", "-t", "0"])
+            return seconds
+
+        things["up_again_compose"] = again_by_compose
     figures = in_turn(runs, **things)
     if compose:
         ratio(figures, "up_again", "up_again_compose")
-        timed([*compose, "-f", str(COMPOSE_FILE), "down", "-t", "0"])
     labctl("down", "--name", "bench")
 
 
