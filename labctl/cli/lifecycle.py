@@ -37,15 +37,7 @@ def up(
     attempt: Annotated[
         Path | None, typer.Option("--attempt", metavar="DIR", help="Lay a student's files over the lab's.")
     ] = None,
-    base: Annotated[
-        str | None,
-        typer.Option(
-            "--base",
-            envvar="LABCTL_BASE_IMAGE",
-            metavar="IMAGE",
-            help="Build images on this Debian 13 instead of debian:trixie-slim.",
-        ),
-    ] = None,
+    base: options.Base = None,
     as_json: options.Json = False,
 ) -> None:
     """Make a lab be there: engine, images, network, containers, until every daemon answers.

@@ -73,15 +73,7 @@ def images_list(*, as_json: options.Json = False) -> None:
 def images_build(
     *,
     yes: options.Yes = False,
-    base: Annotated[
-        str | None,
-        typer.Option(
-            "--base",
-            envvar="LABCTL_BASE_IMAGE",
-            metavar="IMAGE",
-            help="Build on this Debian 13 instead of debian:trixie-slim.",
-        ),
-    ] = None,
+    base: options.Base = None,
     as_json: options.Json = False,
 ) -> None:
     """Build the images that are not there.

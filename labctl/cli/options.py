@@ -127,3 +127,12 @@ Yes = Annotated[
         "--yes", envvar="LABCTL_YES", help="Install and start what is missing (Docker Engine) without asking."
     ),
 ]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        envvar="LABCTL_BASE_IMAGE",
+        metavar="IMAGE",
+        help="Build images on this Debian 13 instead of debian:trixie-slim.",
+    ),
+]
