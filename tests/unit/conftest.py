@@ -27,7 +27,7 @@ from labctl.lab.plan import make_planner
 from labctl.lab.pristine import RESET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from labctl.lab.instance import Host, Instance
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 URL = "memory://engine"
 IMAGES = ("labctl/dns:latest", "labctl/mta:latest", "labctl/mda:latest")
+QUEUE_ID = "4dG7xR0Lz9z1Q"
 RECORDS = {"SOA": "ns. root. 1 2 3 4 5", "MX": "10 mx.", "A": "203.0.113.53"}
 
 
@@ -50,16 +51,35 @@ class Conversation(socketserver.StreamRequestHandler):
             self.wfile.write(self.greeting)
             for line in self.rfile:
                 verb = line.decode("latin-1").split()[0].upper() if line.strip() else ""
-                self.wfile.write(self.script.get(verb, b"221 2.0.0 Bye\r\n"))
+                self.answer(verb)
                 if verb not in self.script:
                     return
 
+    def answer(self, verb: str) -> None:
+        self.wfile.write(self.script.get(verb, b"221 2.0.0 Bye\r\n"))
+
 
 class Smtp(Conversation):
+    """An MTA that takes every message, and tells `Daemons.taken` that it did."""
+
     greeting = b"220 mx.alpha.test ESMTP\r\n"
     script: ClassVar[dict[str, bytes]] = {
-        "EHLO": b"250-mx.alpha.test\r\n250-SIZE 1000\r\n250 AUTH PLAIN LOGIN\r\n"
+        "EHLO": b"250-mx.alpha.test\r\n250-SIZE 1000\r\n250 AUTH PLAIN LOGIN\r\n",
+        "AUTH": b"235 2.7.0 Authentication successful\r\n",
+        "MAIL": b"250 2.1.0 Ok\r\n",
+        "RCPT": b"250 2.1.5 Ok\r\n",
+        "DATA": b"354 End data with <CR><LF>.<CR><LF>\r\n",
+        ".": b"250 2.0.0 Ok: queued as " + QUEUE_ID.encode() + b"\r\n",
     }
+    taken: ClassVar[list[Callable[[], None]]] = []
+
+    def answer(self, verb: str) -> None:
+        super().answer(verb)
+        if verb == "DATA":
+            self.message = b"".join(iter(self.rfile.readline, b".\r\n"))
+            for tell in self.taken:
+                tell()
+            super().answer(".")
 
 
 class Deaf(Conversation):
@@ -112,6 +132,8 @@ class Daemons:
     closed: int
     instead: dict[tuple[str, int], int] = field(default_factory=dict)
     """Ports that are others for one service."""
+    taken: list[Callable[[], None]] = field(default_factory=list)
+    """Called when an MTA has taken a message, before it says so."""
 
     def port(self, spec: ContainerSpec, port: PublishedPort) -> int:
         """Choose a port for a container: see `FakeEngine`."""
@@ -129,7 +151,7 @@ def _served() -> Iterator[Daemons]:
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))  # and nobody listens
         ports = {25: smtp, 587: smtp, 143: imap, 110: pop3, 53: resolver}
-        yield Daemons(ports, deaf, busy, unheard.getsockname()[1])
+        yield Daemons(ports, deaf, busy, unheard.getsockname()[1], taken=Smtp.taken)
     for server in servers:
         server.shutdown()
         server.server_close()
@@ -139,6 +161,7 @@ def _served() -> Iterator[Daemons]:
 def daemons(_served: Daemons) -> Daemons:
     """The daemons behind the ports that `fake` publishes; `instead` gives a service others."""
     _served.instead.clear()
+    _served.taken.clear()
     return _served
 
 

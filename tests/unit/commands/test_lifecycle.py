@@ -1,0 +1,174 @@
+"""The commands that change a lab: up, reset, down."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.commands.down import down
+from labctl.commands.reset import reset
+from labctl.commands.up import Up, Wish, up
+from labctl.errors import LabNotUp, MissingFile, NoSuchLab, UsageError
+from labctl.lab import instance, lock
+from labctl.lab.instance import LabState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from labctl.engine.fake import FakeEngine
+
+    MakeLab = Callable[..., Path]
+
+URL = "memory://engine"
+ZONE = "/etc/coredns/zones/beta.test.zone"
+EDITABLE = f'[[editable]]\npath = "beta.zone"\nservice = "dns"\ntarget = "{ZONE}"\n'
+CHANGING = {"create_container", "create_network", "start", "remove_container", "put_files", "tag", "build"}
+
+
+def bring(engine: FakeEngine, lab: str = "two-domains", name: str | None = None, **more: object) -> Up:
+    return up(engine, URL, Wish(lab, name, publish=True), environ={}, **more)  # type: ignore[arg-type]  # dry_run only
+
+
+def changing(engine: FakeEngine) -> set[str]:
+    return {call.method for call in engine.calls} & CHANGING
+
+
+class TestUp:
+    def test_a_lab_is_brought_up_named_after_itself(self, ready: FakeEngine) -> None:
+        found = bring(ready)
+        assert (found.name, found.lab) == ("two-domains", "two-domains")
+        assert len(found.changed) == 6
+        assert found.status is not None
+        assert found.status.state == LabState.READY
+        assert len(found.status.accounts) == 4
+
+    def test_the_second_time_it_changes_nothing_and_says_so(self, ready: FakeEngine) -> None:
+        bring(ready)
+        ready.calls.clear()
+        found = bring(ready)
+        assert found.changed == ()
+        assert found.status is not None
+        assert found.status.state == LabState.READY
+        assert changing(ready) == set()
+
+    def test_a_dry_run_only_says_what_would_be_done(self, ready: FakeEngine) -> None:
+        found = bring(ready, dry_run=True)
+        assert len(found.changed) == 6
+        assert found.status is None
+        assert changing(ready) == set()
+        assert not instance.observe(ready, "two-domains").exists
+
+    def test_a_dry_run_says_which_images_are_missing(self, fake: FakeEngine) -> None:
+        assert bring(fake, dry_run=True).changed[:3] == (
+            "image mta built",
+            "image mda built",
+            "image dns built",
+        )
+
+    def test_it_holds_the_labs_lock_while_it_works(self, ready: FakeEngine) -> None:
+        held: list[bool] = []
+        ready.hook = lambda call: (
+            held.append(lock.is_held(URL, "x")) if call.method == "create_network" else None
+        )
+        bring(ready, name="x")
+        assert held == [True]
+        assert not lock.is_held(URL, "x")
+
+    def test_an_attempts_file_lies_over_the_labs(
+        self, ready: FakeEngine, make_lab: MakeLab, tmp_path: Path
+    ) -> None:
+        directory = make_lab("demo", EDITABLE)
+        (tmp_path / "attempt").mkdir()
+        (tmp_path / "attempt" / "beta.zone").write_bytes(b"; mine\n")
+        wish = Wish(str(directory), publish=True, attempt=tmp_path / "attempt")
+        up(ready, URL, wish, environ={})
+        assert ready.get_file("labctl-demo-dns", ZONE) == b"; mine\n"
+        assert bring(ready, str(directory)).changed == (f"dns given new files ({ZONE})",)
+
+    def test_an_attempt_without_its_file_changes_nothing(
+        self, ready: FakeEngine, make_lab: MakeLab, tmp_path: Path
+    ) -> None:
+        wish = Wish(str(make_lab("demo", EDITABLE)), publish=True, attempt=tmp_path)
+        with pytest.raises(MissingFile):
+            up(ready, URL, wish, environ={})
+        assert changing(ready) == set()
+
+    @pytest.mark.parametrize("name", ["", "No", "a/b"])
+    def test_a_malformed_name_changes_nothing(self, ready: FakeEngine, name: str) -> None:
+        with pytest.raises(UsageError):
+            bring(ready, name=name)
+        assert changing(ready) == set()
+
+    def test_no_such_lab_is_told(self, ready: FakeEngine) -> None:
+        with pytest.raises(NoSuchLab):
+            bring(ready, "three-domains")
+
+
+class TestReset:
+    def test_a_lab_is_as_new_and_ready(self, ready: FakeEngine) -> None:
+        bring(ready, name="x")
+        found = reset(ready, URL, None, environ={})
+        assert (found.name, found.lab, found.changed) == ("x", "two-domains", ())
+        assert found.status.state == LabState.READY
+
+    def test_its_ports_stay_published(self, ready: FakeEngine) -> None:
+        bring(ready, name="x")
+        reset(ready, URL, "x", environ={})
+        assert all(each.published for each in ready.containers({}))
+
+    def test_a_lab_of_ones_own_directory_is_found_there_again(
+        self, ready: FakeEngine, make_lab: MakeLab
+    ) -> None:
+        directory = make_lab("demo", '[[accounts]]\naddress = "carol@beta.test"\n')
+        bring(ready, str(directory))
+        found = reset(ready, URL, None, environ={}).status.accounts
+        assert "carol@beta.test" in [each.address for each in found]
+
+    def test_a_lab_whose_definition_has_gone_is_told(self, ready: FakeEngine, make_lab: MakeLab) -> None:
+        directory = make_lab("demo")
+        bring(ready, str(directory))
+        shutil.rmtree(directory)
+        ready.calls.clear()
+        with pytest.raises(NoSuchLab, match="'demo'"):
+            reset(ready, URL, None, environ={})
+        assert changing(ready) == set()
+
+    def test_no_lab_is_told(self, ready: FakeEngine) -> None:
+        with pytest.raises(LabNotUp):
+            reset(ready, URL, None, environ={})
+
+
+class TestDown:
+    def test_the_only_lab_is_removed(self, ready: FakeEngine) -> None:
+        bring(ready, name="x")
+        assert len(down(ready, URL, None).removed) == 6
+        assert not instance.observe(ready, "x").exists
+
+    def test_nothing_there_is_success(self, ready: FakeEngine) -> None:
+        assert down(ready, URL, None).removed == ()
+        assert down(ready, URL, "x").removed == ()
+        assert down(ready, URL, None, every=True).removed == ()
+
+    def test_one_of_several_has_to_be_named(self, ready: FakeEngine) -> None:
+        for name in ("a", "b"):
+            bring(ready, name=name)
+        with pytest.raises(UsageError, match="2 labs are up"):
+            down(ready, URL, None)
+        down(ready, URL, "a")
+        assert [each.name for each in instance.observe_all(ready)] == ["b"]
+
+    def test_all_are_removed_if_told_so(self, ready: FakeEngine) -> None:
+        for name in ("a", "b"):
+            bring(ready, name=name)
+        assert len(down(ready, URL, None, every=True).removed) == 12
+        assert instance.observe_all(ready) == ()
+
+    def test_it_waits_for_the_labs_lock(self, ready: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        bring(ready, name="x")
+        monkeypatch.setattr(lock, "WAIT", 0.02)
+        with lock.held(URL, "x"), pytest.raises(Exception, match="another labctl has worked on lab 'x'"):
+            down(ready, URL, "x")
+        assert instance.observe(ready, "x").whole

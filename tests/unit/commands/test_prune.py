@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.commands.prune import leftovers, prune
+from labctl.lab import instance, lock
+
+if TYPE_CHECKING:
+    from labctl.engine.fake import FakeEngine
+    from tests.unit.conftest import Stage
+
+URL = "memory://engine"
+
+
+def test_where_nothing_is_nothing_is_left_over(fake: FakeEngine) -> None:
+    assert leftovers(fake, URL) == ()
+    assert prune(fake, URL).removed == ()
+
+
+def test_a_whole_lab_is_no_leftover_in_whatever_state(stage: Stage) -> None:
+    there = stage.stand()
+    assert leftovers(stage.fake, URL) == ()
+    stage.fake.pause("labctl-x-dns")
+    stage.fake.end("labctl-x-mx-alpha", 1)
+    assert leftovers(stage.fake, URL) == ()
+    for host in there.hosts:
+        if host.service not in {"dns", "mx-alpha"}:
+            stage.fake.end(host.running_container().name)
+    assert prune(stage.fake, URL).removed == ()
+    assert instance.observe(stage.fake, "x").whole
+
+
+def test_what_a_killed_start_left_is_removed_and_another_lab_is_not(stage: Stage) -> None:
+    stage.stand()
+    other = replace(stage.planner, name="y").on(stage.fake.networks({})[0].subnets[0])
+    for host in other.hosts[:2]:
+        stage.fake.create_container(host.container)
+    assert leftovers(stage.fake, URL) == ("y",)
+    assert set(prune(stage.fake, URL).removed) == {"labctl-y-dns", "labctl-y-mx-alpha"}
+    assert instance.observe(stage.fake, "x").whole
+    assert leftovers(stage.fake, URL) == ()
+
+
+def test_a_lab_that_a_labctl_is_making_is_no_leftover(stage: Stage) -> None:
+    stage.fake.create_container(stage.planner.on(_subnet()).host("dns").container)
+    with lock.held(URL, "x"):
+        assert leftovers(stage.fake, URL) == ()
+        assert prune(stage.fake, URL).removed == ()
+    assert leftovers(stage.fake, URL) == ("x",)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b"])
+def test_a_label_that_no_labctl_wrote_takes_no_lab_with_it(stage: Stage, name: str) -> None:
+    stage.stand()
+    planned = stage.planner.on(_subnet()).host("dns").container
+    stage.fake.create_container(replace(planned, name="odd", labels={"labctl.name": name}))
+    assert prune(stage.fake, URL).removed == ("odd",)
+    assert instance.observe(stage.fake, "x").whole
+
+
+def test_images_of_other_versions_go_unless_a_container_uses_them(ready: FakeEngine, stage: Stage) -> None:
+    for n, name in enumerate(("mta", "mda")):
+        context = io.BytesIO(bytes([n]))
+        list(ready.build(context, tag=f"labctl/{name}:old", labels={"labctl.image": name}, build_args={}))
+    used = stage.planner.on(_subnet()).host("mx-alpha").container
+    ready.create_container(replace(used, image="labctl/mta:old", labels={}))
+    tags = {tag for image in ready.images({}) for tag in image.tags}
+    assert prune(ready, URL).removed == ("labctl/mda:old",)
+    assert {tag for image in ready.images({}) for tag in image.tags} == tags - {"labctl/mda:old"}
+
+
+def _subnet() -> IPv4Network:
+    return IPv4Network("10.250.0.0/24")
