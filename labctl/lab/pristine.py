@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
 from labctl.errors import ServiceCommandFailed
-from labctl.lab import lifecycle
+from labctl.lab import instance, lifecycle, readiness
 from labctl.lab.difference import LOST, Change, compare
 from labctl.lab.role import Role
 from labctl.progress import Progress, silent
+from labctl.wait import eventually
 
 if TYPE_CHECKING:
     from labctl.engine.model import Container
@@ -33,13 +34,16 @@ what else was changed; the rest says of each file of labctl's what its fingerpri
 EXPECTED: Final = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/root/.bash_history"})
 """Files that the engine or a shell writes, whatever the lab does."""
 
+_ANSWERS_WITHIN: Final = 1.0
+"""Seconds; to make a host anew takes as long."""
+
 
 def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tuple[Change, ...]:
     """Make a lab as new.
 
     A host where anything else was changed than its daemon's own store and the files that labctl put there is
-    made anew, and so is one that does not run; of the others the mail is removed, the files are written again
-    and the daemon is reloaded.
+    made anew, and so is one that does not run or does not answer; of the others the mail is removed, the
+    files are written again and the daemon is reloaded.
 
     Returns:
         What was done beyond emptying.
@@ -57,17 +61,21 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
         # The queues first: what is still on its way to a mailbox would arrive in one that is empty already.
         for roles in ({Role.MTA}, {Role.MDA, Role.DNS}):
             round_of = [each for each in used if each[0].host.service.role in roles]
-            done = pool.map(lambda each: _renew(engine, each[0], each[1], progress), round_of)
+            done = pool.map(lambda each: _renew(engine, planner, each[0], each[1], progress), round_of)
             changes.extend(change for change in done if change is not None)
     recreated = {change.subject for change in changes}
     further = lifecycle.bring_up(engine, planner, progress)
     return (*changes, *(change for change in further if change.subject not in recreated))
 
 
-def _renew(engine: Engine, step: Step, container: Container, progress: Progress) -> Change | None:
+def _renew(
+    engine: Engine, planner: Planner, step: Step, container: Container, progress: Progress
+) -> Change | None:
     """Empty a host, or remove its container where that would not make it as new."""
     if container.state != ContainerState.RUNNING:
         reason = f"it was {container.state}"
+    elif (complaint := _complaint(container, planner.topology.domains)) is not None:
+        reason = f"it did not answer, {complaint}"
     elif (strange := _empty(engine, step.host, container)) is not None:
         reason = f"{strange} was changed"
     else:
@@ -75,6 +83,18 @@ def _renew(engine: Engine, step: Step, container: Container, progress: Progress)
         return None
     engine.remove_container(container.id)
     return Change(step.host.service.name, "recreated", f"{reason}: {LOST[step.host.service.role]}")
+
+
+def _complaint(container: Container, domains: tuple[str, ...]) -> str | None:
+    """Return what is wrong with a daemon, unless it is only slow to answer."""
+    said: list[str | None] = []
+
+    def answers() -> bool | None:
+        said.append(readiness.complaint(instance.observed(container), domains))
+        return True if said[-1] is None else None
+
+    eventually(answers, within=_ANSWERS_WITHIN)
+    return said[-1]
 
 
 def _empty(engine: Engine, host: PlannedHost, container: Container) -> str | None:
