@@ -92,6 +92,24 @@ def test_a_host_that_does_not_run_is_made_anew_since_it_can_not_be_emptied(
     assert up.fake.inspect(f"labctl-x-{service}").state == ContainerState.RUNNING
 
 
+@pytest.mark.parametrize(
+    ("service", "port", "said"),
+    [("mx-beta", 587, "port 587"), ("mail-beta", 143, "port 143"), ("dns", 53, "zone alpha.test")],
+)
+def test_a_host_that_runs_and_does_not_answer_is_made_anew(
+    up: Stage, service: str, port: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pristine, "_ANSWERS_WITHIN", 0.02)
+    name = f"labctl-x-{service}"
+    up.fake.end(name)
+    up.daemons.instead[service, port] = up.daemons.closed
+    up.fake.start(name)
+    up.daemons.instead.clear()  # for the container that takes its place
+    (change,) = restore(up)
+    assert change.startswith(f"{service} recreated (it did not answer, {said}")
+    assert instance.observe(up.fake, "x").host(service).running
+
+
 def test_a_host_that_was_lost_is_made(up: Stage) -> None:
     up.fake.remove_container("labctl-x-mx-alpha")
     assert restore(up) == ["mx-alpha created"]
