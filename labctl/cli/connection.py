@@ -13,10 +13,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from docker.tls import TLSConfig
-
+    from labctl.engine.docker import DockerEngine
     from labctl.engine.endpoint import Endpoint
-    from labctl.engine.sdk import DockerEngine
     from labctl.progress import Progress
 
 
@@ -58,23 +56,13 @@ def connect_or_bring(*, yes: bool, progress: Progress) -> Connection:
 
 def engine_at(found: Endpoint) -> DockerEngine:
     """Make the adapter to the engine at an endpoint."""
-    from labctl.engine.sdk import DockerEngine
+    from labctl.engine.docker import DockerEngine
 
-    return DockerEngine(found.url, tls=_tls(found), api_version=found.api_version)
+    return DockerEngine(found)
 
 
 def _connected(found: Endpoint) -> Connection:
     return Connection(engine_at(found), found.url)
-
-
-def _tls(found: Endpoint) -> TLSConfig | None:
-    if found.tls is None:
-        return None
-    from docker.tls import TLSConfig
-
-    files = found.tls
-    pair = (str(files.cert), str(files.key)) if files.cert and files.key else None
-    return TLSConfig(client_cert=pair, ca_cert=str(files.ca) if files.ca else None, verify=files.verify)
 
 
 def _confirmation(*, yes: bool) -> Callable[[str], bool]:

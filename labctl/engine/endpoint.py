@@ -225,16 +225,16 @@ def usual(environ: Mapping[str, str], home: Path, machine: Machine) -> tuple[End
 def look(endpoint: Endpoint) -> Sighting:
     """Ask an endpoint whether it is there, with the API's ``/_ping``."""
     try:
-        status, body, headers = wire.request(endpoint, "GET", "/_ping")
+        answer = wire.request(endpoint, "GET", "/_ping")
     except (OSError, wire.HTTPException) as exc:
-        for kind, answer, seen in _MEANINGS:
+        for kind, verdict, seen in _MEANINGS:
             if isinstance(exc, kind):
-                return Sighting(endpoint, answer, seen)
+                return Sighting(endpoint, verdict, seen)
         return Sighting(endpoint, Answer.SILENT, f"it does not answer as an engine does ({exc})")
-    if status != HTTPStatus.OK:
-        said = body[:80].decode(errors="replace").strip()
-        return Sighting(endpoint, Answer.SILENT, f"it answers {status} {said}")
-    there = replace(endpoint, api_version=headers.get("Api-Version"))
+    if answer.status != HTTPStatus.OK:
+        said = answer.body[:80].decode(errors="replace").strip()
+        return Sighting(endpoint, Answer.SILENT, f"it answers {answer.status} {said}")
+    there = replace(endpoint, api_version=answer.headers.get("Api-Version"))
     return Sighting(there, Answer.ANSWERS, "answers")
 
 

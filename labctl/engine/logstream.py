@@ -1,9 +1,10 @@
-"""A container's log, as whole lines with the engine's own time stamps."""
+"""What a container says: the engine's frames, and its log as whole lines with the engine's own stamps."""
 
 from __future__ import annotations
 
+import struct
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from labctl.engine.model import LogLine
 
@@ -11,10 +12,45 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class _Frames(Protocol):
-    def __iter__(self) -> Iterator[bytes]: ...
+STDOUT: Final = 1
+STDERR: Final = 2
+
+_HEAD: Final = struct.Struct(">BxxxL")
+"""A frame's head: which stream it is of, and its length."""
+
+
+class _Bytes(Protocol):
+    def exactly(self, length: int) -> bytes: ...
 
     def close(self) -> None: ...
+
+
+class _Frames(Protocol):
+    def __iter__(self) -> Iterator[tuple[int, bytes]]: ...
+
+    def close(self) -> None: ...
+
+
+class Frames:
+    """What a container's processes say, each piece with the stream it came by: `STDOUT` or `STDERR`.
+
+    Source: "Stream format" of the operation ContainerAttach in the engine's API.
+    """
+
+    def __init__(self, stream: _Bytes) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        """Iterate over the pieces until the stream ends, is cut off or closed."""
+        while len(head := self._stream.exactly(_HEAD.size)) == _HEAD.size:
+            source, length = _HEAD.unpack(head)
+            if len(content := self._stream.exactly(length)) < length:
+                return
+            yield source, content
+
+    def close(self) -> None:
+        """End it, from any thread."""
+        self._stream.close()
 
 
 class FrameStream:
@@ -31,7 +67,7 @@ class FrameStream:
         """Iterate over the lines until the log ends or is closed."""
         at: datetime | None = None
         pieces: list[bytes] = []
-        for frame in self._frames:
+        for _, frame in self._frames:
             stamp, _, text = frame.partition(b" ")
             at = at or moment(stamp.decode("ascii", "replace"))
             pieces.append(text.rstrip(b"\r\n"))

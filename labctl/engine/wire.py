@@ -1,11 +1,13 @@
-"""The engine's HTTP API without its SDK: quick questions, before and beside the real adapter."""
+"""The engine's HTTP API: requests, answers and streams over whatever its endpoint is."""
 
 from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from labctl.engine.endpoint import Endpoint
 
-__all__ = ["HTTPException", "call", "get_json", "request"]
+__all__ = ["Answer", "HTTPException", "Stream", "call", "get_json", "request", "stream"]
 
 CONNECT_TIMEOUT: Final = 2.0
 ANSWER_TIMEOUT: Final = 10.0
@@ -25,6 +27,63 @@ ANSWER_TIMEOUT: Final = 10.0
 
 PLAIN_PORT: Final = 2375
 TLS_PORT: Final = 2376
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An engine's whole answer."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is a refusal."""
+        return self.status >= HTTPStatus.BAD_REQUEST
+
+    @property
+    def words(self) -> str:
+        """What it says: the message of a refusal, or the body as text."""
+        said = self.json()
+        return str(said["message"] if isinstance(said, dict) and "message" in said else said or "").strip()
+
+    def json(self) -> Any:
+        """Return the body's JSON, its text where that is no JSON, None where there is none."""
+        text = self.body.decode(errors="replace")
+        try:
+            return json.loads(text) if text.strip() else None
+        except ValueError:
+            return text
+
+
+class Stream:
+    """An answer that comes bit by bit, such as a log that is followed."""
+
+    def __init__(self, connection: HTTPConnection, response: HTTPResponse) -> None:
+        self._connection = connection
+        self._socket = connection.sock
+        self._response = response
+        self._closed = False
+
+    def exactly(self, length: int) -> bytes:
+        """Read so many bytes; fewer where the stream ends or is closed before."""
+        found = b""
+        try:
+            while len(found) < length and (more := self._response.read(length - len(found))):
+                found += more
+        except (OSError, HTTPException, ValueError):
+            if not self._closed:
+                raise
+        return found
+
+    def close(self) -> None:
+        """End it, from any thread."""
+        self._closed = True
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
 
 
 def get_json(endpoint: Endpoint, path: str) -> Any:
@@ -43,26 +102,34 @@ def call(endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | N
         EngineError: It refused.
     """
     try:
-        status, said, _ = request(endpoint, method, path, body)
+        answer = request(endpoint, method, path, body)
     except (OSError, HTTPException) as exc:
         raise EngineUnavailable(
             f"{endpoint} stopped answering at {method} {path}: {exc}", hint="labctl doctor"
         ) from exc
-    text = said.decode(errors="replace")
-    if status >= HTTPStatus.BAD_REQUEST:
+    if answer.refused:
         raise EngineError(
-            f"{endpoint} answered {method} {path} with {status}: {text.strip()}", hint="labctl doctor"
+            f"{endpoint} answered {method} {path} with {answer.status}: {answer.words}", hint="labctl doctor"
         )
-    try:
-        return json.loads(text) if text.strip() else None
-    except ValueError:
-        return text
+    return answer.json()
 
 
 def request(
-    endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | None = None
-) -> tuple[int, bytes, Message]:
-    """Send one request and read the whole answer: its status, body and headers.
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | bytes | None = None,
+    *,
+    timeout: float = ANSWER_TIMEOUT,
+) -> Answer:
+    """Send one request and read the whole answer.
+
+    Args:
+        endpoint: Whom to ask.
+        method: ``GET`` and so on.
+        path: The path, with its query.
+        body: What goes as JSON, or as a tar where it is bytes.
+        timeout: Seconds for each part of the answer.
 
     Raises:
         OSError: Nobody is there, or the deadline passed (`TimeoutError`).
@@ -70,14 +137,51 @@ def request(
     """
     connection = _connection(endpoint)
     try:
-        connection.connect()
-        connection.sock.settimeout(ANSWER_TIMEOUT)
-        headers = {"Content-Type": "application/json"} if body is not None else {}
-        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        response = connection.getresponse()
-        return response.status, response.read(), response.headers
+        response = _sent(connection, method, path, body, timeout)
+        return Answer(response.status, response.headers, response.read())
     finally:
         connection.close()
+
+
+def stream(
+    endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | None = None
+) -> Stream | Answer:
+    """Send one request, and read its answer bit by bit, however long that takes; a refusal comes whole.
+
+    Raises:
+        OSError: Nobody is there.
+        HTTPException: Whoever is there does not speak HTTP.
+    """
+    connection = _connection(endpoint)
+    try:
+        response = _sent(connection, method, path, body, None)
+        if response.status < HTTPStatus.BAD_REQUEST:
+            return Stream(connection, response)
+        answer = Answer(response.status, response.headers, response.read())
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return answer
+
+
+def _sent(
+    connection: HTTPConnection,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | bytes | None,
+    timeout: float | None,
+) -> HTTPResponse:
+    connection.connect()
+    connection.sock.settimeout(timeout)
+    match body:
+        case None:
+            connection.request(method, path)
+        case bytes():
+            connection.request(method, path, body, {"Content-Type": "application/x-tar"})
+        case _:
+            connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+    return connection.getresponse()
 
 
 class _UnixConnection(HTTPConnection):

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 from labctl import resources
 from labctl.engine import images
-from labctl.engine.sdk import DockerEngine
+from labctl.engine.docker import DockerEngine
+from labctl.engine.endpoint import Endpoint
 from labctl.lab import catalogue
 from labctl.lab.addresses import candidates
 from labctl.lab.plan import make_planner
@@ -92,7 +93,7 @@ def plan_of(name: str) -> Plan:
     specs = images.image_specs(resources.compose_dir() / "images")
     lab = catalogue.find("two-domains", os.environ)
     planner = make_planner(name, lab, images={each.plain_tag: each.tag for each in specs})
-    engine = DockerEngine(SOCKET)
+    engine = DockerEngine(Endpoint(SOCKET))
     taken = [subnet for network in engine.networks({}) for subnet in network.subnets]
     return planner.on(next(candidates(name, planner.topology.prefix_length, taken)))
 

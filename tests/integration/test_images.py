@@ -19,7 +19,7 @@ from labctl.engine import apt, archive, coredns, endpoint
 from labctl.engine.children import Children
 from labctl.engine.debian import Debian
 from labctl.engine.images import base_spec, ensure, image_specs, outdated
-from labctl.engine.sdk import DockerEngine
+from labctl.engine.docker import DockerEngine
 from labctl.errors import ImageUnavailable
 from labctl.progress import silent
 from labctl.resources import compose_dir
@@ -43,7 +43,7 @@ wants_root = pytest.mark.skipif(os.geteuid() != 0, reason="wants root: it mounts
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[DockerEngine]:
-    found = DockerEngine(endpoint.find(os.environ, Path.home()).url)
+    found = DockerEngine(endpoint.find(os.environ, Path.home()))
     with closing(found):
         yield found
 
@@ -102,7 +102,7 @@ def docker(engine: DockerEngine) -> Iterator[Any]:
     """The engine's own SDK, for what labctl does not do."""
     from docker import DockerClient  # noqa: PLC0415  # only where an engine is
 
-    with closing(DockerClient(base_url=engine.url)) as client:
+    with closing(DockerClient(base_url=engine.endpoint.url)) as client:
         yield client
 
 
@@ -285,7 +285,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_named_and_left_empty(
     engine: DockerEngine, images_dir: Path, small_disk: Path
 ) -> None:
-    script = SCRIPT.format(url=engine.url, images_dir=images_dir, reference=NOBODY)
+    script = SCRIPT.format(url=engine.endpoint.url, images_dir=images_dir, reference=NOBODY)
     environ = os.environ | {"TMPDIR": str(small_disk)}
     done = subprocess.run(
         [sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False
@@ -311,7 +311,8 @@ import os, sys
 from pathlib import Path
 from labctl.engine.builder import Builder
 from labctl.engine.images import base_spec, image_specs
-from labctl.engine.sdk import DockerEngine
+from labctl.engine.docker import DockerEngine
+from labctl.engine.endpoint import Endpoint
 from labctl.errors import LabctlError
 
 def tell(subject, state):
@@ -319,7 +320,7 @@ def tell(subject, state):
 
 directory = Path("{images_dir}")
 builder = Builder(
-    DockerEngine("{url}"), environ=os.environ, may_install=True, progress=tell, made_tag="labctl/debian:never"
+    DockerEngine(Endpoint("{url}")), environ=os.environ, may_install=True, progress=tell, made_tag="labctl/debian:never"
 )
 try:
     builder.build(image_specs(directory), base_spec(directory), "{reference}")
@@ -345,7 +346,7 @@ def interrupted(
     engine: DockerEngine, images_dir: Path, scratch: Path, reference: str, *, at: str
 ) -> set[int]:
     """Interrupt a build when it says `at`, see it end as interrupted, and return what it had started."""
-    script = SCRIPT.format(url=engine.url, images_dir=images_dir, reference=reference)
+    script = SCRIPT.format(url=engine.endpoint.url, images_dir=images_dir, reference=reference)
     with subprocess.Popen(
         [sys.executable, "-c", script],
         env=os.environ | {"TMPDIR": str(scratch)},

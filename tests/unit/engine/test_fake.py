@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from labctl.engine.docker import DockerEngine
+from labctl.engine.endpoint import Endpoint
 from labctl.engine.fake import Call, FakeEngine
 from labctl.engine.model import (
     Container,
@@ -20,7 +22,6 @@ from labctl.engine.model import (
     PublishedPort,
 )
 from labctl.engine.protocol import Engine
-from labctl.engine.sdk import DockerEngine
 from labctl.errors import EngineError, ImageUnavailable, NameInUse, NoSuchObject, SubnetInUse
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def running(engine: FakeEngine) -> FakeEngine:
 
 def test_a_type_checker_takes_both_adapters_for_an_engine() -> None:
     fake: Engine = FakeEngine()
-    docker: Engine = DockerEngine("unix:///nowhere.sock")
+    docker: Engine = DockerEngine(Endpoint("unix:///nowhere.sock"))
     assert METHODS
     assert isinstance(fake, FakeEngine)
     assert isinstance(docker, DockerEngine)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.logstream import FrameStream, moment
+from labctl.engine.logstream import STDOUT, FrameStream, moment
 from labctl.engine.model import LogLine
 
 STAMP = "2026-03-01T12:00:00.123456789Z"
@@ -23,8 +23,8 @@ class Frames:
     def __iter__(self) -> Frames:
         return self
 
-    def __next__(self) -> bytes:
-        return next(self._frames)
+    def __next__(self) -> tuple[int, bytes]:
+        return STDOUT, next(self._frames)
 
     def close(self) -> None:
         self.closed = True

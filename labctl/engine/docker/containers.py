@@ -5,17 +5,14 @@ from __future__ import annotations
 import io
 import tarfile
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
-from docker.types import IPAMConfig, IPAMPool, LogConfig
-from docker.utils import version_lt
-
-from labctl.engine.logstream import FrameStream, moment
+from labctl.engine.docker.connection import Connection, escaped, filters
+from labctl.engine.logstream import STDERR, STDOUT, Frames, FrameStream, moment
 from labctl.engine.model import Container, ContainerState, ExecResult, Network, PublishedPort, Volume
-from labctl.engine.sdk.connection import Connection, label_filter, translated
 from labctl.errors import EngineError, NoSuchObject
 
 if TYPE_CHECKING:
@@ -29,7 +26,7 @@ LOG_BOUND: Final = {"max-size": "32m", "max-file": "3"}
 _CHANGED_AGO: Final = 3600
 """Postfix pauses where a configuration file is younger than about two seconds."""
 
-_ENDPOINT_MAC_API: Final = "1.44"
+_ENDPOINT_MAC_API: Final = (1, 44)
 """From this API on a MAC address belongs to the endpoint, before it to the container."""
 
 
@@ -38,8 +35,7 @@ class Containers(Connection):
 
     def networks(self, labels: Mapping[str, str]) -> tuple[Network, ...]:
         """See `Engine.networks`."""
-        with translated("list of networks"):
-            found = self.client().networks(filters=label_filter(labels))
+        found = self._ask("list of networks", "GET", "/networks", filters=filters(labels))
         return tuple(
             Network(
                 id=each["Id"],
@@ -56,54 +52,49 @@ class Containers(Connection):
 
     def create_network(self, spec: NetworkSpec) -> str:
         """See `Engine.create_network`."""
-        pool = IPAMPool(subnet=str(spec.subnet), gateway=str(spec.gateway))
-        with translated(f"network {spec.name} with {spec.subnet}"):
-            created = self.client().create_network(
-                spec.name,
-                driver="bridge",
-                ipam=IPAMConfig(pool_configs=[pool]),
-                labels=dict(spec.labels),
-                check_duplicate=True,
-                options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
-            )
+        wanted = {
+            "Name": spec.name,
+            "CheckDuplicate": True,
+            "Driver": "bridge",
+            "IPAM": {"Config": [{"Subnet": str(spec.subnet), "Gateway": str(spec.gateway)}]},
+            "Options": {"com.docker.network.bridge.enable_ip_masquerade": "false"},
+            "Labels": dict(spec.labels),
+        }
+        created = self._ask(f"network {spec.name} with {spec.subnet}", "POST", "/networks/create", wanted)
         return str(created["Id"])
 
     def remove_network(self, name: str) -> None:
         """See `Engine.remove_network`."""
-        doing = f"removal of network {name}"
+        doing, path = f"removal of network {name}", f"/networks/{escaped(name)}"
         with suppress(NoSuchObject):
             try:
-                with translated(doing):
-                    self.client().remove_network(name)
+                self._ask(doing, "DELETE", path)
             except EngineError as exc:
                 if "active endpoints" not in exc.message:
                     raise
                 # Somebody's container, or one that has gone and that the engine still counts (moby #43286).
-                with translated(doing):
-                    for container in self.client().inspect_network(name)["Containers"]:
-                        self.client().disconnect_container_from_network(container, name, force=True)
-                    self.client().remove_network(name)
+                for container in self._ask(doing, "GET", path)["Containers"]:
+                    self._ask(doing, "POST", f"{path}/disconnect", {"Container": container, "Force": True})
+                self._ask(doing, "DELETE", path)
 
     def volumes(self, labels: Mapping[str, str]) -> tuple[Volume, ...]:
         """See `Engine.volumes`."""
-        with translated("list of volumes"):
-            found = self.client().volumes(filters=label_filter(labels))
+        found = self._ask("list of volumes", "GET", "/volumes", filters=filters(labels))
         return tuple(Volume(each["Name"], each["Labels"] or {}) for each in found["Volumes"] or ())
 
     def create_volume(self, volume: Volume) -> None:
         """See `Engine.create_volume`."""
-        with translated(f"volume {volume.name}"):
-            self.client().create_volume(volume.name, labels=dict(volume.labels))
+        wanted = {"Name": volume.name, "Labels": dict(volume.labels)}
+        self._ask(f"volume {volume.name}", "POST", "/volumes/create", wanted)
 
     def remove_volume(self, name: str) -> None:
         """See `Engine.remove_volume`."""
-        with suppress(NoSuchObject), translated(f"removal of volume {name}"):
-            self.client().remove_volume(name)
+        with suppress(NoSuchObject):
+            self._ask(f"removal of volume {name}", "DELETE", f"/volumes/{escaped(name)}")
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
         """See `Engine.containers`."""
-        with translated("list of containers"):
-            found = self.client().containers(all=True, filters=label_filter(labels))
+        found = self._ask("list of containers", "GET", "/containers/json", all=1, filters=filters(labels))
         return tuple(
             Container(
                 id=each["Id"],
@@ -124,8 +115,7 @@ class Containers(Connection):
 
     def inspect(self, name: str) -> Container:
         """See `Engine.inspect`."""
-        with translated(f"container {name}"):
-            each = self.client().inspect_container(name)
+        each = self._ask(f"container {name}", "GET", f"/containers/{escaped(name)}/json")
         state = each["State"]
         return Container(
             id=each["Id"],
@@ -141,91 +131,48 @@ class Containers(Connection):
 
     def create_container(self, spec: ContainerSpec) -> str:
         """See `Engine.create_container`."""
-        client = self.client()
-        own_mac = version_lt(self.api_version, _ENDPOINT_MAC_API)
-        host_config = client.create_host_config(
-            network_mode=spec.network,
-            cap_add=list(spec.cap_add),
-            cap_drop=list(spec.cap_drop),
-            security_opt=list(spec.security_opt),
-            sysctls=dict(spec.sysctls),
-            dns=list(spec.dns),
-            mem_limit=spec.memory,
-            memswap_limit=spec.memory,
-            pids_limit=spec.pids_limit,
-            log_config=LogConfig(type=LogConfig.types.JSON, config={**LOG_BOUND, **spec.log_options}),
-            port_bindings={
-                f"{port.port}/{port.protocol}": ("127.0.0.1", port.host_port or None)
-                for port in spec.published
-            },
-        )
-        endpoint = client.create_endpoint_config(
-            ipv4_address=str(spec.address), mac_address=None if own_mac else spec.mac_address
-        )
-        with translated(f"container {spec.name} of {spec.image}"):
-            created = client.create_container(
-                spec.image,
-                name=spec.name,
-                hostname=spec.hostname,
-                command=list(spec.command) or None,
-                environment=dict(spec.environment),
-                labels=dict(spec.labels),
-                ports=[(port.port, port.protocol) for port in spec.published],
-                host_config=host_config,
-                networking_config=client.create_networking_config({spec.network: endpoint}),
-                mac_address=spec.mac_address if own_mac else None,
-                healthcheck={"test": ["NONE"]},
-                stop_timeout=spec.stop_timeout,
-            )
+        wanted = _wanted(spec, mac_on_endpoint=_numbers(self.api_version) >= _ENDPOINT_MAC_API)
+        doing = f"container {spec.name} of {spec.image}"
+        created = self._ask(doing, "POST", "/containers/create", wanted, name=spec.name)
         return str(created["Id"])
 
     def start(self, name: str) -> None:
         """See `Engine.start`."""
-        with translated(f"start of {name}"):
-            self.client().start(name)
+        self._ask(f"start of {name}", "POST", f"/containers/{escaped(name)}/start")
 
     def stop(self, name: str, *, timeout: int) -> None:
         """See `Engine.stop`."""
-        with translated(f"stop of {name}"):
-            self.client().stop(name, timeout=timeout)
+        self._ask(f"stop of {name}", "POST", f"/containers/{escaped(name)}/stop", t=timeout)
 
     def pause(self, name: str) -> None:
         """See `Engine.pause`."""
-        with translated(f"pause of {name}"):
-            self.client().pause(name)
+        self._ask(f"pause of {name}", "POST", f"/containers/{escaped(name)}/pause")
 
     def unpause(self, name: str) -> None:
         """See `Engine.unpause`."""
-        with translated(f"unpause of {name}"):
-            self.client().unpause(name)
+        self._ask(f"unpause of {name}", "POST", f"/containers/{escaped(name)}/unpause")
 
     def signal(self, name: str, signal: str) -> None:
         """See `Engine.signal`."""
-        with translated(f"signal {signal} to {name}"):
-            self.client().kill(name, signal=signal)
+        self._ask(f"signal {signal} to {name}", "POST", f"/containers/{escaped(name)}/kill", signal=signal)
 
     def remove_container(self, name: str) -> None:
         """See `Engine.remove_container`."""
-        try:
-            with translated(f"removal of {name}"):
-                self.client().remove_container(name, force=True, v=True)
-        except NoSuchObject:
-            return
-        except EngineError as exc:
-            if "already in progress" not in exc.message:  # somebody else removes it: the same outcome
-                raise
+        with suppress(NoSuchObject):
+            try:
+                self._ask(f"removal of {name}", "DELETE", f"/containers/{escaped(name)}", force=1, v=1)
+            except EngineError as exc:
+                if "already in progress" not in exc.message:  # somebody else removes it: the same outcome
+                    raise
 
     def put_files(self, name: str, files: Sequence[File]) -> None:
         """See `Engine.put_files`."""
-        with translated(f"files for {name}"):
-            self.client().put_archive(name, "/", _tar(files))
+        self._ask(f"files for {name}", "PUT", f"/containers/{escaped(name)}/archive", _tar(files), path="/")
 
     def get_file(self, name: str, path: str) -> bytes:
         """See `Engine.get_file`."""
-        with translated(f"{path} of {name}"):
-            chunks, _ = self.client().get_archive(name, path)
-            content_of_tar = io.BytesIO(b"".join(chunks))
-        with tarfile.open(fileobj=content_of_tar) as archive:
+        archived = self._fetch(f"{path} of {name}", f"/containers/{escaped(name)}/archive", path=path)
+        with tarfile.open(fileobj=io.BytesIO(archived)) as archive:
             member = archive.next()
             content = archive.extractfile(member) if member is not None and member.isreg() else None
             if content is None:
@@ -234,18 +181,23 @@ class Containers(Connection):
 
     def execute(self, name: str, argv: Sequence[str], *, user: str = "") -> ExecResult:
         """See `Engine.execute`."""
-        client = self.client()
-        with translated(f"{argv[0]} in {name}"):
-            exec_id = client.exec_create(name, list(argv), user=user)["Id"]
-            stdout, stderr = client.exec_start(exec_id, demux=True)
-            exit_code = client.exec_inspect(exec_id)["ExitCode"]
-        return ExecResult(exit_code, stdout or b"", stderr or b"")
+        doing = f"{argv[0]} in {name}"
+        wanted = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv), "User": user}
+        exec_id = self._ask(doing, "POST", f"/containers/{escaped(name)}/exec", wanted)["Id"]
+        frames = Frames(self._stream(doing, "POST", f"/exec/{exec_id}/start", {"Detach": False}))
+        said: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
+        with closing(frames):
+            for stream, content in frames:
+                said[stream].append(content)
+        exit_code = self._ask(doing, "GET", f"/exec/{exec_id}/json")["ExitCode"]
+        return ExecResult(exit_code, b"".join(said[STDOUT]), b"".join(said[STDERR]))
 
     def attach(self, name: str, argv: Sequence[str]) -> int:
         """See `Engine.attach`."""
+        from labctl.engine.docker.sdk import translated  # noqa: PLC0415  # as `Connection.sdk`
         from labctl.engine.terminal import converse  # noqa: PLC0415  # needs a terminal's modules
 
-        client = self.client()
+        client = self.sdk.client()
         with translated(f"{argv[0]} in {name}"):
             exec_id = client.exec_create(name, list(argv), tty=True, stdin=True)["Id"]
             stream = client.exec_start(exec_id, tty=True, socket=True)
@@ -259,16 +211,51 @@ class Containers(Connection):
         self, name: str, *, since: datetime | None = None, tail: int | None = None, follow: bool = False
     ) -> FrameStream:
         """See `Engine.logs`."""
-        with translated(f"log of {name}"):
-            frames = self.client().logs(
-                name,
-                stream=True,
-                follow=follow,
-                timestamps=True,
-                since=since.timestamp() if since is not None else None,
-                tail="all" if tail is None else tail,
-            )
-        return FrameStream(frames)
+        query: dict[str, Any] = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow)}
+        query["tail"] = "all" if tail is None else tail
+        if since is not None:
+            query["since"] = f"{since.timestamp():.6f}"
+        stream = self._stream(f"log of {name}", "GET", f"/containers/{escaped(name)}/logs", **query)
+        return FrameStream(Frames(stream))
+
+
+def _wanted(spec: ContainerSpec, *, mac_on_endpoint: bool) -> dict[str, Any]:
+    """Return a container as the API wants it described."""
+    ports = {f"{port.port}/{port.protocol}": port.host_port for port in spec.published}
+    endpoint: dict[str, Any] = {"IPAMConfig": {"IPv4Address": str(spec.address)}}
+    wanted: dict[str, Any] = {
+        "Image": spec.image,
+        "Hostname": spec.hostname,
+        "Env": [f"{name}={value}" for name, value in spec.environment.items()],
+        "Labels": dict(spec.labels),
+        "Cmd": list(spec.command) or None,
+        "ExposedPorts": {port: {} for port in ports},
+        "Healthcheck": {"Test": ["NONE"]},  # labctl asks the protocols itself
+        "StopTimeout": spec.stop_timeout,
+        "HostConfig": {
+            "NetworkMode": spec.network,
+            "CapAdd": list(spec.cap_add),
+            "CapDrop": list(spec.cap_drop),
+            "SecurityOpt": list(spec.security_opt),
+            "Sysctls": dict(spec.sysctls),
+            "Dns": list(spec.dns),
+            "Memory": spec.memory or 0,
+            "MemorySwap": spec.memory or 0,
+            "PidsLimit": spec.pids_limit,
+            "LogConfig": {"Type": "json-file", "Config": {**LOG_BOUND, **spec.log_options}},
+            "PortBindings": {
+                port: [{"HostIp": "127.0.0.1", "HostPort": str(host_port or "")}]
+                for port, host_port in ports.items()
+            },
+        },
+        "NetworkingConfig": {"EndpointsConfig": {spec.network: endpoint}},
+    }
+    (endpoint if mac_on_endpoint else wanted)["MacAddress"] = spec.mac_address
+    return wanted
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _address(endpoints: Mapping[str, Any]) -> IPv4Address | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Final
 
+from labctl.engine.docker.connection import Connection, escaped, filters
 from labctl.engine.logstream import moment
 from labctl.engine.model import Image
-from labctl.engine.sdk.connection import Connection, label_filter, translated
 from labctl.errors import EngineError, ImageUnavailable, NoSuchObject
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ class Images(Connection):
     def image(self, tag: str) -> Image | None:
         """See `Engine.image`."""
         try:
-            with translated(f"image {tag}"):
-                each = self.client().inspect_image(tag)
+            each = self._ask(f"image {tag}", "GET", f"/images/{escaped(tag)}/json")
         except NoSuchObject:
             return None
         return Image(
@@ -39,8 +39,7 @@ class Images(Connection):
 
     def images(self, labels: Mapping[str, str]) -> tuple[Image, ...]:
         """See `Engine.images`."""
-        with translated("list of images"):
-            found = self.client().images(filters=label_filter(labels))
+        found = self._ask("list of images", "GET", "/images/json", filters=filters(labels))
         return tuple(
             Image(
                 id=each["Id"],
@@ -62,8 +61,10 @@ class Images(Connection):
         dockerfile: str = "Dockerfile",
     ) -> Iterator[str]:
         """See `Engine.build`."""
+        from labctl.engine.docker.sdk import translated  # noqa: PLC0415  # as `Connection.sdk`
+
         with translated(f"build of {tag}"):
-            output = self.client().build(
+            output = self.sdk.client().build(
                 fileobj=context,
                 custom_context=True,
                 dockerfile=dockerfile,
@@ -84,10 +85,12 @@ class Images(Connection):
 
     def pull(self, reference: str) -> None:
         """See `Engine.pull`."""
+        from labctl.engine.docker.sdk import translated  # noqa: PLC0415  # as `Connection.sdk`
+
         repository, _, tag = reference.rpartition(":")
         try:
             with translated(f"pull of {reference}"):
-                events = list(self.client().pull(repository, tag=tag, stream=True, decode=True))
+                events = list(self.sdk.client().pull(repository, tag=tag, stream=True, decode=True))
         except EngineError as exc:
             raise ImageUnavailable(exc.message, hint="labctl images load FILE") from exc
         if errors := [event["error"] for event in events if "error" in event]:
@@ -95,31 +98,31 @@ class Images(Connection):
 
     def import_image(self, rootfs: Path, *, tag: str, changes: Sequence[str]) -> None:
         """See `Engine.import_image`."""
+        from labctl.engine.docker.sdk import translated  # noqa: PLC0415  # as `Connection.sdk`
+
         repository, _, version = tag.rpartition(":")
         with rootfs.open("rb") as content, translated(f"import of {tag}"):
             # In pieces, since the SDK announces pieces; a file would be sent as a whole.
             pieces = iter(lambda: content.read(_CHUNK), b"")
-            self.client().import_image_from_stream(
+            self.sdk.client().import_image_from_stream(
                 pieces, repository=repository, tag=version, changes=list(changes)
             )
 
     def tag(self, image: str, tag: str) -> None:
         """See `Engine.tag`."""
         repository, _, version = tag.rpartition(":")
-        with translated(f"tag {tag}"):
-            self.client().tag(image, repository, version)
+        self._ask(f"tag {tag}", "POST", f"/images/{escaped(image)}/tag", repo=repository, tag=version)
 
     def remove_image(self, tag: str) -> None:
         """See `Engine.remove_image`."""
-        try:
-            with translated(f"removal of image {tag}"):
-                self.client().remove_image(tag)
-        except NoSuchObject:
-            return
+        with suppress(NoSuchObject):
+            self._ask(f"removal of image {tag}", "DELETE", f"/images/{escaped(tag)}")
 
     def save(self, tags: Sequence[str]) -> Iterator[bytes]:
         """See `Engine.save`."""
-        client = self.client()
+        from labctl.engine.docker.sdk import translated  # noqa: PLC0415  # as `Connection.sdk`
+
+        client = self.sdk.client()
         with translated(f"save of {', '.join(tags)}"):
             # The SDK's own call takes one image; the engine's takes many, shared layers once.
             answer = client.get(client._url("/images/get"), params={"names": list(tags)}, stream=True)  # noqa: SLF001
@@ -128,9 +131,11 @@ class Images(Connection):
 
     def load(self, archive: Iterable[bytes]) -> tuple[str, ...]:
         """See `Engine.load`."""
+        from labctl.engine.docker.sdk import translated  # noqa: PLC0415  # as `Connection.sdk`
+
         tags: list[str] = []
         with translated("load of images"):
-            for event in self.client().load_image(archive):
+            for event in self.sdk.client().load_image(archive):
                 if "error" in event:
                     raise ImageUnavailable(f"load of images: {event['error']}", hint="labctl images build")
                 if loaded := re.match(r"Loaded image: (\S+)", str(event.get("stream", ""))):

@@ -1,0 +1,403 @@
+"""What the adapter asks an engine, and how it hears the answers: against a scripted engine on a socket."""
+
+from __future__ import annotations
+
+import io
+import json
+import socketserver
+import struct
+import tarfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from labctl.engine.docker import DockerEngine
+from labctl.engine.endpoint import Endpoint
+from labctl.engine.logstream import STDERR, STDOUT
+from labctl.engine.model import ContainerSpec, ContainerState, File, NetworkSpec, PublishedPort
+from labctl.errors import (
+    EngineError,
+    EngineUnavailable,
+    ImageUnavailable,
+    NameInUse,
+    NoSuchObject,
+    SubnetInUse,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VERSION = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12", "Platform": {"Name": "Test"}}
+SUBNET = IPv4Network("198.18.0.0/27")
+LISTED = {
+    "Id": "c1",
+    "Names": ["/labctl-x-dns"],
+    "State": "running",
+    "ImageID": "sha256:1",
+    "Labels": {"labctl.name": "x"},
+    "Created": 1767225600,
+    "NetworkSettings": {
+        "Networks": {"labctl-x": {"IPAMConfig": {"IPv4Address": "198.18.0.2"}, "IPAddress": "198.18.0.2"}}
+    },
+    "Ports": [
+        {"PrivatePort": 53, "Type": "tcp"},
+        {"IP": "127.0.0.1", "PrivatePort": 53, "PublicPort": 49153, "Type": "udp"},
+    ],
+}
+INSPECTED = {
+    "Id": "c1",
+    "Name": "/labctl-x-dns",
+    "Image": "sha256:1",
+    "Created": "2026-01-01T00:00:00.123456789Z",
+    "State": {"Status": "exited", "ExitCode": 137},
+    "Config": {"Labels": None},
+    "NetworkSettings": {
+        "Networks": {"labctl-x": {"IPAMConfig": None, "IPAddress": "198.18.0.2"}},
+        "Ports": {"53/tcp": None, "53/udp": [{"HostIp": "127.0.0.1", "HostPort": "49153"}]},
+    },
+}
+
+
+class Asked(NamedTuple):
+    """One request."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    body: bytes
+
+    def json(self) -> Any:
+        """Its body."""
+        return json.loads(self.body)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers by method and path, without the API's version in front."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 10
+    script: ClassVar[dict[tuple[str, str], tuple[int, Any]]]
+    asked: ClassVar[list[Asked]]
+
+    def answer(self) -> None:
+        url = urlsplit(self.path)
+        path = "/" + url.path.lstrip("/").partition("/")[2] if url.path.startswith("/v1") else url.path
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.asked.append(Asked(self.command, path, parse_qs(url.query), body))
+        status, content = self.script.get((self.command, path), (404, {"message": f"no {path}"}))
+        if status == 0:  # the engine dies
+            self.close_connection = True
+            return
+        self.send_response(status)
+        self.send_header("Api-Version", "1.41")
+        if isinstance(content, tuple):  # what comes bit by bit
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for chunk in (*content, b""):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            return
+        wire = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_header("Content-Length", str(len(wire)))
+        self.end_headers()
+        self.wfile.write(wire)
+
+    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815  # http.server's own names
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+    def address_string(self) -> str:
+        return "unix"
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+
+class Scripted:
+    """An engine that answers as it is told to."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = DockerEngine(Endpoint(url))
+
+    def answers(self, method: str, path: str, content: Any, status: int = 200) -> None:
+        Handler.script[method, path] = (status, content)
+
+    def asked(self) -> Asked:
+        """The last question."""
+        return Handler.asked[-1]
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Iterator[Scripted]:
+    Handler.script = {("GET", "/_ping"): (200, b"OK"), ("GET", "/version"): (200, VERSION)}
+    Handler.asked = []
+    path = tmp_path / "engine.sock"
+    with Server(str(path), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        found = Scripted(f"unix://{path}")
+        with closing(found.engine):
+            yield found
+        server.shutdown()
+
+
+def test_nothing_is_asked_before_something_is_wanted(scripted: Scripted) -> None:
+    assert Handler.asked == []
+    version = scripted.engine.version()
+    assert (version.version, version.api, version.platform) == ("20.10.24", "1.41", "Test")
+
+
+def test_the_version_of_the_api_is_asked_for_once_and_spoken_from_then_on(scripted: Scripted) -> None:
+    scripted.answers("GET", "/volumes", {"Volumes": []})
+    scripted.engine.volumes({})
+    scripted.engine.volumes({})
+    assert scripted.engine.api_version == "1.41"
+    assert [each.path for each in Handler.asked] == ["/_ping", "/volumes", "/volumes"]
+
+
+def test_threads_share_an_engine(scripted: Scripted) -> None:
+    scripted.answers("GET", "/containers/json", [LISTED])
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        found = list(pool.map(lambda _: scripted.engine.containers({}), range(40)))
+    assert found == [found[0]] * 40
+
+
+def test_labels_are_asked_for_by_value_or_by_presence(scripted: Scripted) -> None:
+    scripted.answers("GET", "/volumes", {"Volumes": []})
+    scripted.engine.volumes({"a": "1", "b": ""})
+    assert json.loads(scripted.asked().query["filters"][0]) == {"label": ["a=1", "b"]}
+    scripted.engine.volumes({})
+    assert json.loads(scripted.asked().query["filters"][0]) == {}
+
+
+def test_a_name_can_not_be_more_than_a_name(scripted: Scripted) -> None:
+    with pytest.raises(NoSuchObject):
+        scripted.engine.inspect("x?all=1#y")
+    assert scripted.asked().path == "/containers/x%3Fall%3D1%23y/json"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("status", "said", "kind"),
+        [
+            (404, "No such container: x", NoSuchObject),
+            (409, 'Conflict. The container name "/x" is already in use by container "1"', NameInUse),
+            (409, "network with name labctl-x already exists", NameInUse),
+            (403, "Pool overlaps with other one on this address space", SubnetInUse),
+            (400, "invalid pool request: Pool overlaps with other one on this address space", SubnetInUse),
+            (500, "write /var/lib/docker: no space left on device", EngineError),
+            (500, "Bind for 127.0.0.1:25 failed: port is already allocated", EngineError),
+            (500, "anything else", EngineError),
+        ],
+    )
+    def test_an_engines_refusal_is_one_of_labctls_own_errors(
+        self, scripted: Scripted, status: int, said: str, kind: type[EngineError]
+    ) -> None:
+        scripted.answers("POST", "/containers/x/start", {"message": said}, status)
+        with pytest.raises(EngineError) as caught:
+            scripted.engine.start("x")
+        assert type(caught.value) is kind
+        assert "start of x" in caught.value.message
+        assert said in caught.value.message
+        assert caught.value.hint
+
+    def test_an_engine_that_is_not_there_is_unavailable(self, tmp_path: Path) -> None:
+        engine = DockerEngine(Endpoint(f"unix://{tmp_path}/none.sock"))
+        with closing(engine), pytest.raises(EngineUnavailable, match=r"none\.sock|stopped answering"):
+            engine.containers({})
+
+    def test_an_engine_that_dies_is_unavailable(self, scripted: Scripted) -> None:
+        scripted.answers("GET", "/containers/json", b"", status=0)
+        with pytest.raises(EngineUnavailable, match="list of containers"):
+            scripted.engine.containers({})
+
+    def test_what_is_gone_already_need_not_be_removed(self, scripted: Scripted) -> None:
+        scripted.engine.remove_container("x")
+        scripted.engine.remove_network("x")
+        scripted.engine.remove_volume("x")
+        scripted.engine.remove_image("x")
+        assert scripted.engine.image("x") is None
+
+    def test_what_somebody_else_is_removing_is_removed(self, scripted: Scripted) -> None:
+        said = "removal of container x is already in progress"
+        scripted.answers("DELETE", "/containers/x", {"message": said}, 409)
+        scripted.engine.remove_container("x")
+
+    def test_what_can_not_be_removed_is_told(self, scripted: Scripted) -> None:
+        scripted.answers("DELETE", "/containers/x", {"message": "device or resource busy"}, 500)
+        with pytest.raises(EngineError, match="busy"):
+            scripted.engine.remove_container("x")
+
+
+class TestContainers:
+    def test_a_list_tells_all_but_the_exit_code(self, scripted: Scripted) -> None:
+        scripted.answers("GET", "/containers/json", [LISTED])
+        (found,) = scripted.engine.containers({"labctl.name": "x"})
+        assert (found.id, found.name, found.state) == ("c1", "labctl-x-dns", ContainerState.RUNNING)
+        assert found.created_at == datetime(2026, 1, 1, tzinfo=UTC)
+        assert found.address == IPv4Address("198.18.0.2")
+        assert found.published == (PublishedPort(53, "udp", 49153),)
+        assert found.exit_code is None
+        assert json.loads(scripted.asked().query["filters"][0]) == {"label": ["labctl.name=x"]}
+        assert scripted.asked().query["all"] == ["1"]
+
+    def test_a_description_tells_the_exit_code(self, scripted: Scripted) -> None:
+        scripted.answers("GET", "/containers/x/json", INSPECTED)
+        found = scripted.engine.inspect("x")
+        assert (found.state, found.exit_code, found.labels) == (ContainerState.EXITED, 137, {})
+        assert found.created_at == datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)
+        assert found.address == IPv4Address("198.18.0.2")
+        assert found.published == (PublishedPort(53, "udp", 49153),)
+
+    def test_one_on_no_network_has_no_address(self, scripted: Scripted) -> None:
+        cut_off = {**INSPECTED, "NetworkSettings": {"Networks": {}, "Ports": None}}
+        scripted.answers("GET", "/containers/x/json", cut_off)
+        assert scripted.engine.inspect("x").address is None
+
+    def test_one_is_made_with_its_address_and_without_a_health_check(self, scripted: Scripted) -> None:
+        scripted.answers("POST", "/containers/create", {"Id": "c1"}, 201)
+        spec = ContainerSpec(
+            "labctl-x-dns",
+            "labctl/dns:1",
+            "dns.lab.test",
+            "labctl-x",
+            SUBNET[2],
+            "02:42:c6:12:00:02",
+            cap_drop=("ALL",),
+            memory=1 << 20,
+            published=(PublishedPort(53, "udp"), PublishedPort(25, host_port=40025)),
+        )
+        assert scripted.engine.create_container(spec) == "c1"
+        asked = scripted.asked()
+        assert asked.query["name"] == ["labctl-x-dns"]
+        body = asked.json()
+        assert body["MacAddress"] == "02:42:c6:12:00:02"
+        assert body["Healthcheck"]["Test"] == ["NONE"]
+        endpoint = body["NetworkingConfig"]["EndpointsConfig"]["labctl-x"]
+        assert endpoint["IPAMConfig"] == {"IPv4Address": "198.18.0.2"}
+        host = body["HostConfig"]
+        assert (host["NetworkMode"], host["CapDrop"]) == ("labctl-x", ["ALL"])
+        assert host["Memory"] == host["MemorySwap"] == 1 << 20
+        assert host["LogConfig"]["Type"] == "json-file"
+        assert set(host["LogConfig"]["Config"]) == {"max-size", "max-file"}
+        assert host["PortBindings"] == {
+            "53/udp": [{"HostIp": "127.0.0.1", "HostPort": ""}],
+            "25/tcp": [{"HostIp": "127.0.0.1", "HostPort": "40025"}],
+        }
+
+    def test_files_travel_as_roots_and_an_hour_old(self, scripted: Scripted) -> None:
+        scripted.answers("PUT", "/containers/x/archive", b"")
+        scripted.engine.put_files("x", [File("/etc/a", b"one"), File("/b/c", b"", 0o600)])
+        assert scripted.asked().query["path"] == ["/"]
+        with tarfile.open(fileobj=io.BytesIO(scripted.asked().body)) as tar:
+            members = {member.name: member for member in tar}
+            assert set(members) == {"etc/a", "b/c"}
+            content = tar.extractfile("etc/a")
+            assert content is not None
+            assert content.read() == b"one"
+        assert (members["etc/a"].mode, members["b/c"].mode) == (0o644, 0o600)
+        assert {member.uid for member in members.values()} == {0}
+        assert all(member.mtime < time.time() - 3000 for member in members.values())
+
+    @pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE])
+    def test_only_a_regular_file_is_read(self, scripted: Scripted, kind: bytes) -> None:
+        for type_, name in ((tarfile.REGTYPE, "file"), (kind, "other")):
+            buffer = io.BytesIO()
+            with tarfile.open(fileobj=buffer, mode="w") as tar:
+                member = tarfile.TarInfo("a")
+                member.type, member.size = type_, 3 if type_ == tarfile.REGTYPE else 0
+                tar.addfile(member, io.BytesIO(b"one"))
+            scripted.answers("GET", f"/containers/{name}/archive", buffer.getvalue())
+        assert scripted.engine.get_file("file", "/a") == b"one"
+        with pytest.raises(NoSuchObject, match="no regular file"):
+            scripted.engine.get_file("other", "/a")
+
+    def test_a_network_is_made_without_masquerading(self, scripted: Scripted) -> None:
+        scripted.answers("POST", "/networks/create", {"Id": "n1"}, 201)
+        assert scripted.engine.create_network(NetworkSpec("labctl-x", SUBNET, SUBNET[1], {"a": "b"})) == "n1"
+        body = scripted.asked().json()
+        assert body["IPAM"]["Config"][0]["Subnet"] == "198.18.0.0/27"
+        assert body["Options"] == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+        assert body["Labels"] == {"a": "b"}
+
+    def test_of_a_network_the_ipv4_subnets_are_told(self, scripted: Scripted) -> None:
+        pools = [{"Subnet": "198.18.0.0/27"}, {"Subnet": "fd00::/64"}, {}]
+        scripted.answers(
+            "GET",
+            "/networks",
+            [
+                {"Id": "1", "Name": "a", "IPAM": {"Config": pools}, "Labels": None},
+                {"Id": "2", "Name": "host", "IPAM": {"Config": None}, "Labels": {}},
+            ],
+        )
+        assert [each.subnets for each in scripted.engine.networks({})] == [(SUBNET,), ()]
+
+    def test_an_engine_without_volumes_lists_none(self, scripted: Scripted) -> None:
+        scripted.answers("GET", "/volumes", {"Volumes": None})
+        assert scripted.engine.volumes({"labctl.name": ""}) == ()
+        assert json.loads(scripted.asked().query["filters"][0]) == {"label": ["labctl.name"]}
+
+
+class TestInside:
+    @staticmethod
+    def frame(stream: int, content: bytes) -> bytes:
+        return struct.pack(">BxxxL", stream, len(content)) + content
+
+    def test_what_a_command_says_is_told_apart_by_stream(self, scripted: Scripted) -> None:
+        scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
+        whole = self.frame(STDOUT, b"one ") + self.frame(STDERR, b"oh") + self.frame(STDOUT, b"two")
+        scripted.answers("POST", "/exec/e1/start", (whole[:5], whole[5:11], whole[11:]))
+        scripted.answers("GET", "/exec/e1/json", {"ExitCode": 3})
+        said = scripted.engine.execute("x", ["true"], user="somebody")
+        assert (said.exit_code, said.stdout, said.stderr) == (3, b"one two", b"oh")
+        assert Handler.asked[-3].json()["User"] == "somebody"
+
+    def test_a_log_comes_as_lines_with_their_times(self, scripted: Scripted) -> None:
+        lines = (b"2026-01-01T00:00:01.5Z one\n", b"2026-01-01T00:00:02.5Z two\n")
+        scripted.answers("GET", "/containers/x/logs", tuple(self.frame(STDOUT, each) for each in lines))
+        with closing(scripted.engine.logs("x", tail=5)) as log:
+            assert [line.text for line in log] == ["one", "two"]
+        assert scripted.asked().query["tail"] == ["5"]
+
+    def test_a_log_of_nobody_is_an_error(self, scripted: Scripted) -> None:
+        with pytest.raises(NoSuchObject, match="log of x"):
+            scripted.engine.logs("x")
+
+    def test_a_log_that_is_cut_off_ends(self, scripted: Scripted) -> None:
+        whole = self.frame(STDOUT, b"2026-01-01T00:00:01.5Z one\n")
+        scripted.answers("GET", "/containers/x/logs", (whole, whole[:-3]))
+        with closing(scripted.engine.logs("x")) as log:
+            assert [line.text for line in log] == ["one"]
+
+
+class TestImages:
+    def test_a_build_that_fails_is_told_with_the_engines_words(self, scripted: Scripted) -> None:
+        told = ({"stream": "Step 1/2 : FROM x\n"}, {"error": "returned a non-zero code: 1\n"})
+        scripted.answers("POST", "/build", tuple(json.dumps(each).encode() + b"\r\n" for each in told))
+        context = io.BytesIO(b"tar")
+        build = scripted.engine.build(context, tag="labctl/mta:1", labels={"a": "b"}, build_args={})
+        lines: list[str] = []
+        with pytest.raises(ImageUnavailable, match="non-zero code: 1"):
+            lines.extend(build)
+        assert lines == ["Step 1/2 : FROM x"]
+        assert json.loads(scripted.asked().query["labels"][0]) == {"a": "b"}
+
+    def test_an_image_that_no_registry_has_is_told(self, scripted: Scripted) -> None:
+        scripted.answers("POST", "/images/create", {"message": "no such host"}, 500)
+        with pytest.raises(ImageUnavailable, match=r"pull of debian:trixie-slim.*no such host"):
+            scripted.engine.pull("debian:trixie-slim")
+
+    def test_an_image_without_tags_has_none(self, scripted: Scripted) -> None:
+        listed = {"Id": "sha256:1", "RepoTags": ["<none>:<none>"], "Size": 5, "Labels": None, "Created": 0}
+        scripted.answers("GET", "/images/json", [listed, {**listed, "RepoTags": None}])
+        assert [each.tags for each in scripted.engine.images({})] == [(), ()]
