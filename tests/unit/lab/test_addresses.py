@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.lab.addresses import POOL, candidates, mac_address, routed_here
@@ -25,7 +25,6 @@ subnets = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.text(max_size=31), st.integers(16, 27), st.lists(subnets, max_size=4))
 def test_candidates_lie_in_the_pool_and_overlap_nothing_taken(
     name: str, length: int, taken: list[IPv4Network]
