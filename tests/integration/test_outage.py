@@ -1,0 +1,100 @@
+"""Mail that can't be delivered now: where it waits and why, and what becomes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from labctl.wait import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.conftest import Lab, OwnLab
+
+
+def test_mail_for_a_stopped_mta_waits_with_its_reason_and_is_delivered_when_it_is_back(
+    new_lab: Callable[[], Lab], own_lab: OwnLab
+) -> None:
+    own_lab.define('[clock]\nmaximal_queue_lifetime = ["5d", "300s"]\n')
+    lab = new_lab()
+    lab.up(own_lab.directory)
+    lab.container("mx-beta").stop()
+
+    sent = lab.send("alice@alpha.test", "bob@beta.test", wait="deferred")
+
+    def waits() -> dict[str, Any] | None:
+        """The queues while the message is deferred: while it is tried again there is no reason to tell."""
+        queues = lab.json("queue")
+        [message] = queues["hosts"][0]["messages"]
+        return queues if message["queue_name"] == "deferred" else None
+
+    queues = eventually(waits, within=30)
+    assert queues is not None
+    alpha, beta = queues["hosts"]
+    assert (alpha["host"], alpha["state"]) == ("mx.alpha.test", "ready")
+    [waiting] = alpha["messages"]
+    assert (waiting["message_id"], waiting["queue_id"]) == (sent["message_id"], sent["queue_id"])
+    [recipient] = waiting["recipients"]
+    assert recipient["address"] == "bob@beta.test"
+    assert "mx.beta.test" in recipient["delay_reason"]
+    assert (beta["host"], beta["state"], beta["messages"]) == ("mx.beta.test", "stopped", [])
+
+    assert lab.up(own_lab.directory)["changed"] == ["mx-beta started"]
+    assert lab.received("bob@beta.test")["message_id"] == sent["message_id"]
+    assert eventually(lambda: lab.queued("mx-alpha")["messages"] == [] or None, within=10)
+
+
+def test_mail_for_a_stopped_mda_waits_at_its_own_domains_mta(lab: Lab) -> None:
+    lab.container("mail-beta").kill()
+    sent = lab.send("alice@alpha.test", "bob@beta.test", wait="deferred")
+    assert lab.queued("mx-alpha")["messages"] == []
+
+    def reason() -> str | None:
+        [waiting] = lab.queued("mx-beta")["messages"]
+        assert waiting["message_id"] == sent["message_id"]
+        return waiting["recipients"][0]["delay_reason"] or None
+
+    told = eventually(reason, within=10)
+    assert told is not None
+    assert "198.51.100.143" in told
+    lab.up()
+    assert lab.received("bob@beta.test")["message_id"] == sent["message_id"]
+
+
+def test_mail_that_waits_too_long_is_returned(new_lab: Callable[[], Lab], own_lab: OwnLab) -> None:
+    own_lab.define(
+        '[clock]\nmaximal_queue_lifetime = ["5d", "2s"]\nsmtp_connect_timeout = ["30s", "1s"]\n'
+        'maximal_backoff_time = ["4000s", "1s"]\ndelay_warning_time = ["0", "0"]\n'
+    )
+    lab = new_lab()
+    lab.up(own_lab.directory)
+    lab.container("mx-beta").kill()
+    sent = lab.send("alice@alpha.test", "bob@beta.test", wait="expired")
+    report = lab.bounce("alice@alpha.test", sent["message_id"])
+    assert report["reporting_mta"] == "mx.alpha.test"
+    [failure] = report["recipients"]
+    assert (failure["action"], failure["address"]) == ("failed", "bob@beta.test")
+    assert failure["status"].startswith("4.4.")
+
+
+def test_a_stopped_mailbox_server_is_told_as_such(lab: Lab) -> None:
+    lab.container("mail-beta").kill()
+    error = lab.json("inbox", "bob@beta.test", code=2)
+    assert error["code"] == "lab-not-up"
+    assert "mail.beta.test" in error["message"]
+    assert "stopped" in error["message"]
+    assert error["hint"] == "labctl up"
+
+
+def test_a_stopped_submission_server_is_told_as_such(lab: Lab) -> None:
+    lab.container("mx-alpha").kill()
+    error = lab.json("send", "alice@alpha.test", "bob@beta.test", code=2)
+    assert error["code"] == "lab-not-up"
+    assert "mx.alpha.test" in error["message"]
+
+
+def test_a_stopped_resolver_is_told_as_such(lab: Lab) -> None:
+    lab.container("dns").kill()
+    error = lab.json("dig", "beta.test", "MX", code=2)
+    assert error["code"] == "lab-not-up"
+    assert "dns.lab.test" in error["message"]
