@@ -25,12 +25,20 @@ class Pruned:
 
 
 def leftovers(engine: Engine, engine_url: str) -> tuple[str, ...]:
-    """Name the labs that a crashed run left unfinished: not whole, and nobody is at work on them."""
+    """Name the labs that a crashed run left unfinished, and that nobody is at work on.
+
+    Only a run that came to its end leaves a record; a lab that has one and misses a container since is alive,
+    and `labctl up` mends it.
+    """
     return tuple(
         each.name
         for each in instance.observe_all(engine)
-        if not each.whole and not lock.is_held(engine_url, each.name)
+        if _unfinished(each) and not lock.is_held(engine_url, each.name)
     )
+
+
+def _unfinished(there: instance.Instance) -> bool:
+    return not there.whole and (there.record is None or there.network is None)
 
 
 def prune(engine: Engine, engine_url: str, progress: Progress = silent) -> Pruned:
@@ -42,7 +50,7 @@ def prune(engine: Engine, engine_url: str, progress: Progress = silent) -> Prune
     removed: list[str] = []
     for name in leftovers(engine, engine_url):
         with lock.held(engine_url, name):
-            if not instance.observe(engine, name).whole:  # somebody may have finished it meanwhile
+            if _unfinished(instance.observe(engine, name)):  # somebody may have finished it meanwhile
                 removed.extend(take_down(engine, name, progress))
     removed.extend(_remove_images(engine, progress))
     return Pruned(tuple(removed))

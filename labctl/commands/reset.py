@@ -54,7 +54,7 @@ def reset(
         there.name,
         lab,
         images={each.plain_tag: each.tag for each in specs},
-        publish=any(host.container.published for host in there.hosts if host.container),
+        publish=any(labels.PUBLISHED in host.container.labels for host in there.hosts if host.container),
     )
     with lock.held(engine_url, there.name):
         images.ensure(engine, specs, environ=environ, progress=progress)

@@ -109,7 +109,9 @@ def send(
         state, seen = _first_state(submission), tracker.recipients
         if wait is not None and submission.accepted:
             hostnames = {host.service: host.hostname for host in there.hosts}
-            state = _watch(lines, hostnames, tracker, wait, timeout)
+            watched = _watch(lines, hostnames, tracker, wait, timeout)
+            # The server has said that it queued it, whether or not its log was seen to say so, too.
+            state = state if watched == MessageState.SUBMITTED else watched
             seen = tracker.recipients
     return Sent(
         message_id=message_id,

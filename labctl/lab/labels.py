@@ -30,6 +30,9 @@ RELOAD: Final = "labctl.reload"
 HOSTS: Final = "labctl.hosts"
 """On the network: the hosts that make the lab whole, as JSON: the labels of each service's container."""
 
+PUBLISHED: Final = "labctl.published"
+"""Present where the host's ports are published on the engine's machine."""
+
 CONFIG: Final = "labctl.config"
 """A hash of all that only a new object can change."""
 

@@ -220,7 +220,7 @@ def bring_up(engine: Engine, planner: Planner, progress: Progress = silent) -> t
         EngineError: The engine failed, or a daemon did not become ready (`ServiceNotReady`: then the lab
             stays, so that its logs can be read). A lab that was not there before is removed otherwise.
     """
-    before = compare(engine, planner)
+    first = before = compare(engine, planner)
     refused: list[IPv4Network] = []
     names_taken = 0
     while True:
@@ -230,6 +230,7 @@ def bring_up(engine: Engine, planner: Planner, progress: Progress = silent) -> t
             # Another user's labctl, which holds another lock, is at work on the same name.
             names_taken += 1
             if names_taken == _ATTEMPTS:
+                _undo(engine, first)
                 raise
             before = compare(engine, planner)
         except SubnetInUse:
@@ -239,12 +240,17 @@ def bring_up(engine: Engine, planner: Planner, progress: Progress = silent) -> t
         except ServiceNotReady:
             raise
         except BaseException:
-            if not before.there.exists:
-                with suppress(EngineError):  # the failure that led here says more than what follows from it
-                    take_down(engine, planner.name)
+            _undo(engine, first)
             raise
         else:
             return before.changes
+
+
+def _undo(engine: Engine, first: Difference) -> None:
+    """Remove what a failed start left of a lab that was not there before."""
+    if not first.there.exists:
+        with suppress(EngineError):  # the failure that led here says more than what follows from it
+            take_down(engine, first.plan.name)
 
 
 def _apply(engine: Engine, before: Difference, progress: Progress) -> None:

@@ -141,6 +141,7 @@ class Planner:
                 labels.NAME: self.name,
                 labels.LAB: self.lab.id,
                 **_host_labels(service),
+                **({labels.PUBLISHED: "127.0.0.1"} if self.publish else {}),
                 labels.COMPOSE_PROJECT: object_name(self.name),
                 labels.COMPOSE_SERVICE: service.name,
                 labels.COMPOSE_NUMBER: "1",

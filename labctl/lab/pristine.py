@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
-from labctl.errors import ServiceCommandFailed
 from labctl.lab import instance, lifecycle, readiness
 from labctl.lab.difference import LOST, Change, compare
 from labctl.lab.role import Role
@@ -76,8 +75,8 @@ def _renew(
         reason = f"it was {container.state}"
     elif (complaint := _complaint(container, planner.topology.domains)) is not None:
         reason = f"it did not answer, {complaint}"
-    elif (strange := _empty(engine, step.host, container)) is not None:
-        reason = f"{strange} was changed"
+    elif (obstacle := _empty(engine, step.host, container)) is not None:
+        reason = obstacle
     else:
         progress(step.host.service.name, "emptied")
         return None
@@ -98,18 +97,15 @@ def _complaint(container: Container, domains: tuple[str, ...]) -> str | None:
 
 
 def _empty(engine: Engine, host: PlannedHost, container: Container) -> str | None:
-    """Empty a host and write its files again; return a path that nobody but a person can have changed."""
+    """Empty a host and write its files again; return what keeps it from being as new, or None."""
     paths = [file.path for file in host.files]
     said = engine.execute(container.id, ["/bin/sh", "-c", RESET, "reset", *paths])
     if said.exit_code != 0:
-        raise ServiceCommandFailed(
-            f"{host.service.name} could not be emptied: {said.stderr.decode('utf-8', 'replace').strip()}",
-            hint="labctl down, then labctl up",
-        )
+        return f"it could not be emptied, {said.stderr.decode('utf-8', 'replace').strip()}"
     told = said.stdout.decode("utf-8", "surrogateescape").partition("changes:\n")[2]
     changes, _, fingerprints = told.partition("files:\n")
     if strange := set(changes.splitlines()) - EXPECTED - set(paths):
-        return min(strange)
+        return f"{min(strange)} was changed"
     if _fingerprints(fingerprints) != host.manifest:
         engine.put_files(container.id, host.files)
         engine.signal(container.id, host.service.reload_signal)

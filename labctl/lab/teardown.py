@@ -31,12 +31,12 @@ def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[s
         progress(container.labels.get(labels.SERVICE, container.name), "removed")
 
     # An engine takes a value that is empty for any value: a label without one must not take all labs down.
+    volumes = [each for each in engine.volumes(wanted) if each.labels[labels.NAME] == name]
+    for volume in volumes:  # first of all: what has no record is known to be unfinished
+        engine.remove_volume(volume.name)
     containers = [each for each in engine.containers(wanted) if each.labels[labels.NAME] == name]
     with ThreadPoolExecutor(max_workers=max(len(containers), 1)) as pool:
         removals = [pool.submit(remove, each) for each in containers]
-        volumes = [each for each in engine.volumes(wanted) if each.labels[labels.NAME] == name]
-        for volume in volumes:
-            engine.remove_volume(volume.name)
         networks = [each for each in engine.networks(wanted) if each.labels[labels.NAME] == name]
     for removal in removals:
         removal.result()

@@ -41,7 +41,7 @@ class Containers(Connection):
                 id=each["Id"],
                 name=each["Name"],
                 subnets=tuple(
-                    IPv4Network(pool["Subnet"])
+                    IPv4Network(pool["Subnet"], strict=False)
                     for pool in (each["IPAM"]["Config"] or ())
                     if "." in pool.get("Subnet", "")
                 ),
@@ -98,7 +98,7 @@ class Containers(Connection):
         return tuple(
             Container(
                 id=each["Id"],
-                name=each["Names"][0].lstrip("/"),
+                name=(each["Names"] or [each["Id"]])[0].lstrip("/"),  # one that is being removed has none
                 state=ContainerState(each["State"]),
                 image_id=each["ImageID"],
                 labels=each["Labels"] or {},
