@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -65,16 +66,21 @@ class Stream:
         self._socket = connection.sock
         self._response = response
         self._closed = False
+        self._reading = threading.Lock()
 
     def exactly(self, length: int) -> bytes:
         """Read so many bytes; fewer where the stream ends or is closed before."""
         found = b""
-        try:
-            while len(found) < length and (more := self._response.read(length - len(found))):
-                found += more
-        except (OSError, HTTPException, ValueError):
-            if not self._closed:
-                raise
+        with self._reading:
+            try:
+                while not self._closed and len(found) < length:
+                    more = self._response.read(length - len(found))
+                    if not more:
+                        break
+                    found += more
+            except (OSError, HTTPException):
+                if not self._closed:
+                    raise
         return found
 
     def close(self) -> None:
@@ -82,8 +88,9 @@ class Stream:
         self._closed = True
         if self._socket is not None:
             with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-        self._connection.close()
+                self._socket.shutdown(socket.SHUT_RDWR)  # who reads now is told that this is the end
+        with self._reading:
+            self._connection.close()
 
 
 def get_json(endpoint: Endpoint, path: str) -> Any:
