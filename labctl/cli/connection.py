@@ -48,7 +48,7 @@ def connect_or_bring(*, yes: bool, progress: Progress) -> Connection:
 
     if (there := endpoint.look_around(os.environ, Path.home()).found) is not None:
         return _connected(there)
-    from labctl.engine import bootstrap  # only where there is none
+    from labctl.engine.local import bootstrap  # only where there is none
 
     found = bootstrap.ensure_engine(os.environ, Path.home(), _confirmation(yes=yes), progress)
     return _connected(found)

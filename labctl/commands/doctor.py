@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from labctl.commands import prune
-from labctl.engine import bootstrap, images, kernel, wire
+from labctl.engine import images, wire
 from labctl.engine.endpoint import look_around
-from labctl.engine.kernel import Ability
-from labctl.engine.machine import Machine, own_addresses
+from labctl.engine.local import bootstrap, kernel
+from labctl.engine.local.kernel import Ability
+from labctl.engine.local.machine import Machine, own_addresses
 from labctl.errors import LabctlError
 from labctl.lab import addresses, topology
 from labctl.resources import compose_dir
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from labctl.engine.endpoint import Endpoint
-    from labctl.engine.kernel import Abilities
+    from labctl.engine.local.kernel import Abilities
     from labctl.engine.protocol import Engine
 
 OLDEST_ENGINE: Final = (20, 10)

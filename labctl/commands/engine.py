@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from labctl.engine import bootstrap, wire
+from labctl.engine import wire
 from labctl.engine.endpoint import look_around
-from labctl.engine.machine import Machine
+from labctl.engine.local import bootstrap
+from labctl.engine.local.machine import Machine
 from labctl.errors import EngineError
 from labctl.progress import Progress, silent
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from labctl.engine.bootstrap import Status
+    from labctl.engine.local.bootstrap import Status
 
 
 @dataclass(frozen=True, slots=True)

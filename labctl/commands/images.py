@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from labctl.engine import archive
-from labctl.engine.images import ensure, image_specs, outdated
+from labctl.engine.images import archive, ensure, image_specs, outdated
 from labctl.progress import silent
 from labctl.resources import compose_dir
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from labctl.engine import wire
-from labctl.engine.machine import SOCKET, Machine
+from labctl.engine.local.machine import SOCKET, Machine
 from labctl.errors import EngineUnavailable
 
 if TYPE_CHECKING:

@@ -146,7 +146,7 @@ def running(runs: int, compose: list[str] | None) -> None:
         ),
     }
     if compose:
-        # Its health checks, four a second in each container, would slow down all that is measured beside them.
+        # Its health checks, four a second in each container, would slow down what is measured beside them.
         compose_file = [*compose, "-f", str(COMPOSE_FILE)]
 
         def again_by_compose() -> float:

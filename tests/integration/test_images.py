@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from labctl.engine import apt, archive, coredns, endpoint
-from labctl.engine.children import Children
-from labctl.engine.debian import Debian
-from labctl.engine.images import base_spec, ensure, image_specs, outdated
+from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
+from labctl.engine.images import apt, archive, base_spec, coredns, ensure, image_specs, outdated
+from labctl.engine.images.children import Children
+from labctl.engine.images.debian import Debian
 from labctl.errors import ImageUnavailable
 from labctl.progress import silent
 from labctl.resources import compose_dir
@@ -309,7 +309,7 @@ def test_a_file_that_does_not_fit_is_not_left_behind(
 SCRIPT: Final = """
 import os, sys
 from pathlib import Path
-from labctl.engine.builder import Builder
+from labctl.engine.images.builder import Builder
 from labctl.engine.images import base_spec, image_specs
 from labctl.engine.docker import DockerEngine
 from labctl.engine.endpoint import Endpoint
@@ -320,7 +320,11 @@ def tell(subject, state):
 
 directory = Path("{images_dir}")
 builder = Builder(
-    DockerEngine(Endpoint("{url}")), environ=os.environ, may_install=True, progress=tell, made_tag="labctl/debian:never"
+    DockerEngine(Endpoint("{url}")),
+    environ=os.environ,
+    may_install=True,
+    progress=tell,
+    made_tag="labctl/debian:never",
 )
 try:
     builder.build(image_specs(directory), base_spec(directory), "{reference}")

@@ -7,8 +7,8 @@ import pytest
 
 from labctl.commands.doctor import Check, State, doctor
 from labctl.commands.engine import engine_status
-from labctl.engine import record
-from labctl.engine.machine import Machine
+from labctl.engine.local import record
+from labctl.engine.local.machine import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from labctl.engine import wire
 from labctl.engine.endpoint import Answer, Endpoint, find, look, look_around, ordered
-from labctl.engine.machine import Machine
+from labctl.engine.local.machine import Machine
 from labctl.errors import EngineError, EngineUnavailable
 
 if TYPE_CHECKING:

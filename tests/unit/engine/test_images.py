@@ -10,10 +10,10 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import pytest
 
 from labctl.commands.images import images_list
-from labctl.engine.builder import Builder, Output, declared
-from labctl.engine.children import Stopped
-from labctl.engine.debian import MADE_TAG
 from labctl.engine.images import base_spec, ensure, image_specs, missing, outdated
+from labctl.engine.images.builder import Builder, Output, declared
+from labctl.engine.images.children import Stopped
+from labctl.engine.images.debian import MADE_TAG
 from labctl.engine.model import Image
 from labctl.errors import EngineError, ImageUnavailable
 

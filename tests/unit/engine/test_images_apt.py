@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.apt import ARCHIVE, SECURITY, Apt, mirrors, of_machine, options
+from labctl.engine.images.apt import ARCHIVE, SECURITY, Apt, mirrors, of_machine, options
 
 DUMP = """\
 Acquire "";

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.commands.images import images_load
-from labctl.engine.archive import held, load, save
 from labctl.engine.images import image_specs
+from labctl.engine.images.archive import held, load, save
 from labctl.engine.model import Image
 from labctl.errors import ImageUnavailable, UsageError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.engine.children import Children, Finished, Stopped
+from labctl.engine.images.children import Children, Finished, Stopped
 from labctl.wait import eventually
 
 ENVIRON = {"PATH": os.environ["PATH"]}
@@ -54,7 +54,7 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("shield", ["", "trap '' TERM; "])
 def test_stop_ends_a_program_and_what_it_started(shield: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labctl.engine.children.GRACE", 0.2)
+    monkeypatch.setattr("labctl.engine.images.children.GRACE", 0.2)
     children = Children()
     pids: list[int] = []
     started = threading.Event()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.context import Entry, digest, pack, read
+from labctl.engine.images.context import Entry, digest, pack, read
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.apt import Apt
-from labctl.engine.context import Entry, read
-from labctl.engine.coredns import machine_go, staged
-from labctl.engine.debian import mmdebstrap, with_tag
-from labctl.engine.disk import room, says_full
+from labctl.engine.images.apt import Apt
+from labctl.engine.images.context import Entry, read
+from labctl.engine.images.coredns import machine_go, staged
+from labctl.engine.images.debian import mmdebstrap, with_tag
+from labctl.engine.images.disk import room, says_full
 from labctl.errors import ImageUnavailable
 from labctl.resources import compose_dir
 
@@ -79,7 +79,7 @@ def test_the_image_with_a_build_stage_takes_the_program_from_there(tmp_path: Pat
 
 
 def test_without_certificate_authorities_the_build_stage_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labctl.engine.coredns._BUNDLES", ("/nonexistent/bundle",))
+    monkeypatch.setattr("labctl.engine.images.coredns._BUNDLES", ("/nonexistent/bundle",))
     recipes = (Entry("Dockerfile", b"FROM x\n"), Entry("Dockerfile.build", b"FROM x\n"))
     with pytest.raises(ImageUnavailable, match="/nonexistent/bundle"):
         staged(recipes, {})

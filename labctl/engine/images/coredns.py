@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from labctl.engine.context import Entry
-from labctl.engine.disk import room, says_full
+from labctl.engine.images.context import Entry
+from labctl.engine.images.disk import room, says_full
 from labctl.errors import ImageUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labctl.engine.children import Children
+    from labctl.engine.images.children import Children
     from labctl.progress import Progress
 
 BINARY: Final = "coredns"

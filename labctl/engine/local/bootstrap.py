@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from labctl.engine import daemon, packages, traces
-from labctl.engine import record as records
 from labctl.engine.endpoint import INSTALL_DOCKER, Answer, Endpoint, look, look_around
-from labctl.engine.machine import Machine
+from labctl.engine.local import daemon, packages, traces
+from labctl.engine.local import record as records
+from labctl.engine.local.machine import Machine
 from labctl.errors import EngineError, UsageError
 from labctl.progress import Progress, silent
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from labctl.engine.record import Record
+    from labctl.engine.local.record import Record
 
 _LOCK: Final = "/run/labctl-engine.lock"
 

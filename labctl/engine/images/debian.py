@@ -9,15 +9,15 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from labctl.engine.disk import room, says_full
+from labctl.engine.images.disk import room, says_full
 from labctl.errors import EngineError, ImageUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from labctl.engine.apt import Apt
-    from labctl.engine.children import Children, Finished
+    from labctl.engine.images.apt import Apt
+    from labctl.engine.images.children import Children, Finished
     from labctl.engine.protocol import Engine
     from labctl.progress import Progress
 

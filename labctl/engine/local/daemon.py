@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from labctl.engine.endpoint import Answer, Endpoint, look
-from labctl.engine.machine import (
+from labctl.engine.local.machine import (
     EXEC_ROOT,
     PID_FILE,
     SOCKET,
@@ -23,7 +23,7 @@ from labctl.errors import EngineError
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from labctl.engine.machine import Machine
+    from labctl.engine.local.machine import Machine
 
 LOG: Final = "/var/log/labctl/dockerd.log"
 

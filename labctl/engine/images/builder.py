@@ -11,19 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.engine import apt, context, coredns
-from labctl.engine.children import TAIL, Children
-from labctl.engine.debian import MADE_TAG, Debian
-from labctl.engine.disk import room, says_full
-from labctl.engine.images import LABEL
+from labctl.engine.images import LABEL, apt, context, coredns
+from labctl.engine.images.children import TAIL, Children
+from labctl.engine.images.debian import MADE_TAG, Debian
+from labctl.engine.images.disk import room, says_full
 from labctl.errors import EngineError, ImageUnavailable
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from labctl.engine.context import Entry
     from labctl.engine.images import ImageSpec
+    from labctl.engine.images.context import Entry
     from labctl.engine.protocol import Engine
     from labctl.progress import Progress
 

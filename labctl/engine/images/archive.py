@@ -11,8 +11,8 @@ import zlib
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
-from labctl.engine.disk import room
 from labctl.engine.images import missing
+from labctl.engine.images.disk import room
 from labctl.errors import ImageUnavailable, UsageError
 from labctl.progress import silent
 

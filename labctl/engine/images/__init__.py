@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from labctl.engine.context import Entry, digest, read
-from labctl.engine.coredns import BINARY
-from labctl.engine.debian import MADE_TAG
+from labctl.engine.images.context import Entry, digest, read
+from labctl.engine.images.coredns import BINARY
+from labctl.engine.images.debian import MADE_TAG
 from labctl.progress import silent
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def ensure(
     built: tuple[ImageSpec, ...] = ()
     if missing(engine, specs):
         # The builder pulls in a good deal that a lab whose images are there can do without.
-        from labctl.engine.builder import Builder  # noqa: PLC0415
+        from labctl.engine.images.builder import Builder  # noqa: PLC0415
 
         with alone(progress):
             built = missing(engine, specs)

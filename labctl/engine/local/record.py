@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.engine import traces
+from labctl.engine.local import traces
 from labctl.errors import EngineError
 
 if TYPE_CHECKING:
-    from labctl.engine.daemon import StartedBy
-    from labctl.engine.machine import Machine
+    from labctl.engine.local.daemon import StartedBy
+    from labctl.engine.local.machine import Machine
 
 PATH: Final = "/var/lib/labctl/engine.json"
 

@@ -1,0 +1,1 @@
+"""This machine's own engine: found, brought, started, and taken away again."""
