@@ -34,11 +34,17 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A machine whose dockerd shares nothing with the real one's, not even the packet filter."""
+    """A machine whose dockerd shares nothing with the real one's, not even the network.
+
+    It runs in a network namespace of its own: where it is told to have no bridge, dockerd removes docker0, and
+    the real one's containers would be cut off.
+    """
     root = Path(tempfile.mkdtemp(prefix="lab-"))
     for each in ("usr/sbin", "var/run"):
         (root / each).mkdir(parents=True)
-    (root / "usr/sbin/dockerd").symlink_to(str(_DOCKERD))
+    dockerd = root / "usr/sbin/dockerd"
+    dockerd.write_text(f'#!/bin/sh\nexec unshare --net -- {_DOCKERD} "$@"\n', encoding="ascii")
+    dockerd.chmod(0o755)
     (root / "proc").symlink_to("/proc")
     machine = Machine(
         root=root,
