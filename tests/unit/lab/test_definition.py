@@ -229,17 +229,17 @@ values = st.recursive(
     st.sampled_from(
         ["1", "-1", "nan", "inf", "true", '"x"', '""', '"a@b.test"', '"/x"', "1979-05-27", '["5m", "1s"]']
     ),
-    lambda inner: st.lists(inner, max_size=3).map(lambda each: f"[{', '.join(each)}]")
-    | st.dictionaries(st.sampled_from(["address", "id", "points", "path", "memory"]), inner, max_size=3).map(
-        lambda each: "{" + ", ".join(f"{key} = {value}" for key, value in each.items()) + "}"
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda each: f"[{', '.join(each)}]")
+        | st.dictionaries(
+            st.sampled_from(["address", "id", "points", "path", "memory"]), inner, max_size=3
+        ).map(lambda each: "{" + ", ".join(f"{key} = {value}" for key, value in each.items()) + "}")
     ),
     max_leaves=6,
 )
 
 
-keys = st.sampled_from(
-    ["clock", "accounts", "editable", "grading", "checks", "id", "title", "topology", "x"]
-)
+keys = st.sampled_from(["clock", "accounts", "editable", "grading", "checks", "id", "title", "topology", "x"])
 
 
 @given(st.dictionaries(keys, values))

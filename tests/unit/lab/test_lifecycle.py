@@ -420,9 +420,7 @@ class TestTakeDown:
         with pytest.raises(EngineError, match="permission denied"):
             take_down(fake, "x")
 
-    def test_a_label_without_a_value_takes_only_itself_down(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
+    def test_a_label_without_a_value_takes_only_itself_down(self, fake: FakeEngine, planner: Planner) -> None:
         lifecycle.bring_up(fake, planner)
         fake.create_container(_foreign("odd", {labels.NAME: ""}))
         assert take_down(fake, "") == ("odd",)

@@ -334,9 +334,7 @@ class TestOverlay:
     def test_it_adds_a_host_whose_files_lie_beside_it(self, directory: Path) -> None:
         found = load(directory, SMALL, SECOND)
         assert [each.name for each in found.services] == ["mx", "mda"]
-        assert found.services[1].files == (
-            ConfigFile("/etc/dovecot/users", directory / "lab" / "users"),
-        )
+        assert found.services[1].files == (ConfigFile("/etc/dovecot/users", directory / "lab" / "users"),)
         assert found.services[0] == load(directory, SMALL).services[0]
 
     def test_it_changes_a_host_of_the_topology(self, directory: Path) -> None:
