@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(
 def machine() -> Iterator[Machine]:
     """A machine whose dockerd shares nothing with the real one's, not even the network.
 
-    It has a network namespace of its own: where it is told to have no bridge, dockerd removes docker0, and the
+    It has a network namespace of its own: told to have no bridge, dockerd removes docker0, and the
     real one's containers would be cut off.
     """
     root = Path(tempfile.mkdtemp(prefix="lab-"))
