@@ -51,6 +51,9 @@ class Engine(Protocol):
     def create_network(self, spec: NetworkSpec) -> str:
         """Create a bridge network and return its id."""
 
+    def endpoints(self, network: str) -> int:
+        """Count what is on a network, whether it runs already or is just being started."""
+
     def remove_network(self, name: str) -> None:
         """Remove a network; one that is not there is no error."""
 

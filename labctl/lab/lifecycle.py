@@ -46,11 +46,14 @@ class _Start:
         self._difference = difference
         self._progress = progress
         self._network = threading.Event()
+        self._joined = {service: threading.Event() for service in self._turns(difference)}
         self._ready = {step.host.service.name: threading.Event() for step in difference.steps}
         self._failed = threading.Event()
 
     def run(self) -> None:
-        with ThreadPoolExecutor(max_workers=len(self._difference.steps) + 1) as pool:
+        # Each host has a thread that sees to it, and one in which its container is being started.
+        with ThreadPoolExecutor(max_workers=2 * len(self._difference.steps) + 1) as pool:
+            self._pool = pool
             try:
                 with _uninterrupted():
                     work = [pool.submit(self._guarded, self._make_network)]
@@ -73,7 +76,7 @@ class _Start:
         """Wake all that wait for what will not come."""
         self._failed.set()
         self._network.set()
-        for event in self._ready.values():
+        for event in (*self._joined.values(), *self._ready.values()):
             event.set()
 
     def _wait_for(self, event: threading.Event) -> None:
@@ -97,8 +100,7 @@ class _Start:
             self._progress(service, "creating")
             self._engine.create_container(step.host.container)
             self._engine.put_files(name, step.host.files)
-            self._wait_for(self._network)
-            self._engine.start(name)
+            self._launch(step)
         else:
             if step.files:
                 self._engine.put_files(name, step.host.files)
@@ -117,7 +119,38 @@ class _Start:
                 if step.files:
                     self._engine.signal(name, step.host.service.reload_signal)
             case _:
-                self._engine.start(name)
+                self._launch(step)
+
+    @staticmethod
+    def _turns(difference: Difference) -> list[str]:
+        """Name the services to start, those first that others wait for."""
+        waited_for = {Role.DNS: 0, Role.MDA: 1, Role.MTA: 2}
+        idle = {ContainerState.RUNNING, ContainerState.PAUSED}
+        steps = [
+            step for step in difference.steps if not (step.found and step.found.state in idle) or step.create
+        ]
+        services = [step.host.service for step in steps]
+        return [each.name for each in sorted(services, key=lambda service: waited_for[service.role])]
+
+    def _launch(self, step: Step) -> None:
+        """Start a container when the one before it is on the network.
+
+        Docker Engine counts what is on a network, and counts one too many where two join it at once and the
+        change of one is made on top of the other's (libnetwork's endpointCnt); a network with such a count can
+        only be removed once the engine has been restarted. Joining is quick, it is the rest that takes long.
+        """
+        self._wait_for(self._network)
+        service, network = step.host.service.name, self._difference.plan.network.name
+        turns = list(self._joined)
+        if before := turns[: turns.index(service)]:
+            self._wait_for(self._joined[before[-1]])
+        there = self._engine.endpoints(network)
+        start = self._pool.submit(self._engine.start, step.host.container.name)
+        eventually(
+            lambda: start.done() or self._engine.endpoints(network) > there or None, within=READY_WITHIN
+        )
+        self._joined[service].set()
+        start.result()
 
     def _await_ready(self, step: Step) -> None:
         for needed in self._needed(step.host):

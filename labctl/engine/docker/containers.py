@@ -63,6 +63,10 @@ class Containers(Connection):
         created = self._ask(f"network {spec.name} with {spec.subnet}", "POST", "/networks/create", wanted)
         return str(created["Id"])
 
+    def endpoints(self, network: str) -> int:
+        """See `Engine.endpoints`."""
+        return len(self._ask(f"network {network}", "GET", f"/networks/{escaped(network)}")["Containers"])
+
     def remove_network(self, name: str) -> None:
         """See `Engine.remove_network`."""
         doing, path = f"removal of network {name}", f"/networks/{escaped(name)}"

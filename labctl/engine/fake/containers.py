@@ -78,6 +78,12 @@ class Containers(Images):
             self._networks[spec.name] = network
             return network.id
 
+    def endpoints(self, network: str) -> int:
+        """See `Engine.endpoints`."""
+        self._called("endpoints", network)
+        with self._changed:
+            return sum(box.alive and box.spec.network == network for box in self._boxes.values())
+
     def remove_network(self, name: str) -> None:
         """See `Engine.remove_network`."""
         self._called("remove_network", name)
