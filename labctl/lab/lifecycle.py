@@ -125,11 +125,12 @@ class _Start:
     def _turns(difference: Difference) -> list[str]:
         """Name the services to start, those first that others wait for."""
         waited_for = {Role.DNS: 0, Role.MDA: 1, Role.MTA: 2}
-        idle = {ContainerState.RUNNING, ContainerState.PAUSED}
-        steps = [
-            step for step in difference.steps if not (step.found and step.found.state in idle) or step.create
+        alive = {ContainerState.RUNNING, ContainerState.PAUSED}
+        services = [
+            step.host.service
+            for step in difference.steps
+            if step.create or (step.found is not None and step.found.state not in alive)
         ]
-        services = [step.host.service for step in steps]
         return [each.name for each in sorted(services, key=lambda service: waited_for[service.role])]
 
     def _launch(self, step: Step) -> None:
