@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
 from labctl.errors import EngineError, LabctlError, NameInUse, ServiceNotReady, SubnetInUse
-from labctl.lab import instance, readiness
+from labctl.lab import instance, labels, readiness
 from labctl.lab.difference import compare, free_subnet, from_nothing
 from labctl.lab.role import Role
 from labctl.lab.teardown import remove_network, take_down
@@ -89,7 +89,11 @@ class _Start:
         if self._difference.new_network:
             if self._difference.stale_network:
                 remove_network(self._engine, spec.name)
-            self._engine.create_network(spec)
+            created = self._engine.create_network(spec)
+            # An engine goes on with what a labctl that was killed has asked for, and so there may be two.
+            for network in self._engine.networks({labels.NAME: self._difference.plan.name}):
+                if network.id != created:
+                    remove_network(self._engine, network.id)
             self._progress("network", f"created, {spec.subnet}")
         self._network.set()
 
@@ -137,8 +141,8 @@ class _Start:
         """Start a container when the one before it is on the network.
 
         Docker Engine counts what is on a network, and counts one too many where two join it at once and the
-        change of one is made on top of the other's (libnetwork's endpointCnt); a network with such a count can
-        only be removed once the engine has been restarted. Joining is quick, it is the rest that takes long.
+        change of one is made on top of the other's (libnetwork's endpointCnt); a network with such a count
+        can only be removed once the engine has been restarted. Joining is quick, the rest takes long.
         """
         self._wait_for(self._network)
         service, network = step.host.service.name, self._difference.plan.network.name
