@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -261,6 +262,14 @@ def new_lab(labctl: Labctl, docker: Any) -> Iterator[Callable[[], Lab]]:
     ends = [each.run("down") for each in labs]
     assert [end.code for end in ends] == [0] * len(labs), ends
     assert [each.leftovers() for each in labs] == [[]] * len(labs)
+
+
+@pytest.fixture
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests apart that leave an unfinished lab for a moment: another worker's prune would take it."""
+    with (tmp_path_factory.getbasetemp().parent / "unfinished-labs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class OwnLab:

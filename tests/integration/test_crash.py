@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Lab, OwnLab
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 STAGES_OF_UP: Final = (0, 1, 3, 5, 6, 7, 9, 11, 13, 14)
 """After how many lines of its progress an `up` is killed: 5 hosts created, 1 network, 5 started, 5 ready."""
 

@@ -104,6 +104,7 @@ def test_an_unknown_key_of_a_lab_is_told_with_file_and_line(
     assert lab.leftovers() == []
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_daemon_that_ends_at_its_start_is_shown_with_its_last_words(
     new_lab: Callable[[], Lab], own_lab: OwnLab
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_daemon_that_ends_at_its_start_is_shown_with_its_last_words(
     assert lab.leftovers() == []
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_lab_is_mended_by_an_up_with_the_right_file(new_lab: Callable[[], Lab], own_lab: OwnLab) -> None:
     own_lab.file("main.cf", "compatibility_level = nonsense\n")
     overlay = own_lab.file("compose.yaml", "configs:\n  mx-beta-main.cf: {file: ./main.cf}\n")
@@ -190,6 +192,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
     proxy.cut()
 
 
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("stage", [2, 6, 9])
 def test_an_engine_that_goes_away_in_the_middle_is_told_and_the_next_up_repairs(
     new_lab: Callable[[], Lab], proxy: Proxy, stage: int
