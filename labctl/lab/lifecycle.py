@@ -140,9 +140,9 @@ class _Start:
     def _launch(self, step: Step) -> None:
         """Start a container when the one before it is on the network.
 
-        Docker Engine counts what is on a network, and counts one too many where two join it at once and the
-        change of one is made on top of the other's (libnetwork's endpointCnt); a network with such a count
-        can only be removed once the engine has been restarted. Joining is quick, the rest takes long.
+        Docker Engine counts what is on a network, and counts one too many where two join it at once (a change
+        of libnetwork's endpointCnt is made again on top of the other's). A network with such a count can only
+        be removed once the engine has been restarted. Joining is quick; it is the rest that takes long.
         """
         self._wait_for(self._network)
         service, network = step.host.service.name, self._difference.plan.network.name
