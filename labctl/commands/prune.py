@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labctl import resources
 from labctl.engine import images
+from labctl.errors import EngineError
 from labctl.lab import instance, lock
 from labctl.lab.teardown import take_down
 from labctl.progress import Progress, silent
@@ -48,11 +49,17 @@ def prune(engine: Engine, engine_url: str, progress: Progress = silent) -> Prune
         EngineError: The engine failed.
     """
     removed: list[str] = []
+    failures: list[EngineError] = []
     for name in leftovers(engine, engine_url):
         with lock.held(engine_url, name):
             if _unfinished(instance.observe(engine, name)):  # somebody may have finished it meanwhile
-                removed.extend(take_down(engine, name, progress))
+                try:
+                    removed.extend(take_down(engine, name, progress))
+                except EngineError as exc:  # what can't be removed does not keep the rest
+                    failures.append(exc)
     removed.extend(_remove_images(engine, progress))
+    if failures:
+        raise failures[0]
     return Pruned(tuple(removed))
 
 

@@ -54,6 +54,9 @@ class Engine(Protocol):
     def endpoints(self, network: str) -> int:
         """Count what is on a network, whether it runs already or is just being started."""
 
+    def disconnect(self, network: str, container: str) -> None:
+        """Take a container off a network at once; one that is not on it is no error."""
+
     def remove_network(self, name: str) -> None:
         """Remove a network; one that is not there is no error."""
 

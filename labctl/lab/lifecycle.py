@@ -14,7 +14,7 @@ from labctl.errors import EngineError, LabctlError, NameInUse, ServiceNotReady, 
 from labctl.lab import instance, labels, readiness
 from labctl.lab.difference import compare, free_subnet, from_nothing
 from labctl.lab.role import Role
-from labctl.lab.teardown import remove_network, take_down
+from labctl.lab.teardown import remove_containers, remove_network, take_down
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
@@ -306,6 +306,4 @@ def _apply(engine: Engine, before: Difference, progress: Progress) -> None:
 def _clear(engine: Engine, before: Difference) -> None:
     """Remove the containers that are in the way."""
     doomed = [*before.strangers, *(step.found for step in before.steps if step.create and step.found)]
-    if doomed:
-        with ThreadPoolExecutor(max_workers=len(doomed)) as pool:
-            list(pool.map(lambda each: engine.remove_container(each.id), doomed))
+    remove_containers(engine, before.plan.name, doomed)

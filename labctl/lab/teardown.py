@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from labctl.engine.model import ContainerState
 from labctl.errors import EngineError
 from labctl.lab import labels
+from labctl.lab.name import object_name
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from labctl.engine.model import Container
     from labctl.engine.protocol import Engine
+
+_ON_NETWORK: Final = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
 
 _REMOVED_WITHIN: Final = 10.0
 """Seconds that the engine has to let go of a network whose containers have gone."""
@@ -26,24 +33,41 @@ def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[s
     """
     wanted = {labels.NAME: name}
 
-    def remove(container: Container) -> None:
-        engine.remove_container(container.id)
-        progress(container.labels.get(labels.SERVICE, container.name), "removed")
-
     # An engine takes a value that is empty for any value: a label without one must not take all labs down.
     volumes = [each for each in engine.volumes(wanted) if each.labels[labels.NAME] == name]
     for volume in volumes:  # first of all: what has no record is known to be unfinished
         engine.remove_volume(volume.name)
     containers = [each for each in engine.containers(wanted) if each.labels[labels.NAME] == name]
-    with ThreadPoolExecutor(max_workers=max(len(containers), 1)) as pool:
-        removals = [pool.submit(remove, each) for each in containers]
-        networks = [each for each in engine.networks(wanted) if each.labels[labels.NAME] == name]
-    for removal in removals:
-        removal.result()
+    remove_containers(engine, name, containers, progress)
+    networks = [each for each in engine.networks(wanted) if each.labels[labels.NAME] == name]
     for network in networks:
         remove_network(engine, network.id)
         progress("network", "removed")
     return tuple(sorted({each.name for group in (containers, networks, volumes) for each in group}))
+
+
+def remove_containers(
+    engine: Engine, name: str, containers: Sequence[Container], progress: Progress = silent
+) -> None:
+    """Remove containers of a lab, all at once; but they leave its network one after the other.
+
+    Docker Engine miscounts what is on a network where several join or leave it at once, and a network with a
+    wrong count can't be removed until the engine is restarted. Leaving is quick; the rest takes long.
+    """
+
+    def remove(container: Container) -> None:
+        engine.remove_container(container.id)
+        progress(container.labels.get(labels.SERVICE, container.name), "removed")
+
+    with ThreadPoolExecutor(max_workers=max(len(containers), 1)) as pool:
+        removals = []
+        for container in containers:
+            if container.state in _ON_NETWORK:
+                with suppress(EngineError):  # only a precaution: the removal would take it off as well
+                    engine.disconnect(object_name(name), container.id)
+            removals.append(pool.submit(remove, container))
+    for removal in removals:
+        removal.result()
 
 
 def remove_network(engine: Engine, network: str) -> None:

@@ -67,6 +67,21 @@ class Containers(Connection):
         """See `Engine.endpoints`."""
         return len(self._ask(f"network {network}", "GET", f"/networks/{escaped(network)}")["Containers"])
 
+    def disconnect(self, network: str, container: str) -> None:
+        """See `Engine.disconnect`."""
+        wanted = {"Container": container, "Force": True}
+        with suppress(NoSuchObject):
+            try:
+                self._ask(
+                    f"{container} off network {network}",
+                    "POST",
+                    f"/networks/{escaped(network)}/disconnect",
+                    wanted,
+                )
+            except EngineError as exc:
+                if "is not connected" not in exc.message:
+                    raise
+
     def remove_network(self, name: str) -> None:
         """See `Engine.remove_network`."""
         doing, path = f"removal of network {name}", f"/networks/{escaped(name)}"
@@ -78,7 +93,7 @@ class Containers(Connection):
                     raise
                 # Somebody's container, or one that has gone and that the engine still counts (moby #43286).
                 for container in self._ask(doing, "GET", path)["Containers"]:
-                    self._ask(doing, "POST", f"{path}/disconnect", {"Container": container, "Force": True})
+                    self.disconnect(name, container)
                 self._ask(doing, "DELETE", path)
 
     def volumes(self, labels: Mapping[str, str]) -> tuple[Volume, ...]:

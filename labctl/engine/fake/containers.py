@@ -84,6 +84,13 @@ class Containers(Images):
         with self._changed:
             return sum(box.alive and box.spec.network == network for box in self._boxes.values())
 
+    def disconnect(self, network: str, container: str) -> None:
+        """See `Engine.disconnect`."""
+        self._called("disconnect", f"{container} {network}")
+        with self._changed:
+            if box := self._boxes.get(container):
+                box.network_id = ""
+
     def remove_network(self, name: str) -> None:
         """See `Engine.remove_network`."""
         self._called("remove_network", name)
