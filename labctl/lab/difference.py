@@ -149,8 +149,10 @@ def _step(host: PlannedHost, found: Container | None, recorded: Mapping[str, str
     everything = tuple(host.manifest)
     if found is None:
         return Step(host, None, create=True, files=everything, changes=(Change(name, "created"),))
-    if found.state in {ContainerState.DEAD, ContainerState.REMOVING}:
-        reason = f"it was {found.state}: {LOST[host.service.role]}"
+    dying = found.state in {ContainerState.DEAD, ContainerState.REMOVING}
+    if dying or found.address is None:
+        state = found.state if dying else "cut off from its network"
+        reason = f"it was {state}: {LOST[host.service.role]}"
         return Step(host, found, create=True, files=everything, changes=(Change(name, "recreated", reason),))
     if fresh or found.labels.get(labels.CONFIG) != host.container.labels[labels.CONFIG]:
         reason = f"{'a new network' if fresh else 'another image or environment'}: {LOST[host.service.role]}"

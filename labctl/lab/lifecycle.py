@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
-from labctl.errors import EngineError, LabctlError, NameInUse, ServiceNotReady, SubnetInUse
+from labctl.errors import EngineError, EngineUnavailable, LabctlError, ServiceNotReady, SubnetInUse
 from labctl.lab import instance, labels, readiness
 from labctl.lab.difference import compare, free_subnet, from_nothing
 from labctl.lab.role import Role
@@ -36,6 +36,9 @@ _DEAD_CHECK: Final = 0.3
 _LOG_TAIL: Final = 15
 
 _ATTEMPTS: Final = 3
+
+_SETTLED_WITHIN: Final = 2.0
+"""Seconds that the engine has to finish what others asked it for."""
 
 
 class _Start:
@@ -260,28 +263,44 @@ def bring_up(engine: Engine, planner: Planner, progress: Progress = silent) -> t
     """
     first = before = compare(engine, planner)
     refused: list[IPv4Network] = []
-    names_taken = 0
+    attempts = 0
     while True:
         try:
             _apply(engine, before, progress)
-        except NameInUse:
-            # Another user's labctl, which holds another lock, is at work on the same name.
-            names_taken += 1
-            if names_taken == _ATTEMPTS:
-                _undo(engine, first)
-                raise
-            before = compare(engine, planner)
         except SubnetInUse:
             refused.append(before.plan.network.subnet)
             take_down(engine, planner.name)
             before = from_nothing(planner.on(free_subnet(engine, planner, refused)), before.there)
-        except ServiceNotReady:
+        except (ServiceNotReady, EngineUnavailable):
             raise
+        except EngineError:
+            attempts += 1
+            if attempts == _ATTEMPTS or not _moved(engine, before):
+                _undo(engine, first)
+                raise
+            before = compare(engine, planner)
         except BaseException:
             _undo(engine, first)
             raise
         else:
             return before.changes
+
+
+def _moved(engine: Engine, before: Difference) -> bool:
+    """Say whether somebody else is at work on a lab: its containers are, or soon will be, others.
+
+    An engine goes on with what a labctl that was killed has asked it for, and a container that it is removing
+    looks like any other until it is gone. Another user's labctl holds another lock, too.
+    """
+
+    def ids() -> set[str]:
+        return {each.id for each in engine.containers({labels.NAME: before.plan.name})}
+
+    kept = {step.found.id for step in before.steps if step.found is not None and not step.create}
+    there = ids()
+    return not kept <= there or bool(
+        eventually(lambda: True if ids() != there else None, within=_SETTLED_WITHIN)
+    )
 
 
 def _undo(engine: Engine, first: Difference) -> None:

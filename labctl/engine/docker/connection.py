@@ -30,7 +30,7 @@ def refusal(doing: str, status: int, said: str) -> EngineError:
     message = f"{doing}: {said}"
     if status == HTTPStatus.NOT_FOUND:
         return NoSuchObject(message, hint="labctl status")
-    if status == HTTPStatus.CONFLICT and "name" in said:
+    if (status == HTTPStatus.CONFLICT and "name" in said) or "marked for removal" in said:
         return NameInUse(message, hint="labctl list")
     if _SUBNET_WORDS.search(said):
         return SubnetInUse(message, hint="labctl doctor")

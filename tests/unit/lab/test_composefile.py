@@ -105,7 +105,8 @@ def test_what_is_no_compose_file_is_named_with_its_line(
 def test_collections_too_deep_are_refused_before_they_overflow_anything(
     tmp_path: Path, depth: int, end: str
 ) -> None:
-    assert "inside each other" in wrong(tmp_path, f"a: {'[' * depth}{end * depth}").message
+    message = wrong(tmp_path, f"a: {'[' * depth}{end * depth}").message
+    assert "inside each other" in message or "nesting depth" in message  # ours, or a newer libyaml's own
 
 
 def test_a_control_character_is_no_yaml(tmp_path: Path) -> None:
