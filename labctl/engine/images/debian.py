@@ -32,6 +32,11 @@ PULL_ALONE_WITHIN: Final = 300.0
 
 _LEFT_OUT: Final = ("doc", "man", "info", "locale", "i18n", "lintian", "bash-completion")
 _PACKAGES: Final = ("mmdebstrap", "debian-archive-keyring")
+_ROOM: Final = 400 << 20
+"""Bytes that a tree of Debian, its packages and the tar of it take for a while."""
+
+_FREE_ROOM: Final = "free 400 MB there, or name a larger disk: TMPDIR=/var/tmp labctl images build"
+
 _SUBJECT: Final = "image base"
 
 
@@ -118,6 +123,7 @@ class Debian:
     def _make(self, refusal: str) -> None:
         if not self._program("mmdebstrap"):
             self._install(refusal)
+        self._require_room()
         rootfs = self.scratch / "rootfs.tar"
         self.progress(_SUBJECT, f"fetching Debian {SUITE} from {self.apt.archive}")
         finished = self.children.run(
@@ -133,6 +139,15 @@ class Debian:
             rootfs, tag=self.made_tag, changes=('CMD ["/bin/sh"]', "LABEL labctl.image=debian")
         )
         rootfs.unlink()
+
+    def _require_room(self) -> None:
+        """Refuse a disk that is too small: on one that fills up apt may wait for its own helpers for ever."""
+        where = self.scratch.parent
+        if shutil.disk_usage(self.scratch).free < _ROOM:
+            raise ImageUnavailable(
+                f"image base: the disk of {room(where)} is full: to make Debian there takes {_ROOM >> 20} MB",
+                hint=_FREE_ROOM,
+            )
 
     def _apart(self) -> list[str]:
         """Return what gives root's mmdebstrap mounts of its own: they end with it, however it ends.
@@ -178,7 +193,7 @@ class Debian:
             where = self.scratch.parent
             return ImageUnavailable(
                 f"image base: the disk of {room(where)} is full, mmdebstrap says: {said}",
-                hint="free 400 MB there, or name a larger disk: TMPDIR=/var/tmp labctl images build",
+                hint=_FREE_ROOM,
                 detail=detail,
             )
         return ImageUnavailable(
