@@ -251,8 +251,16 @@ def await_ready(
     )
 
 
-def bring_up(engine: Engine, planner: Planner, progress: Progress = silent) -> tuple[Change, ...]:
+def bring_up(
+    engine: Engine, planner: Planner, progress: Progress = silent, *, known: Difference | None = None
+) -> tuple[Change, ...]:
     """Make a lab be there: what is missing is created, what is stale replaced, and all of it answers.
+
+    Args:
+        engine: The engine.
+        planner: The lab's planner.
+        progress: Told what is going on.
+        known: The difference to make up for, where it has just been found out.
 
     Returns:
         What was changed; nothing where all was there.
@@ -261,7 +269,7 @@ def bring_up(engine: Engine, planner: Planner, progress: Progress = silent) -> t
         EngineError: The engine failed, or a daemon did not become ready (`ServiceNotReady`: then the lab
             stays, so that its logs can be read). A lab that was not there before is removed otherwise.
     """
-    first = before = compare(engine, planner)
+    first = before = known or compare(engine, planner)
     refused: list[IPv4Network] = []
     attempts = 0
     while True:

@@ -50,9 +50,10 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
     Raises:
         EngineError: The engine failed, or a daemon did not become ready.
     """
+    found = compare(engine, planner)
     used = [
         (step, step.found)
-        for step in compare(engine, planner).steps
+        for step in found.steps
         if step.found is not None and not step.create and step.found.state != ContainerState.CREATED
     ]
     changes: list[Change] = []
@@ -63,7 +64,7 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
             done = pool.map(lambda each: _renew(engine, planner, each[0], each[1], progress), round_of)
             changes.extend(change for change in done if change is not None)
     recreated = {change.subject for change in changes}
-    further = lifecycle.bring_up(engine, planner, progress)
+    further = lifecycle.bring_up(engine, planner, progress, known=None if recreated else found)
     return (*changes, *(change for change in further if change.subject not in recreated))
 
 
