@@ -47,10 +47,9 @@ def inbox(
     wanted = str(Address.parse(address))
     there = instance.select(engine, name)
     account = find_account(engine, there, wanted)
-    domain = account.address.rpartition("@")[2]
-    mdas = there.of_role(Role.MDA, domain)
+    mdas = there.of_role(Role.MDA, account.domain)
     if not mdas:
-        raise NoSuchAccount(f"no MDA of lab {there.name!r} serves {domain}", hint="labctl status")
+        raise NoSuchAccount(f"no MDA of lab {there.name!r} serves {account.domain}", hint="labctl status")
     opener, port = (Pop3Mailbox, 110) if pop3 else (ImapMailbox, 143)
     with opener.open(*mdas[0].door(port), account.address, account.password) as mailbox:
         messages = mailbox.download(delete=True) if delete else mailbox.messages()
