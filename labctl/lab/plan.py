@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,7 @@ from labctl.engine.model import ContainerSpec, File, NetworkSpec, PublishedPort
 from labctl.errors import InvalidLabFile
 from labctl.lab import addresses, labels, topology
 from labctl.lab.account import USERS_FILE, Account, accounts_in
+from labctl.lab.maincf import MAIN_CF, with_settings
 from labctl.lab.name import object_name
 from labctl.lab.record import Record
 from labctl.lab.role import Role
@@ -32,10 +32,6 @@ PORTS: Final[dict[Role, tuple[PublishedPort, ...]]] = {
 """The ports that people and programs outside a lab talk to."""
 
 _MAILBOXES: Final = "/etc/postfix/mailboxes"
-_MAIN_CF: Final = "/etc/postfix/main.cf"
-
-_MORE_LINES: Final = r"(?:(?:\n[ \t]*(?:#.*)?)*\n[ \t]+[^\s#].*)*"
-"""The further lines of a logical line of a ``main.cf``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +180,7 @@ class Planner:
     def _fitted(self, service: Service, target: str, content: bytes) -> bytes:
         """Fit a file of the topology to the lab: its clock and its further accounts."""
         match target:
-            case _ if target == _MAIN_CF:
+            case _ if target == MAIN_CF:
                 return with_settings(content, {name: pair.lab for name, pair in self.lab.clock.items()})
             case _ if target == USERS_FILE:
                 lines = [each.line() for each in self._accounts_of(service)]
@@ -252,21 +248,6 @@ def _host_labels(service: Service) -> dict[str, str]:
         labels.ADDRESSES: " ".join(str(each) for each in service.addresses),
         labels.RELOAD: service.reload_signal,
     }
-
-
-def with_settings(main_cf: bytes, settings: Mapping[str, str]) -> bytes:
-    """Set parameters in the text of a ``main.cf``: each wherever it stands, or at the end.
-
-    Source: postconf(5): "name = value" on one logical line, which goes on in lines that begin with white
-    space, behind comments and empty lines too; and of several values the last one counts.
-    """
-    text = main_cf.decode("utf-8", "surrogateescape")
-    for name, value in settings.items():
-        line = f"{name} = {value}"
-        text, replaced = re.subn(rf"^{name}\s*=.*{_MORE_LINES}", line, text, flags=re.MULTILINE)
-        if not replaced:
-            text = f"{text.rstrip()}\n{line}\n"
-    return text.encode("utf-8", "surrogateescape")
 
 
 def _content(source: Any) -> bytes:
