@@ -2,8 +2,10 @@
 
 ```
 LabctlError
-├ UsageError     NoSuchLab · NoSuchHost · NoSuchAccount · NoSuchMessage · LabNotUp
+├ UsageError     NoSuchLab · NoSuchHost · NoSuchAccount · NoSuchMessage · NoSuchFault · NoSuchExercise
+│                FaultClash · LabNotUp
 ├ LabError       InvalidLabFile
+├ FaultError
 ├ AttemptError   MissingFile · ForbiddenFile · ConfigRejected
 └ EngineError    EngineUnavailable · ImageUnavailable · ServiceNotReady · ServiceCommandFailed
                  NoSuchObject · NameInUse · SubnetInUse
@@ -73,6 +75,24 @@ class NoSuchMessage(UsageError):
     code = "no-such-message"
 
 
+class NoSuchFault(UsageError):
+    """No fault of that name."""
+
+    code = "no-such-fault"
+
+
+class NoSuchExercise(UsageError):
+    """No exercise of that name or in that file."""
+
+    code = "no-such-exercise"
+
+
+class FaultClash(UsageError):
+    """The fault is applied already, or another one that changes the same is."""
+
+    code = "fault-clash"
+
+
 class LabNotUp(UsageError):
     """The command needs a running lab, and there is none (or none of that name)."""
 
@@ -103,6 +123,13 @@ class InvalidLabFile(LabError):
         super().__init__(f"{where}: {message}", hint=hint, detail={"path": str(path), "line": line})
         self.path = path
         self.line = line
+
+
+class FaultError(LabctlError):
+    """A host refused a fault, or this machine can't bear it; nothing of it is left."""
+
+    code = "fault"
+    exit_code = 4
 
 
 class AttemptError(LabctlError):

@@ -1,0 +1,115 @@
+"""What a fault is: a name, what it does in words, its parameters, and the changes that it makes to hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from labctl.errors import NoSuchHost, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from labctl.engine.protocol import Engine
+    from labctl.faults.hostchange import HostChange
+    from labctl.lab.instance import Host, Instance
+    from labctl.lab.role import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a fault; its value is a text, checked by `check`."""
+
+    name: str
+    default: str
+    meaning: str
+    choices: tuple[str, ...] = ()
+    check: Callable[[str], str | None] | None = None
+    """Returns what is wrong with a value, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where a fault is to be applied: a lab as it is, and the values of the fault's parameters."""
+
+    engine: Engine
+    there: Instance
+    values: Mapping[str, str]
+
+    def host(self, role: Role, value: str) -> Host:
+        """Return the host that a value names.
+
+        Raises:
+            NoSuchHost: It names none of that role.
+        """
+        host = self.there.host(value)
+        if host.role != role:
+            known = ", ".join(each.service for each in self.there.of_role(role))
+            raise NoSuchHost(f"{value} is no {role.value}; there are {known}", hint="labctl status")
+        return host
+
+    def mx(self, domain: str) -> Host:
+        """Return a domain's first MTA."""
+        return self._of(domain, Role.MTA)
+
+    def read(self, host: Host, path: str) -> str:
+        """Read a file of a host as it is now."""
+        return self.engine.get_file(host.running_container().id, path).decode("utf-8", "replace")
+
+    def _of(self, domain: str, role: Role) -> Host:
+        found = self.there.of_role(role, domain)
+        if not found:
+            known = ", ".join(self.there.domains)
+            raise UsageError(
+                f"no mail domain {domain!r} in this lab; there are {known}", hint="labctl status"
+            )
+        return found[0]
+
+
+Plan: TypeAlias = Callable[[Scene], tuple["HostChange", ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A condition to order."""
+
+    name: str
+    title: str
+    """What it does, in words that a student understands, with the values of its parameters in braces."""
+
+    setting: str
+    """What it does in the daemon's own settings."""
+
+    plan: Plan
+    """Returns the changes; it reads but changes nothing."""
+
+    parameters: tuple[Parameter, ...] = ()
+
+    def values(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Return every parameter's value, as given or by default.
+
+        Raises:
+            UsageError: An unknown parameter, or a value that is not one.
+        """
+        known = {each.name: each for each in self.parameters}
+        for name in given:
+            if name not in known:
+                listed = ", ".join(known) or "none"
+                raise UsageError(
+                    f"fault {self.name} has no parameter {name!r}; it has {listed}", hint="labctl fault list"
+                )
+        values = {name: given.get(name, each.default) for name, each in known.items()}
+        for name, value in values.items():
+            if (wrong := _wrong(known[name], value)) is not None:
+                raise UsageError(
+                    f"fault {self.name}: {name}={value}: {wrong}",
+                    hint=f"labctl fault apply {self.name} {name}={known[name].default}",
+                )
+        return values
+
+
+def _wrong(parameter: Parameter, value: str) -> str | None:
+    if parameter.choices and value not in parameter.choices:
+        return f"expected one of {', '.join(parameter.choices)}"
+    return parameter.check(value) if parameter.check is not None else None
