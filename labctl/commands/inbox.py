@@ -10,10 +10,12 @@ from labctl.errors import NoSuchAccount
 from labctl.lab import instance
 from labctl.lab.role import Role
 from labctl.mail.address import Address
-from labctl.mail.mailbox import ImapMailbox, MailboxMessage, Pop3Mailbox
+from labctl.mail.imap import ImapMailbox
+from labctl.mail.pop3 import Pop3Mailbox
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
+    from labctl.mail.mailbox import MailboxMessage
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.errors import ServiceCommandFailed
-from labctl.mail.mailbox import ImapMailbox, Pop3Mailbox
+from labctl.mail.imap import ImapMailbox
+from labctl.mail.pop3 import Pop3Mailbox
 
 if TYPE_CHECKING:
     from tests.unit.mail.conftest import ScriptedServer
