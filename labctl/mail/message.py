@@ -16,8 +16,17 @@ _UNPRINTABLE: Final = re.compile(r"(?:[^ -~]|\?)+")
 _MSG_ID: Final = re.compile(r"<([^<>\s]+)>")
 
 
-def compose_message(mail_from: str, rcpt_tos: Sequence[str], *, subject: str, body: str) -> tuple[str, bytes]:
+def compose_message(
+    mail_from: str, rcpt_tos: Sequence[str], *, subject: str, body: str, smtputf8: bool = False
+) -> tuple[str, bytes]:
     """Write a message with the headers a mail reader would give it.
+
+    Args:
+        mail_from: The author.
+        rcpt_tos: The recipients.
+        subject: One line.
+        body: The text.
+        smtputf8: Write headers in UTF-8 as it is (RFC 6532) instead of as encoded words.
 
     Returns:
         Its Message-ID in angle brackets, and its content with CRLF line ends.
@@ -30,7 +39,7 @@ def compose_message(mail_from: str, rcpt_tos: Sequence[str], *, subject: str, bo
     from email.utils import format_datetime, localtime  # noqa: PLC0415
 
     message_id = new_message_id(mail_from.rpartition("@")[2])
-    message = EmailMessage(policy=policy.SMTP)
+    message = EmailMessage(policy=policy.SMTPUTF8 if smtputf8 else policy.SMTP)
     try:
         message["From"] = mail_from
         message["To"] = ", ".join(rcpt_tos)

@@ -11,13 +11,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from labctl.errors import ServiceCommandFailed
+from labctl.errors import ServiceCommandFailed, UsageError
+from labctl.mail.dsnrequest import DsnRequest
+from labctl.mail.failure import seen_in
 from labctl.mail.queueid import next_queue_id
 from labctl.mail.reply import SmtpReply
 from labctl.mail.tls import Tls, laboratory_context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from labctl.mail.envelope import Envelope
 
@@ -77,6 +79,10 @@ def submit(
     password: str = "",
     timeout: float = 10,
     tls: str = Tls.NONE,
+    notify: Sequence[str] | None = None,
+    ret: str | None = None,
+    envid: str | None = None,
+    smtputf8: bool = False,
 ) -> Submission:
     """Submit one message.
 
@@ -89,20 +95,34 @@ def submit(
         password: The user's.
         timeout: Seconds to wait for each reply.
         tls: A `Tls`: none, starttls or implicit.
+        notify: When each recipient's server is to write (RFC 3461): NEVER, or some of SUCCESS, FAILURE and
+            DELAY; None leaves it to the servers. As the others, it is sent to a server that knows no DSN too.
+        ret: How much of a message that failed comes back: FULL or HDRS.
+        envid: What a notification is to quote, as it is; it is encoded here.
+        smtputf8: Declare the message as internationalized (RFC 6531), if an address or its header is.
 
     Returns:
         The server's decision. A refusal at any stage, from the greeting to the message's end, is a value like
         its consent.
 
     Raises:
+        UsageError: The DSN parameters are none, or an address is not ASCII and SMTPUTF8 is not asked for.
         ServiceCommandFailed: No server answered, or it fell silent or hung up midway.
     """
+    dsn_request = DsnRequest.of(notify, ret, envid)
+    international = not all(address.isascii() for address in (envelope.mail_from, *envelope.rcpt_tos))
+    if international and not smtputf8:
+        raise UsageError(
+            f"the envelope from <{envelope.mail_from}> holds an address that is not ASCII",
+            hint="ask for SMTPUTF8, which not every server offers",
+        )
+    international = smtputf8 and (international or not content.partition(b"\r\n\r\n")[0].isascii())
     dialogue = _Dialogue()
     try:
         dialogue.open(host, port, timeout=timeout, tls=Tls(tls))
         if user is not None:
             dialogue.authenticate(user, password)
-        submission = dialogue.transaction(envelope, content)
+        submission = dialogue.transaction(envelope, content, dsn_request, international=international)
         dialogue.quit()
     except _Refusal as refusal:
         dialogue.quit()
@@ -117,14 +137,9 @@ def submit(
 
 
 def _failed(where: str, stage: Stage, timeout: float, error: Exception) -> ServiceCommandFailed:
-    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):  # smtplib hides it
-        seen = f"no reply within {timeout:g} s"
-    elif isinstance(error, ConnectionRefusedError):
-        seen = "connection refused"
-    elif isinstance(error, (smtplib.SMTPServerDisconnected, ConnectionError)):
+    seen = seen_in(error, timeout)
+    if isinstance(error, smtplib.SMTPServerDisconnected) and not isinstance(error.__context__, TimeoutError):
         seen = f"the connection was lost ({error})"
-    else:
-        seen = str(error) or type(error).__name__
     fate = "; it may have been accepted all the same" if stage is Stage.END_OF_MESSAGE else ""
     return ServiceCommandFailed(
         f"the submission server {where} did not take the message: at {stage}, {seen}{fate}",
@@ -184,11 +199,16 @@ class _Dialogue:
             secret = b64encode(f"\0{user}\0{password}".encode()).decode("ascii")
             self._expect(Stage.AUTH, *self._smtp.docmd("AUTH", f"PLAIN {secret}"))
 
-    def transaction(self, envelope: Envelope, content: bytes) -> Submission:
+    def transaction(
+        self, envelope: Envelope, content: bytes, dsn_request: DsnRequest, *, international: bool
+    ) -> Submission:
         self.stage = Stage.MAIL
-        options = "".join(f" {option}" for option in self._mail_options(content))
-        self._expect(Stage.MAIL, *self._smtp.docmd("MAIL", f"FROM:<{envelope.mail_from}>{options}"))
-        taken, refused = self._recipients(envelope.rcpt_tos)
+        mail = [f"FROM:<{envelope.mail_from}>", *self._mail_options(content), *dsn_request.mail_parameters]
+        if international:
+            mail.append("SMTPUTF8")
+            self._smtp.command_encoding = "utf-8"
+        self._expect(Stage.MAIL, *self._smtp.docmd("MAIL", " ".join(mail)))
+        taken, refused = self._recipients(envelope.rcpt_tos, dsn_request)
         if not taken:
             return Submission(
                 accepted=False,
@@ -217,13 +237,14 @@ class _Dialogue:
             yield "BODY=8BITMIME"
 
     def _recipients(
-        self, rcpt_tos: tuple[str, ...]
+        self, rcpt_tos: tuple[str, ...], dsn_request: DsnRequest
     ) -> tuple[tuple[str, ...], tuple[tuple[str, SmtpReply], ...]]:
         self.stage = Stage.RCPT
         taken: list[str] = []
         refused: list[tuple[str, SmtpReply]] = []
         for position, rcpt_to in enumerate(rcpt_tos):
-            reply = SmtpReply.of(*self._smtp.docmd("RCPT", f"TO:<{rcpt_to}>"))
+            rcpt = (f"TO:<{rcpt_to}>", *dsn_request.rcpt_parameters)
+            reply = SmtpReply.of(*self._smtp.docmd("RCPT", " ".join(rcpt)))
             if reply.code == SERVICE_NOT_AVAILABLE:
                 # The server hangs up: those it took before are lost with the session.
                 return (), (*refused, *((left, reply) for left in (*taken, *rcpt_tos[position:])))
