@@ -73,10 +73,10 @@ def parse(content: bytes | Message) -> Dsn | None:
     report = next((part for part in parts if part.get_content_type() in _REPORTS), None)
     if report is None:
         return None
-    groups = list(_field_groups(report))
+    groups = list(field_groups(report))
     about = groups[0] if groups and "Final-Recipient" not in groups[0] else Message()
     return Dsn(
-        reporting_mta=_typed(about, "Reporting-MTA"),
+        reporting_mta=typed(about, "Reporting-MTA"),
         original_message_id=_original_message_id(parts),
         original_envelope_id=field_text(about, "Original-Envelope-Id").strip() or None,
         arrival_date=date_of(field_text(about, "Arrival-Date")),
@@ -84,7 +84,7 @@ def parse(content: bytes | Message) -> Dsn | None:
     )
 
 
-def _field_groups(report: Message) -> Iterator[Message]:
+def field_groups(report: Message) -> Iterator[Message]:
     """Part a report into its groups of fields: one for the message, then one for each recipient.
 
     The email package does this for ``message/delivery-status`` alone; of the other type it takes what follows
@@ -114,18 +114,18 @@ def _body(part: Message) -> bytes:
 
 def _recipient(group: Message) -> DsnRecipient:
     return DsnRecipient(
-        address=_typed(group, "Final-Recipient") or "",
-        original=_typed(group, "Original-Recipient"),
+        address=typed(group, "Final-Recipient") or "",
+        original=typed(group, "Original-Recipient"),
         action=field_text(group, "Action").strip().casefold(),
         status=field_text(group, "Status").strip(),
-        remote_mta=_typed(group, "Remote-MTA"),
+        remote_mta=typed(group, "Remote-MTA"),
         diagnostic_code=" ".join(field_text(group, "Diagnostic-Code").split()) or None,
         will_retry_until=date_of(field_text(group, "Will-Retry-Until")),
         last_attempt=date_of(field_text(group, "Last-Attempt-Date")),
     )
 
 
-def _typed(group: Message, name: str) -> str | None:
+def typed(group: Message, name: str) -> str | None:
     """Return the value of a field that is written ``type; value``."""
     text = field_text(group, name)
     _, semicolon, value = text.partition(";")

@@ -153,6 +153,31 @@ class Discarded:
     rcpt_to: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """A client hung up on smtpd(8), or fell silent, in the middle of its session."""
+
+    queue_id: str | None
+    """Of the message that was not complete; None for ``NOQUEUE``."""
+    client: str
+    stage: str
+    """The last command before: ``EHLO``, ``DATA``, ``CONNECT`` where it said nothing."""
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pipelined:
+    """A client did not wait for an answer that it had to wait for (RFC 2920; RFC 5321, section 3.1)."""
+
+    queue_id: str | None
+    """Mostly none: Postfix does not log it here. A line about the refusal may follow."""
+    client: str
+    stage: str
+    """The command that was not answered yet: ``CONNECT`` where it spoke before the greeting."""
+    said: str
+    """What it said too early, with Postfix's escapes."""
+
+
 Event: TypeAlias = (
     Received
     | Queued
@@ -165,4 +190,6 @@ Event: TypeAlias = (
     | Held
     | Released
     | Discarded
+    | ConnectionLost
+    | Pipelined
 )

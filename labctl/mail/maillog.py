@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.mail.logevent import (
     Accepted,
+    ConnectionLost,
     Delivery,
     Discarded,
     Event,
@@ -19,6 +20,7 @@ from labctl.mail.logevent import (
     Held,
     NonDelivery,
     NotificationKind,
+    Pipelined,
     Queued,
     Received,
     Rejected,
@@ -62,6 +64,12 @@ _NOTIFICATION: Final = re.compile(
 _VERDICT: Final = re.compile(r"(?:NOQUEUE: )?(?:milter-)?(reject|hold|discard): ")
 _SENDER: Final = re.compile(rf"; from=<{_MAILBOX}>(?: to=<{_MAILBOX}>)?")
 _TRAILER: Final = re.compile(r" proto=[A-Z]++(?: helo=<[^>]*+>)?(?: sasl_[a-z]++=[^ ]++)*+(?:: )?")
+_LOST: Final = re.compile(
+    r"(?:NOQUEUE: )?(lost connection|timeout) after ([A-Z-]++)(?: \([0-9]++ bytes\))? from (.*)", re.DOTALL
+)
+_PIPELINED: Final = re.compile(
+    r"(?:NOQUEUE: )?improper command pipelining after ([A-Z-]++) from ([^\[]*+\[[^\]]*+\]): (.*)", re.DOTALL
+)
 _CODE: Final = re.compile(r"[2-5][0-9]{2} ")
 
 
@@ -162,6 +170,10 @@ def _cleanup(entry: LogEntry) -> Event | None:
 def _smtpd(entry: LogEntry) -> Event | None:
     if entry.queue_id is not None and (match := _CLIENT.match(entry.text)) is not None:
         return Received(entry.queue_id, match[1], sasl_username=match[2])
+    if (match := _LOST.match(entry.text)) is not None:
+        return ConnectionLost(entry.queue_id, match[3], match[2], timed_out=match[1] == "timeout")
+    if (match := _PIPELINED.match(entry.text)) is not None:
+        return Pipelined(entry.queue_id, match[2], match[1], match[3])
     return _verdict(entry)
 
 
