@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from labctl.commands.send import find_account
-from labctl.errors import NoSuchAccount
 from labctl.lab import instance
-from labctl.lab.role import Role
+from labctl.lab.mailhosts import find_account, mda_of
 from labctl.mail.address import Address
 from labctl.mail.imap import ImapMailbox
 from labctl.mail.pop3 import Pop3Mailbox
@@ -49,10 +47,8 @@ def inbox(
     wanted = str(Address.parse(address))
     there = instance.select(engine, name)
     account = find_account(engine, there, wanted)
-    mdas = there.of_role(Role.MDA, account.domain)
-    if not mdas:
-        raise NoSuchAccount(f"no MDA of lab {there.name!r} serves {account.domain}", hint="labctl status")
+    mda = mda_of(there, account.address)
     opener, port = (Pop3Mailbox, 110) if pop3 else (ImapMailbox, 143)
-    with opener.open(*mdas[0].door(port), account.address, account.password) as mailbox:
+    with opener.open(*mda.door(port), account.address, account.password) as mailbox:
         messages = mailbox.download(delete=True) if delete else mailbox.messages()
     return Inbox(account.address, mailbox.protocol, messages, deleted=delete)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from labctl import resources
 from labctl.engine import images
 from labctl.errors import EngineError
-from labctl.lab import instance, lock
+from labctl.lab import instance, lock, origin
 from labctl.lab.teardown import take_down
 from labctl.progress import Progress, silent
 
@@ -67,7 +66,7 @@ def _remove_images(engine: Engine, progress: Progress) -> list[str]:
     removed: list[str] = []
     with images.alone(progress):  # what is being built looks like an image of another version
         in_use = {each.image_id for each in engine.containers({})}
-        for image in images.outdated(engine, images.image_specs(resources.compose_dir() / "images")):
+        for image in images.outdated(engine, origin.image_specs()):
             if image.id not in in_use:
                 names = image.tags or (image.id,)
                 for name in names:

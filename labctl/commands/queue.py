@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-from labctl.errors import NoSuchHost, ServiceCommandFailed
+from labctl.errors import NoSuchHost
 from labctl.lab import instance
 from labctl.lab.instance import HostState
+from labctl.lab.queues import read_queue
 from labctl.lab.role import Role
-from labctl.mail.queue import QueuedMessage, parse_headers, parse_queue
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.lab.instance import Host
-
-_AT_ONCE: Final = 500
-"""How many queue files one postcat is asked for; a command line has its limit."""
+    from labctl.mail.queue import QueuedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +60,4 @@ def queues(engine: Engine, name: str | None, host: str | None = None) -> Queues:
 def _queue(engine: Engine, host: Host) -> HostQueue:
     if not host.running:
         return HostQueue(host.hostname, host.service, host.state, ())
-    said = engine.execute(host.running_container().id, ["postqueue", "-j"])
-    if said.exit_code != 0:
-        complaint = said.stderr.decode("utf-8", "replace").strip()
-        raise ServiceCommandFailed(
-            f"postqueue on {host.hostname} ended with {said.exit_code}: {complaint}",
-            hint=f"labctl logs {host.service}",
-        )
-    messages = parse_queue(said.stdout.decode("utf-8", "replace"))
-    message_ids = _message_ids(engine, host, [each.queue_id for each in messages])
-    named = tuple(replace(each, message_id=message_ids.get(each.queue_id)) for each in messages)
-    return HostQueue(host.hostname, host.service, HostState.READY, named)
-
-
-def _message_ids(engine: Engine, host: Host, queue_ids: list[str]) -> dict[str, str | None]:
-    """Look up the Message-IDs, which Postfix's own listing lacks."""
-    found: dict[str, str | None] = {}
-    while queue_ids:
-        asked = queue_ids[:_AT_ONCE]
-        said = engine.execute(host.running_container().id, ["postcat", "-qeh", *asked])
-        found.update(parse_headers(said.stdout.decode("utf-8", "replace")))
-        # postcat ends at the first message that has left the queue meanwhile: go on behind that one.
-        gone = next((n for n, each in enumerate(asked) if each not in found), len(asked))
-        queue_ids = queue_ids[gone + 1 :] if gone < len(asked) else queue_ids[len(asked) :]
-    return found
+    return HostQueue(host.hostname, host.service, HostState.READY, read_queue(engine, host))

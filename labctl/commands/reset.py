@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from labctl import resources
 from labctl.commands.status import Status, describe_ready
 from labctl.engine import images
-from labctl.lab import catalogue, instance, labels, lock, pristine
-from labctl.lab.plan import make_planner
+from labctl.lab import instance, lock, origin, pristine
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labctl.engine.protocol import Engine
-    from labctl.lab.definition import LabDefinition
-    from labctl.lab.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +43,10 @@ def reset(
         EngineError: The engine failed, or a daemon did not become ready.
     """
     there = instance.select(engine, name)
-    lab = _definition(there, environ)
-    specs = images.image_specs(resources.compose_dir() / "images")
-    planner = make_planner(
-        there.name,
-        lab,
-        images={each.plain_tag: each.tag for each in specs},
-        publish=any(labels.PUBLISHED in host.container.labels for host in there.hosts if host.container),
-    )
+    specs = origin.image_specs()
+    planner = origin.planner_of(there, environ, specs)
     with lock.held(engine_url, there.name):
         images.ensure(engine, specs, environ=environ, progress=progress)
         changes = pristine.restore(engine, planner, progress)
         described = describe_ready(engine, instance.observe(engine, there.name))
-    return Reset(there.name, lab.id, tuple(str(change) for change in changes), described)
-
-
-def _definition(there: Instance, environ: Mapping[str, str]) -> LabDefinition:
-    """Find the definition that a lab was started from: where it lay then, or else by its id."""
-    directory = there.network.labels.get(labels.DIRECTORY, "") if there.network is not None else ""
-    if directory and Path(directory).is_dir():
-        return catalogue.find(f"{directory}/", environ)
-    return catalogue.find(there.lab, environ)
+    return Reset(there.name, planner.lab.id, tuple(str(change) for change in changes), described)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from labctl.errors import NoSuchAccount, UsageError
+from labctl.errors import UsageError
 from labctl.lab import instance, logs
+from labctl.lab.mailhosts import find_account, mta_of
 from labctl.lab.role import Role
 from labctl.mail.address import Address
 from labctl.mail.delivery import DeliveryTracker, RecipientState
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.engine.protocol import Engine
-    from labctl.lab.account import Account
-    from labctl.lab.instance import Host, Instance
     from labctl.mail.submission import Submission
 
 DEFAULT_TIMEOUT: Final = 30.0
@@ -89,7 +88,7 @@ def send(
     rcpt_tos = tuple(str(Address.parse(each)) for each in recipients)
     there = instance.select(engine, name)
     account = find_account(engine, there, mail_from)
-    mta = _mta_of(there, mail_from)
+    mta = mta_of(there, mail_from)
     message_id, content = _content(letter, mail_from, rcpt_tos)
     with logs.followed(engine, there.of_role(Role.MTA) if wait else ()) as lines:
         submission = submit(
@@ -124,29 +123,6 @@ def send(
         recipients=seen,
         waited_for=wait,
     )
-
-
-def find_account(engine: Engine, there: Instance, address: str) -> Account:
-    """Return the account of an address.
-
-    Raises:
-        NoSuchAccount: The lab has none.
-    """
-    known = instance.accounts(engine, there)
-    wanted = Address.parse(address).key
-    for account in known:
-        if account.address.casefold() == wanted:
-            return account
-    listed = ", ".join(each.address for each in known)
-    raise NoSuchAccount(f"lab {there.name!r} has no account {address}; it has {listed}", hint="labctl status")
-
-
-def _mta_of(there: Instance, address: str) -> Host:
-    domain = address.rpartition("@")[2].casefold()
-    mtas = there.of_role(Role.MTA, domain)
-    if not mtas:
-        raise UsageError(f"no MTA of lab {there.name!r} serves {domain}", hint="labctl status")
-    return mtas[0]
 
 
 def _content(letter: Letter, mail_from: str, rcpt_tos: tuple[str, ...]) -> tuple[str, bytes]:

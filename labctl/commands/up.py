@@ -6,13 +6,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from labctl import resources
 from labctl.commands.status import Status, describe_ready
 from labctl.engine import images
-from labctl.lab import attempt, catalogue, instance, lifecycle, lock
+from labctl.lab import attempt, catalogue, instance, lifecycle, lock, origin
 from labctl.lab.difference import compare
 from labctl.lab.name import valid_name
-from labctl.lab.plan import make_planner
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -74,11 +72,11 @@ def up(
     """
     lab = catalogue.find(wish.lab, environ)
     name = valid_name(wish.name if wish.name is not None else lab.id)
-    specs = images.image_specs(resources.compose_dir() / "images")
-    planner = make_planner(
+    specs = origin.image_specs()
+    planner = origin.planner_for(
         name,
         lab,
-        images={each.plain_tag: each.tag for each in specs},
+        specs,
         publish=wish.publish or _has_to_publish(engine_url),
         handed_in=attempt.read(wish.attempt, lab) if wish.attempt is not None else {},
     )

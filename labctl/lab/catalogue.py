@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from labctl import resources
 from labctl.errors import InvalidLabFile, NoSuchLab
-from labctl.lab import definition
+from labctl.lab import definition, labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from labctl.lab.definition import LabDefinition
+    from labctl.lab.instance import Instance
 
 EXTRA_DIRECTORIES = "LABCTL_LABS"
 """The environment variable that names more directories of labs, separated as in ``PATH``."""
@@ -57,6 +58,19 @@ def find(lab: str, environ: Mapping[str, str]) -> LabDefinition:
         f"no lab {lab!r}: neither an id of the catalogue ({known}) nor a directory with a lab.toml",
         hint="labctl labs",
     )
+
+
+def definition_of(there: Instance, environ: Mapping[str, str]) -> LabDefinition:
+    """Find the definition that a running lab was started from: where it lay then, or else by its id.
+
+    Raises:
+        NoSuchLab: There is none any more.
+        InvalidLabFile: Its ``lab.toml`` is wrong.
+    """
+    directory = there.network.labels.get(labels.DIRECTORY, "") if there.network is not None else ""
+    if directory and Path(directory).is_dir():
+        return find(f"{directory}/", environ)
+    return find(there.lab, environ)
 
 
 def _listed(directory: Path) -> LabDefinition:

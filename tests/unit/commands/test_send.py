@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.commands.send import Letter, Sent, find_account, send
+from labctl.commands.send import Letter, Sent, send
 from labctl.errors import LabNotUp, NoSuchAccount, ServiceCommandFailed, UsageError
-from labctl.lab import instance
 from labctl.mail.state import MessageState
 
 if TYPE_CHECKING:
@@ -100,11 +99,6 @@ def test_a_malformed_address_is_told_before_anything_is_done(up: Stage, address:
     with pytest.raises(UsageError):
         send(up.fake, None, "alice@alpha.test", ("bob@beta.test", address), Letter())
     assert up.fake.calls == []
-
-
-def test_an_account_is_found_whatever_its_case(up: Stage) -> None:
-    there = instance.observe(up.fake, "x")
-    assert find_account(up.fake, there, "Alice@ALPHA.test").address == "alice@alpha.test"
 
 
 def test_an_mta_that_does_not_run_is_told(up: Stage) -> None:

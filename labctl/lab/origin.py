@@ -1,0 +1,56 @@
+"""What a lab is made from: its definition and the images of this version of labctl."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labctl import resources
+from labctl.engine import images
+from labctl.lab.catalogue import definition_of
+from labctl.lab.plan import Planner, make_planner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from labctl.engine.images import ImageSpec
+    from labctl.lab.definition import LabDefinition
+    from labctl.lab.instance import Instance
+
+
+def image_specs() -> tuple[ImageSpec, ...]:
+    """Return the images that labs are made of, in this version of labctl."""
+    return images.image_specs(resources.compose_dir() / "images")
+
+
+def planner_for(
+    name: str,
+    lab: LabDefinition,
+    specs: tuple[ImageSpec, ...],
+    *,
+    publish: bool = False,
+    handed_in: Mapping[tuple[str, str], bytes] | None = None,
+) -> Planner:
+    """Make the planner of a lab, on these images.
+
+    Args:
+        name: The instance's name.
+        lab: Its definition.
+        specs: What `image_specs` returned.
+        publish: Whether ports are published on 127.0.0.1.
+        handed_in: Contents that replace files of hosts: by service and path in the container.
+
+    Raises:
+        InvalidLabFile: The topology does not exist, is wrong, or lacks what the definition names.
+    """
+    tags = {each.plain_tag: each.tag for each in specs}
+    return make_planner(name, lab, images=tags, publish=publish, handed_in=handed_in)
+
+
+def planner_of(there: Instance, environ: Mapping[str, str], specs: tuple[ImageSpec, ...]) -> Planner:
+    """Make the planner of a running lab, as it was started, but with its own files and not an attempt's.
+
+    Raises:
+        NoSuchLab: Its definition is not to be found any more.
+        InvalidLabFile: That, or its topology, is wrong.
+    """
+    return planner_for(there.name, definition_of(there, environ), specs, publish=there.published)
