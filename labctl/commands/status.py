@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from labctl.lab import instance, lock, readiness
+from labctl.lab.faultrecord import FAULT
 from labctl.lab.instance import HostState, LabState
 from labctl.lab.name import valid_name
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from labctl.engine.protocol import Engine
     from labctl.lab.account import Account
     from labctl.lab.instance import Host, Instance
@@ -74,14 +77,13 @@ def status(engine: Engine, engine_url: str, name: str | None) -> Status:
         UsageError: The name is malformed; or none is given and no lab or several are up.
     """
     there = instance.observe(engine, valid_name(name)) if name else instance.select(engine, None)
-    with ThreadPoolExecutor(max_workers=max(len(there.hosts), 1)) as pool:
-        states = tuple(pool.map(lambda host: _probed(host, there.domains), there.hosts))
-    return describe(engine, there, states, busy=lock.is_held(engine_url, there.name))
+    return describe(engine, there, _states(there, there.hosts), busy=lock.is_held(engine_url, there.name))
 
 
 def describe_ready(engine: Engine, there: Instance) -> Status:
-    """Describe a lab whose daemons have all just answered."""
-    return describe(engine, there, (HostState.READY,) * len(there.hosts))
+    """Describe a lab whose daemons have all just answered, but for those that an applied fault affects."""
+    affected = [each for each in there.hosts if each.service in there.affected]
+    return describe(engine, there, _states(there, affected))
 
 
 def describe(engine: Engine, there: Instance, states: tuple[HostState, ...], *, busy: bool = False) -> Status:
@@ -104,13 +106,24 @@ def describe(engine: Engine, there: Instance, states: tuple[HostState, ...], *, 
         ),
         endpoints=tuple(endpoint for host in there.hosts if host.reachable for endpoint in _endpoints(host)),
         accounts=instance.accounts(engine, there),
+        faults=tuple(volume.labels[FAULT] for volume in there.fault_volumes),
     )
 
 
-def _probed(host: Host, domains: tuple[str, ...]) -> HostState:
+def _states(there: Instance, in_question: Sequence[Host]) -> tuple[HostState, ...]:
+    """Return the states of all hosts; only those in question are asked, and the others are ready."""
+    with ThreadPoolExecutor(max_workers=max(len(in_question), 1)) as pool:
+        asked = pool.map(lambda host: _probed(host, there), in_question)
+        found = {host.service: state for host, state in zip(in_question, asked, strict=True)}
+    return tuple(found.get(host.service, HostState.READY) for host in there.hosts)
+
+
+def _probed(host: Host, there: Instance) -> HostState:
     if not host.running:
         return host.state
-    return HostState.STARTING if readiness.complaint(host, domains) is not None else HostState.READY
+    if readiness.complaint(host, there.domains) is None:
+        return HostState.READY
+    return HostState.FAULTY if host.service in there.affected else HostState.STARTING
 
 
 def _lab_state(there: Instance, states: tuple[HostState, ...], *, busy: bool) -> LabState:
@@ -118,7 +131,7 @@ def _lab_state(there: Instance, states: tuple[HostState, ...], *, busy: bool) ->
         return LabState.ABSENT
     if states and all(state == HostState.READY for state in states):
         return LabState.READY
-    if busy:
+    if busy and HostState.FAULTY not in states:
         return LabState.STARTING
     if states and all(state == HostState.STOPPED for state in states):
         return LabState.STOPPED

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
 from labctl.errors import SubnetInUse
-from labctl.lab import addresses, instance, labels
+from labctl.lab import addresses, faultrecord, instance, labels
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.lab.instance import Instance
     from labctl.lab.plan import Plan, PlannedHost, Planner
+    from labctl.lab.record import Record
 
 LOST: Final = {
     Role.MTA: "its mail queue is lost",
@@ -51,6 +52,14 @@ class Step:
 
     changes: tuple[Change, ...]
 
+    left: bool = False
+    """An applied fault is at work here: the host is left as it is, and nobody waits for it."""
+
+    @property
+    def service(self) -> str:
+        """The service's name."""
+        return self.host.service.name
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -66,6 +75,31 @@ class Difference:
     steps: tuple[Step, ...]
 
     @property
+    def record(self) -> Record:
+        """What is on record when all of it was done: of a host that is left as it is, what was before."""
+        planned = self.plan.record
+        known = self.there.record.files if self.there.record is not None else {}
+        kept = {name: known.get(name, {}) for each in self.steps if each.left and (name := each.service)}
+        return replace(planned, files={**planned.files, **kept})
+
+    @property
+    def ended_faults(self) -> tuple[str, ...]:
+        """The volumes of the faults that end with this: all that they changed is made anew."""
+        made = {each.service for each in self.steps if each.create}
+        services = {each.name: each.services for each in self.there.faults}
+        return tuple(
+            volume.name
+            for volume in self.there.fault_volumes
+            if self.new_network or services.get(volume.labels[faultrecord.FAULT], {""}) <= made
+        )
+
+    @property
+    def affected(self) -> frozenset[str]:
+        """The services that may not answer as they should when all of it was done."""
+        lasting = (each for each in self.there.fault_volumes if each.name not in self.ended_faults)
+        return replace(self.there, fault_volumes=tuple(lasting)).affected
+
+    @property
     def changes(self) -> tuple[Change, ...]:
         """All that is to be done, in words."""
         found: list[Change] = []
@@ -79,7 +113,11 @@ class Difference:
 
 
 def compare(engine: Engine, planner: Planner) -> Difference:
-    """Compare a lab with its plan; nothing is changed."""
+    """Compare a lab with its plan; nothing is changed.
+
+    What an applied fault has done is no difference: its host is left as it is, unless that has to be made
+    anew for another reason.
+    """
     there = instance.observe(engine, planner.name)
     plan = planner.on(_subnet(engine, planner, there))
     network = there.network
@@ -97,7 +135,13 @@ def compare(engine: Engine, planner: Planner) -> Difference:
         stale_network=stale,
         strangers=tuple(by_service[each] for each in sorted(set(by_service) - planned)),
         steps=tuple(
-            _step(host, by_service.get(host.service.name), recorded.get(host.service.name, {}), fresh=fresh)
+            _step(
+                host,
+                by_service.get(host.service.name),
+                recorded.get(host.service.name, {}),
+                fresh=fresh,
+                faulted=host.service.name in there.faulted,
+            )
             for host in plan.hosts
         ),
     )
@@ -144,19 +188,29 @@ def free_subnet(engine: Engine, planner: Planner, refused: Iterable[IPv4Network]
     return subnet
 
 
-def _step(host: PlannedHost, found: Container | None, recorded: Mapping[str, str], *, fresh: bool) -> Step:
+def _step(
+    host: PlannedHost,
+    found: Container | None,
+    recorded: Mapping[str, str],
+    *,
+    fresh: bool,
+    faulted: bool = False,
+) -> Step:
     name = host.service.name
     everything = tuple(host.manifest)
     if found is None:
         return Step(host, None, create=True, files=everything, changes=(Change(name, "created"),))
     dying = found.state in {ContainerState.DEAD, ContainerState.REMOVING}
-    if dying or found.address is None:
+    faulted = faulted and found.state != ContainerState.CREATED  # no fault has acted on what never ran
+    if dying or (found.address is None and not faulted):
         state = found.state if dying else "cut off from its network"
         reason = f"it was {state}: {LOST[host.service.role]}"
         return Step(host, found, create=True, files=everything, changes=(Change(name, "recreated", reason),))
     if fresh or found.labels.get(labels.CONFIG) != host.container.labels[labels.CONFIG]:
         reason = f"{'a new network' if fresh else 'another image or environment'}: {LOST[host.service.role]}"
         return Step(host, found, create=True, files=everything, changes=(Change(name, "recreated", reason),))
+    if faulted:
+        return Step(host, found, create=False, files=(), changes=(), left=True)
     stale = tuple(path for path, digest in host.manifest.items() if recorded.get(path) != digest)
     changes = []
     if stale:

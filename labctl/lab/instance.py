@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from labctl.engine.model import ContainerState
 from labctl.errors import LabNotUp, NoSuchHost, NoSuchObject, UsageError
-from labctl.lab import labels, record
+from labctl.lab import faultrecord, labels, record
 from labctl.lab.account import USERS_FILE, Account, accounts_in
 from labctl.lab.name import valid_name
 from labctl.lab.role import Role
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from labctl.engine.model import Container, Network, Volume
     from labctl.engine.protocol import Engine
+    from labctl.lab.faultrecord import FaultRecord
 
 
 class HostState(StrEnum):
@@ -28,6 +29,9 @@ class HostState(StrEnum):
 
     READY = "ready"
     STARTING = "starting"
+    FAULTY = "faulty"
+    """It runs, and an applied fault keeps it from answering as it should."""
+
     PAUSED = "paused"
     STOPPED = "stopped"
     ABSENT = "absent"
@@ -117,11 +121,40 @@ class Instance:
     volume: Volume | None = None
     """What holds the record, or what is left of it."""
 
+    fault_volumes: tuple[Volume, ...] = ()
+    """What holds the records of the applied faults, by the faults' names."""
+
     @property
     def exists(self) -> bool:
         """Whether anything of it is there."""
         containers = any(each.container is not None for each in self.hosts)
-        return containers or self.network is not None or self.volume is not None
+        return bool(containers or self.network or self.volume or self.fault_volumes)
+
+    @property
+    def faults(self) -> tuple[FaultRecord, ...]:
+        """The faults that are applied to it, by name."""
+        read = (faultrecord.of(each) for each in self.fault_volumes)
+        return tuple(each for each in read if each is not None)
+
+    @property
+    def faulted(self) -> frozenset[str]:
+        """The services that an applied fault changes."""
+        return frozenset().union(*(each.services for each in self.faults))
+
+    @property
+    def affected(self) -> frozenset[str]:
+        """The services that may not answer as they should: the faulted ones, and the MTAs that need these.
+
+        An MTA looks up a client's name before it greets, and asks its domain's MDA who may submit.
+        """
+        faulted = [each for each in self.hosts if each.service in self.faulted]
+        waiting = {
+            mta.service
+            for mta in self.of_role(Role.MTA)
+            for each in faulted
+            if each.role == Role.DNS or (each.role == Role.MDA and each.domain == mta.domain)
+        }
+        return self.faulted | waiting
 
     @property
     def created_at(self) -> datetime | None:
@@ -132,6 +165,11 @@ class Instance:
     def domains(self) -> tuple[str, ...]:
         """Its mail domains, sorted."""
         return tuple(sorted({each.domain for each in self.hosts if each.domain}))
+
+    @property
+    def published(self) -> bool:
+        """Whether its ports were asked to be published on the engine's machine."""
+        return any(labels.PUBLISHED in each.container.labels for each in self.hosts if each.container)
 
     @property
     def whole(self) -> bool:
@@ -228,20 +266,24 @@ def _find(engine: Engine, wanted: Mapping[str, str]) -> dict[str, Instance]:
     for container in engine.containers(wanted):
         containers.setdefault(container.labels[labels.NAME], []).append(container)
     networks = {each.labels[labels.NAME]: each for each in engine.networks(wanted)}
-    volumes = {each.labels[labels.NAME]: each for each in engine.volumes(wanted)}
+    volumes: dict[str, list[Volume]] = {}
+    for volume in engine.volumes(wanted):
+        volumes.setdefault(volume.labels[labels.NAME], []).append(volume)
     return {
-        name: _assemble(name, containers.get(name, []), networks.get(name), volumes.get(name))
+        name: _assemble(name, containers.get(name, []), networks.get(name), volumes.get(name, []))
         for name in {*containers, *networks, *volumes}
     }
 
 
 def _assemble(
-    name: str, containers: Sequence[Container], network: Network | None, volume: Volume | None
+    name: str, containers: Sequence[Container], network: Network | None, volumes: Sequence[Volume]
 ) -> Instance:
+    volume = next((each for each in volumes if faultrecord.FAULT not in each.labels), None)
+    fault_volumes = [each for each in volumes if faultrecord.FAULT in each.labels]
     by_service = {each.labels.get(labels.SERVICE, each.name): each for each in containers}
     expected = _expected(network) if network is not None else {}
     services = [*expected, *sorted(set(by_service) - set(expected))]
-    labelled = (*by_service.values(), network, volume)
+    labelled = (*by_service.values(), network, *volumes)
     return Instance(
         name=name,
         lab=next((each.labels[labels.LAB] for each in labelled if each and labels.LAB in each.labels), ""),
@@ -251,6 +293,7 @@ def _assemble(
         ),
         record=record.of(volume) if volume is not None else None,
         volume=volume,
+        fault_volumes=tuple(sorted(fault_volumes, key=lambda each: each.labels[faultrecord.FAULT])),
     )
 
 

@@ -52,6 +52,8 @@ class _Start:
         self._joined = {service: threading.Event() for service in self._turns(difference)}
         self._ready = {step.host.service.name: threading.Event() for step in difference.steps}
         self._failed = threading.Event()
+        # While a fault is at work, what it affects may never answer as it should.
+        self._unsure = difference.affected
 
     def run(self) -> None:
         # Each host has a thread that sees to it, and one in which its container is being started.
@@ -108,13 +110,16 @@ class _Start:
             self._engine.create_container(step.host.container)
             self._engine.put_files(name, step.host.files)
             self._launch(step)
-        else:
+        elif not step.left:
             if step.files:
                 self._engine.put_files(name, step.host.files)
             self._resume(step)
-        self._await_ready(step)
-        self._ready[service].set()
-        self._progress(service, "ready")
+        if service in self._unsure:
+            self._ready[service].set()
+        else:
+            self._await_ready(step)
+            self._ready[service].set()
+            self._progress(service, "ready")
 
     def _resume(self, step: Step) -> None:
         assert step.found is not None
@@ -136,7 +141,7 @@ class _Start:
         services = [
             step.host.service
             for step in difference.steps
-            if step.create or (step.found is not None and step.found.state not in alive)
+            if step.create or (step.found is not None and not step.left and step.found.state not in alive)
         ]
         return [each.name for each in sorted(services, key=lambda service: waited_for[service.role])]
 
@@ -319,8 +324,11 @@ def _undo(engine: Engine, first: Difference) -> None:
 
 
 def _apply(engine: Engine, before: Difference, progress: Progress) -> None:
-    """Do what a difference asks for, and record it; while it is being done there is no record."""
-    record = before.plan.record
+    """Do what a difference asks for, and record it; while it is being done there is no record.
+
+    Faults that end with it are taken off the record at last: one too many there can be undone.
+    """
+    record = before.record
     unrecorded = before.there.record != record
     if (before.changes or unrecorded) and before.there.volume is not None:
         engine.remove_volume(before.there.volume.name)
@@ -328,6 +336,8 @@ def _apply(engine: Engine, before: Difference, progress: Progress) -> None:
     _Start(engine, before, progress).run()
     if before.changes or unrecorded:
         engine.create_volume(record.volume(before.plan.name, before.plan.lab.id))
+    for volume in before.ended_faults:
+        engine.remove_volume(volume)
 
 
 def _clear(engine: Engine, before: Difference) -> None:

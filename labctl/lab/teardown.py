@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
 from labctl.errors import EngineError
-from labctl.lab import labels
+from labctl.lab import faultrecord, labels
 from labctl.lab.name import object_name
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
@@ -35,7 +35,10 @@ def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[s
 
     # An engine takes a value that is empty for any value: a label without one must not take all labs down.
     volumes = [each for each in engine.volumes(wanted) if each.labels[labels.NAME] == name]
-    for volume in volumes:  # first of all: what has no record is known to be unfinished
+    # First of all: what has no record is known to be unfinished. Faults stay on record until nothing is left
+    # that they could have changed.
+    faults = [each for each in volumes if faultrecord.FAULT in each.labels]
+    for volume in (each for each in volumes if each not in faults):
         engine.remove_volume(volume.name)
     containers = [each for each in engine.containers(wanted) if each.labels[labels.NAME] == name]
     remove_containers(engine, name, containers, progress)
@@ -43,6 +46,8 @@ def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[s
     for network in networks:
         remove_network(engine, network.id)
         progress("network", "removed")
+    for volume in faults:
+        engine.remove_volume(volume.name)
     return tuple(sorted({each.name for group in (containers, networks, volumes) for each in group}))
 
 

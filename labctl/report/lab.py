@@ -112,12 +112,16 @@ def _next(result: Status) -> str:
 
 def _mending(result: Status) -> str:
     """Tell what is not as it should be, and what helps."""
-    lines = [f"Faults applied: {', '.join(result.faults)}"] if result.faults else []
+    name = _named(result)
+    lines = []
+    if result.faults:
+        lines.append(f"Faults applied: {', '.join(result.faults)}.")
+        lines.append(f"  labctl fault revert{name}   undoes them; labctl up does not")
     amiss = [each for each in result.hosts if each.state != HostState.READY]
     if amiss and result.state != LabState.STARTING:
-        name = _named(result)
         lines.append(f"Not ready: {', '.join(f'{each.service} ({each.state})' for each in amiss)}.")
-        lines.append(f"  labctl logs{name} {amiss[0].service}   tells why; {_up(result)} mends it")
+        mends = f"; {_up(result)} mends it" if any(each.state != HostState.FAULTY for each in amiss) else ""
+        lines.append(f"  labctl logs{name} {amiss[0].service}   tells why{mends}")
     return "\n".join(lines)
 
 
