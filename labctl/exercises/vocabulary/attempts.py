@@ -1,0 +1,121 @@
+"""Attempts to deliver a letter: which ones are meant, and when they would be made in the real world."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labctl.mail.clock import in_words
+from labctl.mail.logevent import DeliveryStatus, Queued, Received
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labctl.exercises.vocabulary.letter import Attempt, Letter
+    from labctl.lab.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which attempt is meant; what is None may be anything."""
+
+    status: str
+    dsn: str | None = None
+    code: int | None = None
+    says: str | None = None
+    at: str | None = None
+    relay: str | None = None
+    recipient: str | None = None
+
+    def fits(self, attempt: Attempt) -> bool:
+        """Say whether an attempt is one that is meant."""
+        delivery = attempt.delivery
+        return (
+            delivery.status == self.status
+            and self.dsn in {None, delivery.dsn}
+            and (self.code is None or re.search(rf"(?<!\d){self.code}[ -]", delivery.reply_text) is not None)
+            and (self.says is None or self.says in delivery.reply_text)
+            and self.at in {None, attempt.saying.host.hostname}
+            and (self.relay is None or self.relay in delivery.relay)
+        )
+
+    def __str__(self) -> str:
+        parts = [f"status={self.status}"]
+        if self.dsn is not None:
+            parts.append(f"dsn={self.dsn}")
+        if self.code is not None:
+            parts.append(f"reply {self.code}")
+        if self.says is not None:
+            parts.append(f"“{self.says}”")
+        if self.relay is not None:
+            parts.append(f"relay {self.relay}")
+        if self.recipient is not None:
+            parts.append(f"for {self.recipient}")
+        if self.at is not None:
+            parts.append(f"at {self.at}")
+        return ", ".join(parts)
+
+
+def turn(nth: int) -> str:
+    """Return in words which of several is meant."""
+    return "" if nth == 1 else f", time no. {nth}"
+
+
+def nth(wish: Wish, letter: Letter, number: int) -> Attempt | None:
+    """Return the n-th attempt that fits."""
+    fitting = [each for each in letter.attempts(wish.recipient) if wish.fits(each)]
+    return fitting[number - 1] if len(fitting) >= number else None
+
+
+def hopeless(letter: Letter) -> str | None:
+    """Return why there won't be another attempt, or None."""
+    if not letter.accepted:
+        return f"the server refused it: {letter.reply}"
+    if not letter.over():
+        return None
+    tried = list(letter.attempts())
+    last = f"; the last attempt: {tried[-1].status} {tried[-1].dsn} ({tried[-1].says})" if tried else ""
+    return f"the letter is {letter.state}{last}"
+
+
+def gone(letter: Letter) -> bool:
+    """Say whether every queue file of a letter's is closed."""
+    if not letter.accepted:
+        return True
+    journal = letter.watch.journal
+    files = [journal.last(host, queue_id) for host, queue_id in letter.tracker.queue_ids]
+    return bool(files) and letter.over() and all(each is not None and each.closed for each in files)
+
+
+def in_the_real_world(letter: Letter, attempt: Attempt, clock: Clock) -> Iterator[str]:
+    """Say when an attempt was made, and when it would have been made outside a laboratory.
+
+    By Postfix's own rule for the n-th attempt (qmgr(8)): never by a factor.
+    """
+    if attempt.status not in {DeliveryStatus.DEFERRED, DeliveryStatus.SOFTBOUNCE}:
+        return
+    own = [
+        each
+        for each in letter.attempts(attempt.delivery.recipient)
+        if each.saying.host == attempt.saying.host
+        and each.status in {DeliveryStatus.DEFERRED, DeliveryStatus.SOFTBOUNCE}
+    ]
+    number = own.index(attempt)
+    arrived = next(
+        (
+            each.at
+            for each in letter.sayings()
+            if isinstance(each.event, Received | Queued) and each.host == attempt.saying.host
+        ),
+        attempt.saying.at,
+    )
+    after = (attempt.saying.at - arrived).total_seconds()
+    what = "first attempt" if number == 0 else f"retry no. {number}"
+    yield f"{what} after {after:.1f} s; in the real world {_after(clock.real.attempt_at(number))}"
+    due, real = (each.attempt_at(number + 1) for each in (clock.lab, clock.real))
+    yield f"the next attempt is due after {in_words(due)}; in the real world {_after(real)}"
+
+
+def _after(seconds: float) -> str:
+    return f"after {in_words(seconds)}" if seconds else "at once"

@@ -1,0 +1,71 @@
+"""An SMTP conversation, line by line, as steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labctl.exercises.vocabulary.expectation import ExpectationFailed
+
+if TYPE_CHECKING:
+    from labctl.exercises.narration import Narrator
+    from labctl.mail.dialogue import SmtpDialogue
+    from labctl.mail.reply import SmtpReply
+
+
+class Conversation:
+    """A connection to an SMTP server on which nothing is said that the exercise does not say."""
+
+    def __init__(self, dialogue: SmtpDialogue, hostname: str, narrator: Narrator) -> None:
+        self.dialogue = dialogue
+        self._hostname = hostname
+        self._narrator = narrator
+
+    def say(self, line: str, expect: int | None = None, status: str | None = None) -> SmtpReply:
+        """Say one line, and read the answer.
+
+        Args:
+            line: The line, without its end.
+            expect: The reply's code that it has to be answered with.
+            status: The enhanced status code that it has to be answered with.
+
+        Raises:
+            ExpectationFailed: The answer is another.
+        """
+        wish = " ".join(str(each) for each in (expect, status) if each is not None)
+        with self._narrator.step(f"Say “{line}”" + (f", expect {wish}" if wish else "")) as evidence:
+            return self._checked(self.dialogue.say(line), expect, status, evidence)
+
+    def send(self, text: str | bytes, why: str) -> None:
+        """Send text as it is, with no line end added, and wait for no answer."""
+        with self._narrator.step(why) as evidence:
+            content = text.encode() if isinstance(text, str) else text
+            evidence.append(f"C: {content!r}")
+            self.dialogue.send(content)
+
+    def read(self, expect: int | None = None, status: str | None = None) -> SmtpReply:
+        """Read one answer.
+
+        Raises:
+            ExpectationFailed: The answer is another than expected.
+        """
+        wish = " ".join(str(each) for each in (expect, status) if each is not None)
+        with self._narrator.step(
+            f"Read the answer of {self._hostname}" + (f", expect {wish}" if wish else "")
+        ) as (evidence):
+            return self._checked(self.dialogue.read(), expect, status, evidence)
+
+    def starttls(self, expect: int | None = None) -> SmtpReply:
+        """Ask for TLS, and go on under it where the server agrees."""
+        with self._narrator.step("Say “STARTTLS”") as evidence:
+            return self._checked(self.dialogue.starttls(), expect, None, evidence)
+
+    def _checked(
+        self, reply: SmtpReply, expect: int | None, status: str | None, evidence: list[str]
+    ) -> SmtpReply:
+        evidence.append(f"S: {reply}" if reply.code or reply.text else "S: (hung up)")
+        wrong_code = expect is not None and reply.code != expect
+        wrong_status = status is not None and str(reply.enhanced) != status
+        if wrong_code or wrong_status:
+            wish = " ".join(str(each) for each in (expect, status) if each is not None)
+            raise ExpectationFailed(wish, str(reply) or "the server hung up", self.dialogue.transcript[-20:])
+        return reply

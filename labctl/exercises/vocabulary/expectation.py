@@ -1,0 +1,125 @@
+"""Expectations: they wait for a fact, end at once when it can't come any more, and say what was seen."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from labctl.errors import LabctlError
+from labctl.lab.queues import read_queue
+from labctl.lab.role import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from labctl.engine.protocol import Engine
+    from labctl.exercises.vocabulary.letter import Letter
+    from labctl.exercises.watch import Watch
+    from labctl.lab.instance import Instance
+
+T = TypeVar("T")
+
+WITHIN: Final = 15.0
+"""Seconds that a fact of mail has to come to be; what is there at once costs nothing of them."""
+
+_MOST_LINES: Final = 40
+
+
+class ExpectationFailed(AssertionError):  # read by students: "expectation failed"
+    """The mail did something else than was expected.
+
+    Args:
+        expected: What was expected.
+        seen: What was seen instead.
+        evidence: What proves it, a line each.
+    """
+
+    def __init__(self, expected: str, seen: str, evidence: tuple[str, ...] = ()) -> None:
+        lines = (f"expected: {expected}", f"    seen: {seen}", *(f"  {each}" for each in evidence))
+        super().__init__("\n".join(lines))
+        self.expected = expected
+        self.seen = seen
+        self.evidence = evidence
+
+
+class Expectations:
+    """Waits for facts of one lab."""
+
+    def __init__(self, engine: Engine, there: Instance, watch: Watch) -> None:
+        self._engine = engine
+        self._there = there
+        self._watch = watch
+
+    def expect(
+        self,
+        expected: str,
+        found: Callable[[], T | None],
+        *,
+        letter: Letter | None = None,
+        hopeless: Callable[[], str | None] = lambda: None,
+        within: float = WITHIN,
+        polls: bool = False,
+    ) -> T:
+        """Wait for a fact.
+
+        Args:
+            expected: The fact in words.
+            found: Returns it, or None while it is not there.
+            letter: The letter that it is about, for the evidence where it does not come.
+            hopeless: Returns why it can't come any more, or None.
+            within: Seconds until the deadline.
+            polls: Whether it may come to be without any daemon saying so.
+
+        Raises:
+            ExpectationFailed: It did not come.
+        """
+
+        def look() -> T | None:
+            fact = found()
+            if fact is None and (seen := hopeless()) is not None:
+                raise self.failure(expected, seen, letter)
+            return fact
+
+        fact = self._watch.until(look, within=within, polls=polls)
+        if fact is None:
+            seen = f"not within {within:g} s" + (f"; the letter is {letter.state}" if letter else "")
+            raise self.failure(expected, seen, letter)
+        return fact
+
+    def failure(self, expected: str, seen: str, letter: Letter | None = None) -> ExpectationFailed:
+        """Return the failure of an expectation, with all that is known of the letter."""
+        evidence = tuple(self._evidence(letter)) if letter is not None else ()
+        return ExpectationFailed(expected, seen, evidence)
+
+    def _evidence(self, letter: Letter) -> Iterator[str]:
+        """Collect what is known of a letter: its place in the queues, the logs' lines, the DNS answers."""
+        if letter.submission is not None:
+            yield f"the server's reply: {letter.reply}"
+        for each in letter.tracker.recipients:
+            yield f"{each.address}: {each.state}" + (f" ({each.dsn} {each.reason})" if each.reason else "")
+        yield from self._queue_entries(letter)
+        lines = [str(each) for each in letter.sayings()]
+        yield from lines[-_MOST_LINES:]
+        yield from self._answers(letter)
+
+    def _queue_entries(self, letter: Letter) -> Iterator[str]:
+        for host in self._there.of_role(Role.MTA):
+            with suppress(LabctlError):  # a host that was stopped has no queue to show
+                for entry in read_queue(self._engine, host):
+                    if entry.message_id == letter.message_id:
+                        reasons = ", ".join(
+                            f"{each.address} ({each.delay_reason})" for each in entry.recipients
+                        )
+                        yield f"{host.hostname}, queue {entry.queue_name}: {entry.queue_id} for {reasons}"
+
+    def _answers(self, letter: Letter) -> Iterator[str]:
+        """Show what the resolver answered about the recipients' domains."""
+        domains = {f"{each.rpartition('@')[2]}.".casefold() for each in letter.rcpt_tos}
+        for each in self._watch.sayings:
+            if each.host.role == Role.DNS and each.text.startswith("{"):
+                with suppress(ValueError, KeyError):
+                    answer = json.loads(each.text)
+                    if any(answer["name"].casefold().endswith(domain) for domain in domains):
+                        asked = f"{answer['client']} asked for {answer['name']} {answer['type']}"
+                        yield f"{asked}: {answer['rcode']}, {', '.join(answer['records']) or 'no records'}"

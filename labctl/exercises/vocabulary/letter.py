@@ -1,0 +1,116 @@
+"""A letter that was sent in an exercise, and all that is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labctl.mail.logevent import Delivery, Discarded, Held, NonDelivery, Rejected
+from labctl.mail.state import MessageState, is_final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labctl.exercises.saying import Saying
+    from labctl.exercises.watch import Watch
+    from labctl.mail.delivery import DeliveryTracker
+    from labctl.mail.logevent import DeliveryStatus
+    from labctl.mail.submission import Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to deliver a letter to one recipient, as the delivery agent logged it."""
+
+    saying: Saying
+    delivery: Delivery
+
+    @property
+    def says(self) -> str:
+        """The reply, or what the agent itself found wrong."""
+        return self.delivery.reply_text
+
+    @property
+    def status(self) -> DeliveryStatus | str:
+        """``sent``, ``deferred``, ``bounced`` or another of Postfix's words."""
+        return self.delivery.status
+
+    @property
+    def dsn(self) -> str:
+        """The enhanced status code."""
+        return self.delivery.dsn
+
+
+@dataclass(eq=False, slots=True)
+class Letter:
+    """A letter, from the moment its sender's server answered."""
+
+    message_id: str
+    mail_from: str
+    rcpt_tos: tuple[str, ...]
+    subject: str
+    tracker: DeliveryTracker
+    watch: Watch
+    submission: Submission | None = None
+    """None for a letter that was not sent by the exercise itself."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server took it, for one recipient at least."""
+        return self.submission is None or self.submission.accepted
+
+    @property
+    def reply(self) -> str:
+        """The server's reply that decided."""
+        return "" if self.submission is None else str(self.submission.reply)
+
+    @property
+    def queue_id(self) -> str:
+        """The id under which the first server queued it; empty where it did not."""
+        return next((queue_id for _, queue_id in self.tracker.queue_ids), "")
+
+    def __str__(self) -> str:
+        return f"“{self.subject}” {self.message_id}"
+
+    @property
+    def state(self) -> MessageState:
+        """What is true of it now: of its recipients' states the least happy."""
+        return self.tracker.state if self.accepted else MessageState.REJECTED
+
+    def over(self) -> bool:
+        """Whether nothing more will happen to it: every recipient's copy is in a final state."""
+        if not self.accepted:
+            return True
+        recipients = self.tracker.recipients
+        return bool(recipients) and all(is_final(each.state) for each in recipients)
+
+    def sayings(self) -> Iterator[Saying]:
+        """Yield the log lines that are about it, in the order they came."""
+        ids = set(self.tracker.queue_ids)
+        for each in self.watch.sayings:
+            event = each.event
+            if event is None:
+                continue
+            if (each.host.hostname, event.queue_id) in ids or self._names(event):
+                yield each
+
+    def _names(self, event: object) -> bool:
+        """Say whether an event without a queue id is about one of its recipients."""
+        if not isinstance(event, Rejected | Held | Discarded) or event.queue_id is not None:
+            return False
+        return event.rcpt_to in self.rcpt_tos and event.mail_from in {None, self.mail_from}
+
+    def attempts(self, recipient: str | None = None) -> Iterator[Attempt]:
+        """Yield the attempts to deliver it, of one recipient where one is named."""
+        wanted = None if recipient is None else recipient.casefold()
+        for each in self.sayings():
+            if isinstance(each.event, Delivery):
+                names = {each.event.recipient.casefold(), (each.event.orig_to or "").casefold()}
+                if wanted is None or wanted in names:
+                    yield Attempt(each, each.event)
+
+    def reports(self) -> Iterator[tuple[Saying, NonDelivery]]:
+        """Yield what bounce(8) wrote about it."""
+        for each in self.sayings():
+            if isinstance(each.event, NonDelivery):
+                yield each, each.event

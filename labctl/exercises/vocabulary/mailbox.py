@@ -1,0 +1,101 @@
+"""A user's mailbox over IMAP (RFC 9051), as one mail program sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labctl.exercises.vocabulary.expectation import ExpectationFailed
+from labctl.exercises.vocabulary.mail import Mail
+from labctl.lab.mailhosts import mda_of
+from labctl.mail.imap import ImapMailbox
+
+if TYPE_CHECKING:
+    from labctl.exercises.vocabulary.lab import ExerciseLab
+    from labctl.exercises.vocabulary.letter import Letter
+    from labctl.lab.account import Account
+    from labctl.mail.mailbox import MailboxMessage
+
+
+class Mailbox:
+    """A mailbox; the connection is made when it is first needed, and kept."""
+
+    def __init__(self, lab: ExerciseLab, account: Account) -> None:
+        self._lab = lab
+        self._account = account
+        self._open: ImapMailbox | None = None
+
+    def open(self) -> ImapMailbox:
+        """Return the connection."""
+        if self._open is None:
+            host = mda_of(self._lab.there, self._account.address)
+            self._open = ImapMailbox.open(*host.door(143), self._account.address, self._account.password)
+        return self._open
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def messages(self, folder: str = "INBOX") -> tuple[MailboxMessage, ...]:
+        """List a folder; no step of its own."""
+        return self.open().messages(folder)
+
+    def find(self, message_id: str, folder: str = "INBOX") -> MailboxMessage | None:
+        """Look for a message by its Message-ID; no step of its own."""
+        return self.open().find(message_id, folder)
+
+    def read(self, listed: MailboxMessage, folder: str = "INBOX") -> Mail:
+        """Read a whole message, without marking it as seen; no step of its own."""
+        return Mail(listed, self.open().content(listed.uid, folder) or b"")
+
+    def list(self, folder: str = "INBOX") -> list[MailboxMessage]:
+        """List a folder."""
+        with self._lab.narrator.step(f"{self._account.address} looks into {folder} by IMAP") as evidence:
+            listed = list(self.messages(folder))
+            evidence.extend(f"UID {m.uid}: “{m.subject}” {' '.join(m.flags)}" for m in listed)
+            return listed
+
+    def must_hold(self, letter: Letter, folder: str = "INBOX", *, flags: tuple[str, ...] = ()) -> Mail:
+        """Check that a folder holds a letter, with these flags at least.
+
+        Raises:
+            ExpectationFailed: It does not.
+        """
+        with self._lab.narrator.step(f"{letter} is in {folder} of {self._account.address}") as evidence:
+            found = self.find(letter.message_id, folder)
+            if found is None:
+                raise self._lab.fail(f"{letter} in {folder}", "it is not there", letter)
+            evidence.append(f"UID {found.uid}, flags {' '.join(found.flags) or 'none'}")
+            if missing := [each for each in flags if each not in found.flags]:
+                raise ExpectationFailed(
+                    f"the flags {' '.join(missing)}", f"{' '.join(found.flags) or 'none'}"
+                )
+            return self.read(found, folder)
+
+    def must_not_hold(self, letter: Letter, folder: str = "INBOX") -> None:
+        """Check that a folder does not hold a letter.
+
+        Raises:
+            ExpectationFailed: It does.
+        """
+        with self._lab.narrator.step(f"{letter} is not in {folder} of {self._account.address}") as evidence:
+            found = self.find(letter.message_id, folder)
+            if found is not None:
+                raise self._lab.fail(f"no {letter} in {folder}", f"UID {found.uid}", letter)
+            evidence.append(f"{len(self.messages(folder))} other mails there")
+
+    def create_folder(self, name: str) -> None:
+        """Make a folder."""
+        with self._lab.narrator.step(f"{self._account.address} makes the folder {name}"):
+            self.open().create_folder(name)
+
+    def flag(self, mail: Mail, *flags: str, folder: str = "INBOX") -> None:
+        r"""Set flags, such as ``\Seen`` and ``\Flagged``."""
+        with self._lab.narrator.step(f"{self._account.address} marks “{mail.subject}” {' '.join(flags)}"):
+            self.open().flag(mail.uid, flags, folder)
+
+    def move(self, mail: Mail, to: str, folder: str = "INBOX") -> None:
+        """Move a mail to another folder (RFC 6851)."""
+        with self._lab.narrator.step(f"{self._account.address} moves “{mail.subject}” to {to}"):
+            self.open().move(mail.uid, to, folder)

@@ -1,0 +1,353 @@
+"""The fixtures ``alice``, ``amy``, ``bob`` and ``bea``: what a user of mail does, and expects to get."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from labctl.exercises.vocabulary import attempts
+from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
+from labctl.exercises.vocabulary.letter import Letter
+from labctl.exercises.vocabulary.mail import Mail
+from labctl.exercises.vocabulary.mailbox import Mailbox
+from labctl.exercises.vocabulary.report import Report, all_happy, await_report
+from labctl.lab.mailhosts import mda_of, mta_of
+from labctl.mail.delivery import DeliveryTracker
+from labctl.mail.envelope import Envelope
+from labctl.mail.logevent import NotificationKind
+from labctl.mail.message import compose_message, prepared
+from labctl.mail.pop3 import Pop3Mailbox
+from labctl.mail.state import MessageState
+from labctl.mail.submission import submit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from labctl.exercises.vocabulary.lab import ExerciseLab
+    from labctl.lab.account import Account
+
+
+class Person:
+    """A user of the lab, with a mail program."""
+
+    def __init__(self, lab: ExerciseLab, account: Account) -> None:
+        self._lab = lab
+        self._account = account
+        self.mailbox = Mailbox(lab, account)
+        """The mailbox over IMAP, as this user's mail program sees it."""
+
+    @property
+    def address(self) -> str:
+        """The mail address."""
+        return self._account.address
+
+    @property
+    def password(self) -> str:
+        """The password, which is no secret in a laboratory."""
+        return self._account.password
+
+    def __str__(self) -> str:
+        return self._account.address
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self.mailbox.close()
+
+    def another_client(self) -> Mailbox:
+        """Return the same mailbox as a second mail program sees it, over a connection of its own."""
+        return Mailbox(self._lab, self._account)
+
+    # Sending
+
+    def send(
+        self,
+        to: str | Person | Sequence[str | Person],
+        subject: str = "A letter",
+        body: str = "Hello.\n",
+        *,
+        file: Path | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        mail_from: str | None = None,
+        notify: Sequence[str] | None = None,
+        ret: str | None = None,
+        envid: str | None = None,
+        smtputf8: bool = False,
+    ) -> Letter:
+        """Submit a letter to this user's server (RFC 6409).
+
+        Args:
+            to: Whom to: the envelope's recipients.
+            subject: The subject.
+            body: The text.
+            file: Send this message file instead, as it is.
+            content: Send these bytes instead, as they are.
+            headers: Further header fields, put on top.
+            mail_from: The envelope's sender, where it is not this user; "" is the null sender.
+            notify: When to be told (RFC 3461): NEVER, or some of SUCCESS, FAILURE, DELAY.
+            ret: How much of it a report is to bring back: FULL or HDRS.
+            envid: What a report is to quote.
+            smtputf8: Declare it as internationalized (RFC 6531).
+
+        Returns:
+            The letter; whether the server took it is told by it, and no error.
+        """
+        listed = [to] if isinstance(to, str | Person) else list(to)
+        rcpt_tos = tuple(str(each) for each in listed)
+        sender = self.address if mail_from is None else mail_from
+        subject, message_id, content = self._content(rcpt_tos, subject, body, file, content, headers)
+        lab = self._lab
+        host = mta_of(lab.there, self.address)
+        from_whom = self.address if sender == self.address else f"{self.address}, as <{sender}>,"
+        with lab.narrator.step(f"{from_whom} sends “{subject}” to {', '.join(rcpt_tos)}") as evidence:
+            submission = submit(
+                *host.door(587),
+                Envelope(sender, rcpt_tos),
+                content,
+                user=self.address,
+                password=self.password,
+                notify=notify,
+                ret=ret,
+                envid=envid,
+                smtputf8=smtputf8,
+            )
+            evidence.append(f"Message-ID {message_id}")
+            evidence.append(f"{host.hostname} to {submission.stage}: {submission.reply}")
+            evidence.extend(f"{host.hostname} to <{who}>: {reply}" for who, reply in submission.refused)
+        tracker = DeliveryTracker(
+            message_id,
+            submission.queue_id,
+            host.hostname,
+            submission.recipients,
+            refused=submission.refused,
+            journal=lab.watch.journal,
+        )
+        return Letter(message_id, sender, rcpt_tos, subject, tracker, lab.watch, submission)
+
+    def _content(  # noqa: PLR0917  # what `send` was given
+        self,
+        rcpt_tos: tuple[str, ...],
+        subject: str,
+        body: str,
+        file: Path | None,
+        content: bytes | None,
+        headers: Mapping[str, str] | None,
+    ) -> tuple[str, str, bytes]:
+        if file is not None:
+            content = file.read_bytes()
+            subject = file.name
+        if content is None:
+            message_id, content = compose_message(self.address, rcpt_tos, subject=subject, body=body)
+        else:
+            message_id, content = prepared(content, domain=self._account.domain)
+        extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        return subject, message_id, extra.encode() + content
+
+    def expect_refusal(
+        self,
+        letter: Letter,
+        *,
+        code: int | None = None,
+        status: str | None = None,
+        says: str | None = None,
+        stage: str | None = None,
+    ) -> None:
+        """Expect that this user's own server did not take a letter.
+
+        Args:
+            letter: The letter.
+            code: The reply's code, as 501.
+            status: The enhanced status code, as ``5.1.3``.
+            says: Part of the reply.
+            stage: What was answered so: AUTH, MAIL, RCPT, DATA, END-OF-MESSAGE.
+
+        Raises:
+            ExpectationFailed: It took it, or refused it otherwise.
+        """
+        wanted = " ".join(str(each) for each in (code, status, says, stage) if each is not None)
+        with self._lab.narrator.step(f"Expect that {letter} was refused: {wanted}") as evidence:
+            submission = letter.submission
+            if submission is None or submission.accepted:
+                raise self._lab.fail(f"a refusal {wanted}", "the server took it", letter)
+            reply = submission.reply
+            evidence.append(f"{submission.stage}: {reply}")
+            if (
+                code not in {None, reply.code}
+                or (status is not None and str(reply.enhanced) != status)
+                or (says is not None and says not in reply.text)
+                or stage not in {None, str(submission.stage)}
+            ):
+                raise self._lab.fail(wanted, f"{submission.stage}: {reply}", letter)
+
+    # What comes
+
+    def expect_delivery(self, letter: Letter, *, folder: str = "INBOX", within: float = WITHIN) -> Mail:
+        """Expect a letter in this user's mailbox.
+
+        Sent is not delivered: what counts is that it lies in the mailbox, where a mail program finds it.
+        """
+        with self._lab.narrator.step(f"Expect {letter} in the mailbox of {self.address}") as evidence:
+
+            def saved() -> bool | None:
+                copies = [each for each in letter.tracker.recipients if each.state == MessageState.DELIVERED]
+                return True if copies else None
+
+            self._lab.expectations.expect(
+                f"delivered to {self.address}",
+                saved,
+                letter=letter,
+                hopeless=lambda: attempts.hopeless(letter),
+                within=within,
+            )
+            mail = self.arrived(letter.message_id, letter, folder, within)
+            evidence.extend(str(each.saying) for each in letter.attempts())
+            evidence.append(f"in {folder}, UID {mail.uid}: “{mail.subject}”")
+            return mail
+
+    def expect_bounce(self, letter: Letter, *, within: float = WITHIN, **says: Any) -> Report:
+        """Expect a bounce about a letter: a report that it failed for good (RFC 3464, action failed).
+
+        Args:
+            letter: The letter.
+            within: Seconds.
+            says: What it has to say, as in `Report.must_say`.
+        """
+        return await_report(
+            self._lab,
+            self,
+            letter,
+            NotificationKind.FAILED,
+            {"action": "failed", **says},
+            within=within,
+            hopeless=lambda: attempts.hopeless(letter) if all_happy(letter) else None,
+        )
+
+    def expect_delay_warning(self, letter: Letter, *, within: float = WITHIN, **says: Any) -> Report:
+        """Expect to be warned that a letter is late (action delayed); it is still being tried."""
+        return await_report(
+            self._lab,
+            self,
+            letter,
+            NotificationKind.DELAYED,
+            {"action": "delayed", **says},
+            within=within,
+            hopeless=lambda: attempts.hopeless(letter),
+        )
+
+    def expect_receipt(self, letter: Letter, *, within: float = WITHIN, **says: Any) -> Report:
+        """Expect to be told of success (RFC 3461, NOTIFY=SUCCESS): delivered, relayed or expanded."""
+        return await_report(
+            self._lab,
+            self,
+            letter,
+            NotificationKind.SUCCESS,
+            says,
+            within=within,
+            hopeless=lambda: attempts.hopeless(letter) if attempts.gone(letter) else None,
+        )
+
+    def expect_silence(self, letter: Letter, *, within: float = WITHIN) -> None:
+        """Expect that a letter comes to its end and this user hears nothing of it."""
+        with self._lab.narrator.step(f"Expect that {self.address} hears nothing about {letter}") as evidence:
+            self._lab.expect_gone(letter, within=within)
+            written = [str(saying) for saying, _ in letter.reports()]
+            about = [m.subject for m in self.mailbox.messages() if _is_about(m.dsn, letter.message_id)]
+            if written or about:
+                raise self._lab.fail("no report", "; ".join([*written, *about]), letter)
+            evidence.append("no report was written, and there is none in the mailbox")
+
+    def expect_mail(
+        self, *, subject: str | None = None, folder: str = "INBOX", within: float = WITHIN
+    ) -> Mail:
+        """Expect a mail that this exercise did not send, such as an automatic answer, by its subject."""
+        wish = f"a mail “{subject}”" if subject is not None else "any mail"
+
+        def there() -> Mail | None:
+            fitting = (m for m in self.mailbox.messages(folder) if subject is None or subject in m.subject)
+            first = next(fitting, None)
+            return None if first is None else self.mailbox.read(first, folder)
+
+        with self._lab.narrator.step(f"Expect {wish} in the mailbox of {self.address}") as evidence:
+            mail = self._lab.expectations.expect(wish, there, within=within, polls=True)
+            evidence.append(f"UID {mail.uid}: “{mail.subject}” from {mail.listed.from_}")
+            return mail
+
+    @contextmanager
+    def idle(self) -> Iterator[_Idling]:
+        """Keep a connection open on which the server tells of new mail by itself (RFC 2177, IDLE)."""
+        mailbox = self.another_client()
+        try:
+            with mailbox.open().idle() as idling:
+                yield _Idling(self, idling)
+        finally:
+            mailbox.close()
+
+    def download(self, *, delete: bool = False, hang_up: bool = False) -> list[Mail]:
+        """Fetch all mail by POP3 (RFC 1939).
+
+        Args:
+            delete: Mark each for deletion once it is here (DELE).
+            hang_up: Cut the connection instead of saying QUIT; nothing is deleted then (section 6).
+        """
+        host = mda_of(self._lab.there, self.address)
+        words = ["RETR", *(["DELE"] if delete else []), "hang up" if hang_up else "QUIT"]
+        with self._lab.narrator.step(f"{self.address} downloads by POP3: {', '.join(words)}") as evidence:
+            maildrop = Pop3Mailbox.open(*host.door(110), self.address, self.password)
+            try:
+                listed = maildrop.messages()
+                mails = [Mail(each, maildrop.content(each.uid) or b"") for each in listed]
+                if delete:
+                    maildrop.delete([each.uid for each in mails])
+                if not hang_up:
+                    maildrop.commit()
+            finally:
+                maildrop.abandon()
+            evidence.extend(f"{each.uid}: “{each.subject}” {each.message_id}" for each in mails)
+            return mails
+
+    def use_sieve(self, script: str, why: str) -> None:
+        """Make a Sieve script (RFC 5228) this user's filter.
+
+        Args:
+            script: The script.
+            why: What it does, as the step's text.
+        """
+        host = mda_of(self._lab.there, self.address)
+        with self._lab.narrator.step(f"{self.address}: {why}") as evidence:
+            evidence.extend(script.strip().splitlines())
+            put = ("doveadm", "sieve", "put", "-u", self.address, "-a", "filter")
+            self._lab.exec(host.service, *put, stdin=script)
+
+    def arrived(self, message_id: str, letter: Letter, folder: str, within: float) -> Mail:
+        """Wait for a message in the mailbox that the log says was saved."""
+
+        def there() -> Mail | None:
+            found = self.mailbox.find(message_id, folder)
+            return None if found is None else self.mailbox.read(found, folder)
+
+        return self._lab.expectations.expect(
+            f"{message_id} in {folder} of {self.address}", there, letter=letter, within=within, polls=True
+        )
+
+
+class _Idling:
+    """A user who watches the mailbox."""
+
+    def __init__(self, person: Person, idling: Any) -> None:
+        self._person = person
+        self._idling = idling
+
+    def expect_news(self, *, within: float = WITHIN) -> int:
+        """Expect that the server tells of a new mail; return how many there are now."""
+        lab = self._person._lab  # noqa: SLF001  # of one house
+        with lab.narrator.step(f"Expect that the server tells {self._person} of new mail") as evidence:
+            count: int | None = self._idling.wait_for_exists(within)
+            if count is None:
+                raise ExpectationFailed("* n EXISTS", f"nothing within {within:g} s")
+            evidence.append(f"* {count} EXISTS")
+            return count
+
+
+def _is_about(dsn: Any, message_id: str) -> bool:
+    return dsn is not None and dsn.original_message_id == message_id

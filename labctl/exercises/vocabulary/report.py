@@ -1,0 +1,212 @@
+"""The reports that servers write about letters: bounces, delay warnings, receipts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from labctl.exercises.vocabulary import attempts
+from labctl.exercises.vocabulary.expectation import ExpectationFailed
+from labctl.exercises.vocabulary.letter import Letter
+from labctl.mail import dsn as notification
+from labctl.mail.clock import in_words
+from labctl.mail.delivery import DeliveryTracker
+from labctl.mail.logevent import NotificationKind
+from labctl.mail.state import MessageState, is_final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from labctl.exercises.narration import Narrator
+    from labctl.exercises.saying import Saying
+    from labctl.exercises.vocabulary.lab import ExerciseLab
+    from labctl.exercises.vocabulary.mail import Mail
+    from labctl.exercises.vocabulary.person import Person
+    from labctl.mail.dsn import Dsn, DsnRecipient
+    from labctl.mail.logevent import NonDelivery
+
+_REPORTS = {
+    NotificationKind.FAILED: "a bounce",
+    NotificationKind.DELAYED: "a delay warning",
+    NotificationKind.SUCCESS: "a receipt",
+}
+_HAPPY_ENDS = {MessageState.DELIVERED, MessageState.DISCARDED, MessageState.REJECTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A delivery status notification (RFC 3464) as it came to the sender: a bounce, a warning, a receipt."""
+
+    mail: Mail
+    dsn: Dsn
+    narrator: Narrator
+
+    @classmethod
+    def of(cls, mail: Mail, narrator: Narrator) -> Report:
+        """Read a mail as a report; it has to be one.
+
+        Raises:
+            ExpectationFailed: It is none.
+        """
+        found = notification.parse(mail.content)
+        if found is None:
+            raise ExpectationFailed("a delivery status notification", f"a mail “{mail.subject}”")
+        return cls(mail, found, narrator)
+
+    def recipient(self, address: str | None = None) -> DsnRecipient:
+        """Return what it says of a recipient; of the first where none is named."""
+        for each in self.dsn.recipients:
+            if address is None or address in {each.address, each.original}:
+                return each
+        listed = ", ".join(each.address for each in self.dsn.recipients) or "nobody"
+        raise ExpectationFailed(f"a word about {address or 'a recipient'}", f"it speaks of {listed}")
+
+    def must_say(
+        self,
+        *,
+        status: str | None = None,
+        reported_by: str | None = None,
+        action: str | None = None,
+        diagnostic: str | None = None,
+        remote_mta: str | None = None,
+        recipient: str | None = None,
+        nothing_of: str | None = None,
+    ) -> Report:
+        """Check what it says; a diagnostic has only to contain the text.
+
+        Args:
+            status: The enhanced status code (RFC 3463).
+            reported_by: The Reporting-MTA: which host wrote it.
+            action: ``failed``, ``delayed``, ``delivered``, ``relayed`` or ``expanded``.
+            diagnostic: Part of the Diagnostic-Code: whose words led to it.
+            remote_mta: The Remote-MTA; "" means that there is none.
+            recipient: Of whom; of the first where none is named.
+            nothing_of: A recipient that it must not speak of.
+
+        Raises:
+            ExpectationFailed: It says something else.
+        """
+        wanted = {
+            "Reporting-MTA": reported_by,
+            "Action": action,
+            "Status": status,
+            "Remote-MTA": remote_mta,
+        }
+        told = ", ".join(f"{name} {value or 'none'}" for name, value in wanted.items() if value is not None)
+        with self.narrator.step(f"The report says: {told or diagnostic or 'what it has to'}") as evidence:
+            about = self.recipient(recipient)
+            evidence.extend(self.lines(about))
+            seen = {
+                "Reporting-MTA": self.dsn.reporting_mta or "",
+                "Action": about.action,
+                "Status": about.status,
+                "Remote-MTA": about.remote_mta or "",
+            }
+            for name, value in wanted.items():
+                if value is not None and seen[name] != value:
+                    raise ExpectationFailed(
+                        f"{name}: {value or 'none'}", f"{name}: {seen[name] or 'none'}", self.lines(about)
+                    )
+            if diagnostic is not None and diagnostic not in (about.diagnostic_code or ""):
+                raise ExpectationFailed(
+                    f"a Diagnostic-Code with “{diagnostic}”", f"{about.diagnostic_code}", self.lines(about)
+                )
+            if nothing_of is not None and any(nothing_of == each.address for each in self.dsn.recipients):
+                raise ExpectationFailed(f"no word about {nothing_of}", "it speaks of it", self.lines(about))
+        return self
+
+    def lines(self, about: DsnRecipient) -> tuple[str, ...]:
+        """Return its fields as they stand in it."""
+        return (
+            f"Reporting-MTA: {self.dsn.reporting_mta}",
+            f"Final-Recipient: {about.address}",
+            f"Action: {about.action}",
+            f"Status: {about.status}",
+            *((f"Remote-MTA: {about.remote_mta}",) if about.remote_mta else ()),
+            *((f"Diagnostic-Code: {about.diagnostic_code}",) if about.diagnostic_code else ()),
+            *((f"Will-Retry-Until: {about.will_retry_until:%c}",) if about.will_retry_until else ()),
+        )
+
+
+def await_report(
+    lab: ExerciseLab,
+    person: Person,
+    letter: Letter,
+    kind: NotificationKind,
+    says: Mapping[str, Any],
+    *,
+    within: float,
+    hopeless: Callable[[], str | None],
+) -> Report:
+    """Wait for a report about a letter in a person's mailbox.
+
+    Args:
+        lab: The lab.
+        person: Whose mailbox.
+        letter: The letter.
+        kind: Which kind of report.
+        says: What it has to say, as in `Report.must_say`.
+        within: Seconds for it to be written, and again for it to arrive.
+        hopeless: Returns why none can come any more, or None.
+
+    Raises:
+        ExpectationFailed: None came, or it says something else.
+    """
+    what = _REPORTS[kind]
+    with lab.narrator.step(f"Expect {what} about {letter} in the mailbox of {person.address}") as evidence:
+        journal = lab.watch.journal
+
+        def written() -> tuple[Saying, NonDelivery, str] | None:
+            for saying, event in letter.reports():
+                file = journal.last(saying.host.hostname, event.dsn_queue_id)
+                if event.kind == kind and event.to == "sender" and file is not None and file.message_id:
+                    return saying, event, file.message_id
+            return None
+
+        saying, event, message_id = lab.expectations.expect(
+            what, written, letter=letter, hopeless=hopeless, within=within
+        )
+        evidence.append(str(saying))
+        evidence.extend(_in_the_real_world(lab, letter, kind, saying))
+        tracker = DeliveryTracker(
+            message_id, event.dsn_queue_id, saying.host.hostname, (person.address,), journal=journal
+        )
+        report_letter = Letter(message_id, "", (person.address,), what, tracker, lab.watch)
+        lab.expectations.expect(
+            f"{what} in the mailbox of {person.address}",
+            lambda: True if tracker.state == MessageState.DELIVERED else None,
+            letter=report_letter,
+            hopeless=lambda: attempts.hopeless(report_letter),
+            within=within,
+        )
+        mail = person.arrived(message_id, report_letter, "INBOX", within)
+        report = Report.of(mail, lab.narrator)
+        if report.dsn.original_message_id not in {None, letter.message_id}:
+            raise ExpectationFailed(f"a report about {letter}", f"about {report.dsn.original_message_id}")
+        evidence.append(f"in the INBOX: “{mail.subject}”")
+        evidence.extend(report.lines(report.recipient()))
+    if says:
+        report.must_say(**says)
+    return report
+
+
+def _in_the_real_world(
+    lab: ExerciseLab, letter: Letter, kind: NotificationKind, saying: Saying
+) -> Iterator[str]:
+    """Say when a warning or a bounce after expiry would have come outside a laboratory (qmgr(8))."""
+    real = lab.clock.real
+    first = next((each.at for each in letter.sayings()), saying.at)
+    after = f"after {(saying.at - first).total_seconds():.1f} s; in the real world after "
+    warned_at = real.warning_at()
+    if kind == NotificationKind.DELAYED and warned_at is not None:
+        yield f"{after}{in_words(warned_at)}"
+    elif any(each.state == MessageState.EXPIRED for each in letter.tracker.recipients):
+        yield f"{after}{in_words(real.expires_at())}"
+
+
+def all_happy(letter: Letter) -> bool:
+    """Say whether no copy of a letter failed, or can still fail."""
+    if not letter.accepted:
+        return True
+    states = [each.state for each in letter.tracker.recipients]
+    return bool(states) and all(is_final(each) and each in _HAPPY_ENDS for each in states)
