@@ -50,9 +50,7 @@ class DsnRequest:
         words = tuple(notify.split(",")) if isinstance(notify, str) else tuple(notify or ())
         if notify is not None and not words:
             raise _wrong("notify", (), f"{NEVER}, or some of {', '.join(EVENTS)}")
-        return cls(
-            tuple(dict.fromkeys(word.upper() for word in words)), ret.upper() if ret else ret, envid
-        )
+        return cls(tuple(dict.fromkeys(word.upper() for word in words)), ret.upper() if ret else ret, envid)
 
     def __post_init__(self) -> None:
         if self.notify != (NEVER,) and not set(self.notify) <= set(EVENTS):

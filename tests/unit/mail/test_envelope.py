@@ -23,3 +23,7 @@ def test_an_address_can_not_smuggle_a_command(address: str) -> None:
 def test_a_message_needs_a_recipient() -> None:
     with pytest.raises(UsageError, match="no recipient"):
         Envelope("alice@alpha.test", ())
+
+
+def test_an_internationalized_address_may_be_sent() -> None:
+    assert Envelope("", ("josé@beta.test",)).rcpt_tos == ("josé@beta.test",)

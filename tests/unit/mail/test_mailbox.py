@@ -211,3 +211,175 @@ def test_an_imap_server_that_breaks_off_is_an_error(start_server: StartServer, a
         ImapMailbox.open("127.0.0.1", server.port, "bob@beta.test", "bob", timeout=0.5) as mailbox,
     ):
         mailbox.messages()
+
+
+OPENED = IMAP | {
+    "SELECT": b"* 1 EXISTS\r\n{tag} OK [READ-WRITE] Select completed\r\n",
+    "EXPUNGE": b"{tag} OK Done\r\n",
+}
+
+
+def open_imap(server: ScriptedServer) -> ImapMailbox:
+    return ImapMailbox.open("127.0.0.1", server.port, "bob@beta.test", "bob", timeout=5)
+
+
+def commands_of(server: ScriptedServer) -> list[str]:
+    """What was said after the login, without tags and the goodbye."""
+    commands = [line.partition(" ")[2] or line for line in server.lines]
+    return [line for line in commands if not line.startswith(("CAPABILITY", "LOGIN", "LOGOUT"))]
+
+
+def listed(*headers: bytes) -> bytes:
+    numbers = " ".join(str(number) for number in range(1, len(headers) + 1)).encode()
+    fetched = b"".join(
+        b"* %d FETCH (UID %d FLAGS () RFC822.SIZE 9 BODY[HEADER] {%d}\r\n%s)\r\n"
+        % (number, number, len(header), header)
+        for number, header in enumerate(headers, 1)
+    )
+    return b"* SEARCH " + numbers + b"\r\n" + fetched + b"{tag} OK Completed\r\n"
+
+
+def test_folders_are_listed_and_made(start_server: StartServer) -> None:
+    script = IMAP | {
+        "LIST": b'* LIST (\\HasNoChildren) "/" INBOX\r\n* LIST () "/" "Sent &- so"\r\n{tag} OK Done\r\n',
+        "CREATE": b"{tag} OK Create completed\r\n",
+    }
+    server = start_server(IMAP_READY, script)
+
+    with open_imap(server) as mailbox:
+        assert mailbox.folders() == ("INBOX", "Sent & so")
+        mailbox.create_folder("Work")
+
+    assert commands_of(server)[-1] == 'CREATE "Work"'
+
+
+def test_a_folder_that_the_server_refuses_is_an_error_in_its_words(start_server: StartServer) -> None:
+    script = IMAP | {"EXAMINE": b"{tag} NO [NONEXISTENT] Mailbox doesn't exist: Nowhere\r\n"}
+
+    with (
+        pytest.raises(ServiceCommandFailed, match="Mailbox doesn't exist: Nowhere"),
+        open_imap(start_server(IMAP_READY, script)) as mailbox,
+    ):
+        mailbox.messages("Nowhere")
+
+
+def test_a_message_is_found_by_its_whole_message_id(start_server: StartServer) -> None:
+    longer = HEADER.replace(b"<1@alpha.test>", b"<11@alpha.test>")
+    server = start_server(IMAP_READY, OPENED | {"UID": listed(longer, HEADER)})
+
+    with open_imap(server) as mailbox:
+        found = mailbox.find("1@alpha.test", "Work")
+
+    assert found is not None
+    assert (found.uid, found.message_id) == (2, "<1@alpha.test>")
+    assert commands_of(server)[:2] == ['EXAMINE "Work"', "UID SEARCH HEADER Message-ID 1@alpha.test"]
+
+
+@pytest.mark.parametrize("answer", [listed(HEADER), b"* SEARCH\r\n{tag} OK Completed\r\n"])
+def test_a_part_of_a_message_id_finds_nothing(start_server: StartServer, answer: bytes) -> None:
+    with open_imap(start_server(IMAP_READY, OPENED | {"UID": answer})) as mailbox:
+        assert mailbox.find("<1@alpha>") is None
+
+
+def test_flags_are_set_and_taken(start_server: StartServer) -> None:
+    server = start_server(IMAP_READY, OPENED | {"UID": b"{tag} OK Done\r\n"})
+
+    with open_imap(server) as mailbox:
+        mailbox.flag(7, ["\\Seen", "urgent"])
+        mailbox.unflag(7, ["\\Seen"], "Work")
+
+    assert commands_of(server) == [
+        'SELECT "INBOX"',
+        "UID STORE 7 +FLAGS.SILENT (\\Seen urgent)",
+        'SELECT "Work"',
+        "UID STORE 7 -FLAGS.SILENT (\\Seen)",
+    ]
+
+
+def with_capability(script: dict[str, bytes], capability: bytes) -> dict[str, bytes]:
+    return {key: answer.replace(b"UIDPLUS", b"UIDPLUS " + capability) for key, answer in script.items()}
+
+
+def test_a_server_that_can_move_moves(start_server: StartServer) -> None:
+    script = with_capability(OPENED | {"UID": b"{tag} OK Done\r\n"}, b"MOVE")
+    server = start_server(IMAP_READY, script)
+
+    with open_imap(server) as mailbox:
+        mailbox.move(7, "Work")
+
+    assert commands_of(server) == ['SELECT "INBOX"', 'UID MOVE 7 "Work"']
+
+
+def test_a_server_that_can_not_move_copies_and_expunges_just_that_message(start_server: StartServer) -> None:
+    server = start_server(IMAP_READY, OPENED | {"UID": b"{tag} OK Done\r\n"})
+
+    with open_imap(server) as mailbox:
+        mailbox.move(7, "Work")
+
+    assert commands_of(server) == [
+        'SELECT "INBOX"',
+        'UID COPY 7 "Work"',
+        "UID STORE 7 +FLAGS.SILENT (\\Deleted)",
+        "UID EXPUNGE 7",
+    ]
+
+
+IDLING = with_capability(OPENED | {"IDLE": b"+ idling\r\n", "DONE": b"{tag} OK Idle completed\r\n"}, b"IDLE")
+
+
+def test_idling_tells_of_a_new_message_and_ends_with_done(start_server: StartServer) -> None:
+    server = start_server(IMAP_READY, IDLING)
+
+    with open_imap(server) as mailbox, mailbox.idle() as watched:
+        server.push(b"* OK Still here\r\n")
+        server.push(b"* 2 EXISTS\r\n* 1 RECENT\r\n")
+        assert watched.wait_for_exists(within=5) == 2
+
+    assert commands_of(server) == ['EXAMINE "INBOX"', "IDLE", "DONE"]
+
+
+def test_idling_tells_of_each_message(start_server: StartServer) -> None:
+    server = start_server(IMAP_READY, IDLING)
+
+    with open_imap(server) as mailbox, mailbox.idle() as watched:
+        server.push(b"* 2 EXISTS\r\n")
+        first = watched.wait_for_exists(within=5)
+        server.push(b"* 3 EXISTS\r\n")
+        assert (first, watched.wait_for_exists(within=5)) == (2, 3)
+
+
+def test_a_folder_where_nothing_happens_tells_none(start_server: StartServer) -> None:
+    server = start_server(IMAP_READY, IDLING)
+
+    with open_imap(server) as mailbox, mailbox.idle() as watched:
+        server.push(b"* 1 FETCH (FLAGS (\\Seen))\r\n")
+        assert watched.wait_for_exists(within=0.2) is None
+
+
+def test_a_connection_that_is_lost_while_idling_is_an_error(start_server: StartServer) -> None:
+    server = start_server(IMAP_READY, IDLING)
+
+    with open_imap(server) as mailbox, suppress(ServiceCommandFailed), mailbox.idle() as watched:
+        server.hang_up()
+        with pytest.raises(ServiceCommandFailed, match="the connection was lost"):
+            watched.wait_for_exists(within=60)
+
+
+def test_an_error_while_idling_ends_the_idling_too(start_server: StartServer) -> None:
+    server = start_server(IMAP_READY, IDLING)
+
+    with suppress(KeyError), open_imap(server) as mailbox, mailbox.idle():
+        raise KeyError
+
+    assert server.lines[-2] == "DONE"
+    assert server.lines[-1].endswith("LOGOUT")
+
+
+def test_a_single_message_is_deleted_by_pop3(start_server: StartServer) -> None:
+    server = start_server(POP3_READY, POP3)
+
+    with open_pop3(server) as mailbox:
+        mailbox.content(1)
+        mailbox.delete([1])
+
+    assert server.lines[-3:] == ["RETR 1", "DELE 1", "QUIT"]

@@ -8,13 +8,16 @@ from hypothesis import strategies as st
 
 from labctl.mail.logevent import (
     Accepted,
+    ConnectionLost,
     Delivery,
+    DeliveryStatus,
     Discarded,
     Event,
     Expired,
     Held,
     NonDelivery,
     NotificationKind,
+    Pipelined,
     Queued,
     Received,
     Rejected,
@@ -301,6 +304,45 @@ def test_the_forms_of_a_line(  # noqa: PLR0917  # the columns of the table
                 "cleanup",
             ),
         ),
+        (
+            line(
+                "smtpd",
+                "NOQUEUE: reject: CONNECT from mx.beta.test[203.0.113.20]: 554 5.5.0 Error: SMTP protocol "
+                "synchronization; proto=SMTP",
+            ),
+            Rejected(
+                None,
+                "CONNECT",
+                "mx.beta.test[203.0.113.20]",
+                SmtpReply(554, EnhancedStatus(5, 5, 0), "Error: SMTP protocol synchronization"),
+                None,
+                None,
+                "smtpd",
+            ),
+        ),
+        (
+            line("smtpd", "NOQUEUE: lost connection after EHLO from mx.alpha.test[203.0.113.10]"),
+            ConnectionLost(None, "mx.alpha.test[203.0.113.10]", "EHLO"),
+        ),
+        (
+            line("smtpd", "lost connection after CONNECT from unknown[unknown]"),
+            ConnectionLost(None, "unknown[unknown]", "CONNECT"),
+        ),
+        (
+            line("smtpd", "BA13DD0252: lost connection after DATA (512 bytes) from unknown[203.0.113.10]"),
+            ConnectionLost("BA13DD0252", "unknown[203.0.113.10]", "DATA"),
+        ),
+        (
+            line("smtpd", "timeout after END-OF-MESSAGE from mx.alpha.test[203.0.113.10]"),
+            ConnectionLost(None, "mx.alpha.test[203.0.113.10]", "END-OF-MESSAGE", timed_out=True),
+        ),
+        (
+            line(
+                "smtpd",
+                "improper command pipelining after CONNECT from mx.beta.test[203.0.113.20]: EHLO x\\r\\n",
+            ),
+            Pipelined(None, "mx.beta.test[203.0.113.20]", "CONNECT", "EHLO x\\r\\n"),
+        ),
         (line("smtpd", "connect from mx.alpha.test[203.0.113.10]"), None),
         (
             line(
@@ -341,6 +383,48 @@ def test_every_delivery_rejection_and_notification_of_the_recorded_logs_is_under
     assert [text for text in silent if "undeliverable postmaster notification" not in text] == []
 
 
+def test_the_recorded_logs_hold_every_ending_of_an_attempt() -> None:
+    statuses = {event.status for event in map(event_of, LINES) if isinstance(event, Delivery)}
+
+    assert {status.value for status in (DeliveryStatus.SENT, DeliveryStatus.DEFERRED)} < statuses
+    assert DeliveryStatus.SOFTBOUNCE in statuses
+    assert statuses <= set(DeliveryStatus)
+
+
+def test_every_client_of_the_recorded_logs_that_broke_off_or_talked_too_early_is_told() -> None:
+    telling = [text for text in LINES if "lost connection after" in text or "improper command" in text]
+
+    assert len(telling) == 6
+    assert all(isinstance(event_of(text), ConnectionLost | Pipelined) for text in telling)
+
+
+@pytest.mark.parametrize("status", ["deliverable", "undeliverable"])
+def test_an_address_probe_is_an_attempt_of_its_own_kind(status: str) -> None:
+    event = event_of(
+        line(
+            "smtp",
+            "308ED228636: to=<b@beta.test>, relay=mx.beta.test[203.0.113.20]:25, delay=1, delays=0/0/0/1, "
+            f"dsn=2.1.5, status={status} (250 2.1.5 Ok)",
+        )
+    )
+
+    assert isinstance(event, Delivery)
+    assert event.status == DeliveryStatus(status)
+
+
+def test_a_forward_leads_to_the_next_queue_file() -> None:
+    event = event_of(
+        line(
+            "local",
+            "308ED228636: to=<b@beta.test>, orig_to=<a@beta.test>, relay=local, delay=0, delays=0/0/0/0, "
+            "dsn=2.0.0, status=sent (forwarded as 3E551228653)",
+        )
+    )
+
+    assert isinstance(event, Delivery)
+    assert (event.next_queue_id, event.orig_to) == ("3E551228653", "a@beta.test")
+
+
 def test_every_sent_of_one_hosts_log_leads_to_a_queue_id_that_the_next_hosts_log_knows() -> None:
     alpha, beta = ([event_of(text) for text in (LOGS / name).read_text().splitlines()] for name in LOG_NAMES)
     onward = {event.next_queue_id for event in alpha if isinstance(event, Delivery) and event.next_queue_id}
@@ -363,6 +447,10 @@ def test_every_sent_of_one_hosts_log_leads_to_a_queue_id_that_the_next_hosts_log
         ("4CBF12345A: reject: ", " from a]: "),
         ("4CBF12345A: reject: x; from=<a> proto=ESMTP", " sasl_a=b"),
         ("4CBF12345A: client=a", ", sasl_method=b"),
+        ("lost connection after A", " from "),
+        ("lost connection after ", "A"),
+        ("improper command pipelining after A from ", "["),
+        ("improper command pipelining after A from ", " from a[b] from "),
         ("4CBF12345A: message-id=", "<" * 3),
     ],
 )

@@ -118,3 +118,12 @@ def test_a_normal_message_id_is_normal(text: str) -> None:
 @pytest.mark.parametrize("text", ["a@b", "<a@b>", " <a@b> ", "<a@b> (a comment)"])
 def test_the_spellings_of_one_id_are_equal(text: str) -> None:
     assert normal_message_id(text) == "<a@b>"
+
+
+def test_an_internationalized_message_has_its_headers_in_utf_8() -> None:
+    _, content = compose_message(
+        "josé@alpha.test", ["bob@beta.test"], subject="Grüße", body="x", smtputf8=True
+    )
+
+    assert "From: josé@alpha.test\r\n".encode() in content
+    assert "Subject: Grüße\r\n".encode() in content

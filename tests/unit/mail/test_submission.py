@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labctl.errors import ServiceCommandFailed
+from labctl.errors import ServiceCommandFailed, UsageError
 from labctl.mail.envelope import Envelope
 from labctl.mail.submission import Stage, Submission, submit
 
@@ -217,3 +217,71 @@ def test_an_answer_that_is_not_smtp_is_a_refusal_or_an_error(start_server: Start
 
     assert not submission.accepted
     assert submission.reply.code == 0
+
+
+def submit_with(server: ScriptedServer, envelope: Envelope = ALICE_TO_BOB, **options: Any) -> Submission:
+    return submit("127.0.0.1", server.port, envelope, CONTENT, timeout=5, **options)
+
+
+def test_wishes_for_notifications_go_to_the_sender_and_to_every_recipient(start_server: StartServer) -> None:
+    server = start_server(GREETING, ACCEPTING | {"EHLO": b"250-mx\r\n250 DSN\r\n"})
+
+    submission = submit_with(
+        server,
+        Envelope("", ("bob@beta.test", "bea@beta.test")),
+        notify=["SUCCESS", "FAILURE"],
+        ret="HDRS",
+        envid="a=b",
+    )
+
+    assert submission.accepted
+    assert server.lines[1:4] == [
+        "MAIL FROM:<> RET=HDRS ENVID=a+3Db",
+        "RCPT TO:<bob@beta.test> NOTIFY=SUCCESS,FAILURE",
+        "RCPT TO:<bea@beta.test> NOTIFY=SUCCESS,FAILURE",
+    ]
+
+
+def test_a_server_that_knows_no_dsn_is_asked_all_the_same_and_its_refusal_is_a_value(
+    start_server: StartServer,
+) -> None:
+    server = start_server(GREETING, ACCEPTING | {"MAIL": b"555 5.5.4 Unsupported option: RET=FULL\r\n"})
+
+    submission = submit_with(server, ret="FULL")
+
+    assert (submission.accepted, submission.stage, submission.reply.code) == (False, Stage.MAIL, 555)
+
+
+def test_a_wrong_wish_is_refused_before_anybody_is_asked(start_server: StartServer) -> None:
+    server = start_server(GREETING, ACCEPTING)
+
+    with pytest.raises(UsageError):
+        submit_with(server, notify=["SOMETIMES"])
+
+    assert server.lines == []
+
+
+def test_an_address_that_is_not_ascii_needs_smtputf8(start_server: StartServer) -> None:
+    server = start_server(GREETING, ACCEPTING)
+    envelope = Envelope("alice@alpha.test", ("josé@beta.test",))
+
+    with pytest.raises(UsageError, match="not ASCII"):
+        submit_with(server, envelope)
+    submit_with(server, envelope, smtputf8=True)
+
+    assert server.lines[1].endswith(" SMTPUTF8")
+    assert server.lines[2].encode("latin-1").decode() == "RCPT TO:<josé@beta.test>"
+
+
+@pytest.mark.parametrize(("subject", "declared"), [("Grüße", True), ("plain", False)])
+def test_smtputf8_is_declared_only_for_what_needs_it(
+    start_server: StartServer,
+    subject: str,
+    declared: bool,  # noqa: FBT001  # a column of the table
+) -> None:
+    server = start_server(GREETING, ACCEPTING)
+    content = f"Subject: {subject}\r\n\r\nGrüße\r\n".encode()
+
+    submit("127.0.0.1", server.port, ALICE_TO_BOB, content, timeout=5, smtputf8=True)
+
+    assert server.lines[1].endswith(" SMTPUTF8") == declared
