@@ -1,0 +1,108 @@
+"""Emptying a lab's hosts of mail, so that nothing of before turns up again."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from labctl.errors import ServiceCommandFailed
+from labctl.lab.role import Role
+from labctl.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labctl.engine.protocol import Engine
+    from labctl.lab.instance import Host, Instance
+
+SCRIPT: Final = "/usr/local/lib/labctl/reset"
+"""In each image: empties what its daemon keeps, and leaves a mark in its log."""
+
+_ROUNDS: Final = 10
+"""How often MTAs are emptied that pass on mail to each other meanwhile; a message takes one hop a round."""
+
+
+_CLOCK_STEP: Final = 0.05
+"""Seconds; a file's time is the kernel's, which lags behind the clock by up to a tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """What a host's script told: whether an MTA that was asked again had to empty again, and its idleness."""
+
+    again: bool
+    idle: tuple[float, float] | None
+    """Since when an MTA had no mail, and until when at least."""
+
+
+def empty(engine: Engine, there: Instance, *, progress: Progress = silent) -> tuple[str, ...]:
+    """Empty a lab of mail: its queues, its mailboxes, what Postfix remembers; and mark each log.
+
+    The quick part of a reset: files and faults stay as they are.
+
+    A message may be on its way from one MTA to another that has been emptied already, and from there to a
+    mailbox. So, unless no MTA had any, all are asked once more when all have been emptied, beside the emptying
+    of the mailboxes; and where mail has come in to one meanwhile, this is done again.
+
+    Args:
+        engine: The engine.
+        there: The lab.
+        progress: Told which host has been emptied.
+
+    Returns:
+        The services that don't run, and so were passed over.
+
+    Raises:
+        ServiceCommandFailed: A host could not be emptied.
+    """
+    running = [each for each in there.hosts if each.running and each.role is not None]
+    mtas = [each for each in running if each.role == Role.MTA]
+    others = [each for each in running if each.role != Role.MTA]
+
+    def run(host: Host, *arguments: str) -> Emptied:
+        told = _run(engine, host, *arguments)
+        progress(host.service, "emptied")
+        return told
+
+    with ThreadPoolExecutor(max_workers=max(len(running), 1)) as pool:
+        first = list(pool.map(run, mtas))
+        asked = [] if idle(first) else mtas
+        for _ in range(_ROUNDS):
+            rest = [pool.submit(run, each) for each in others]
+            again = [told.again for told in pool.map(lambda each: _run(engine, each, "again"), asked)]
+            for each in rest:
+                each.result()
+            if not any(again):
+                break
+        else:
+            message = "mail still comes in to the MTAs faster than it can be removed"
+            raise ServiceCommandFailed(message, hint="labctl queue")
+    return tuple(each.service for each in there.hosts if each not in running)
+
+
+def idle(told: Sequence[Emptied]) -> bool:
+    """Say whether no MTA had any mail from before the first of them was looked at: there was none to pass on."""
+    times = [each.idle for each in told if each.idle is not None]
+    if len(times) < len(told):
+        return False
+    last = max((since for since, _ in times), default=0.0)
+    return all(last + _CLOCK_STEP < until for _, until in times)
+
+
+def emptied(stdout: bytes) -> Emptied:
+    """Read what a host's script told; others than an MTA's tell nothing."""
+    lines = [line.split() for line in stdout.decode("utf-8", "replace").splitlines()]
+    times = next(((float(line[1]), float(line[2])) for line in lines if line[:1] == ["idle"]), None)
+    return Emptied(["again"] in lines, times)
+
+
+def _run(engine: Engine, host: Host, *arguments: str) -> Emptied:
+    said = engine.execute(host.running_container().id, [SCRIPT, *arguments])
+    if said.exit_code != 0:
+        complaint = said.stderr.decode("utf-8", "replace").strip()
+        raise ServiceCommandFailed(
+            f"{host.service} ({host.hostname}) could not be emptied: {complaint}",
+            hint=f"labctl logs {host.service}",
+        )
+    return emptied(said.stdout)
