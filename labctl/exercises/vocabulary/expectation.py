@@ -101,7 +101,7 @@ class Expectations:
         yield from self._queue_entries(letter)
         lines = [str(each) for each in letter.sayings()]
         yield from lines[-_MOST_LINES:]
-        yield from self._answers(letter)
+        yield from dict.fromkeys(self._answers(letter))
 
     def _queue_entries(self, letter: Letter) -> Iterator[str]:
         for host in self._there.of_role(Role.MTA):
