@@ -42,8 +42,8 @@ def empty(engine: Engine, there: Instance, *, progress: Progress = silent) -> tu
     The quick part of a reset: files and faults stay as they are.
 
     A message may be on its way from one MTA to another that has been emptied already, and from there to a
-    mailbox. So, unless no MTA had any, all are asked once more when all have been emptied, beside the emptying
-    of the mailboxes; and where mail has come in to one meanwhile, this is done again.
+    mailbox. So, unless no MTA had any, all are asked once more when all have been emptied, while mailboxes
+    are; and where mail has come in to one meanwhile, this is done again.
 
     Args:
         engine: The engine.
@@ -82,7 +82,7 @@ def empty(engine: Engine, there: Instance, *, progress: Progress = silent) -> tu
 
 
 def idle(told: Sequence[Emptied]) -> bool:
-    """Say whether no MTA had any mail from before the first of them was looked at: there was none to pass on."""
+    """Say whether no MTA had any mail since before the first of them was looked at: none to pass on."""
     times = [each.idle for each in told if each.idle is not None]
     if len(times) < len(told):
         return False
