@@ -49,9 +49,9 @@ def parse_time(text: str, unit: str = "s") -> float:
 class Schedule:
     """The settings that decide when a message is tried, in seconds; the defaults are Postfix's own.
 
-    Moments are seconds after the message's arrival. They are those of a queue manager whose queue runs begin
-    with the arrival, at a destination that fails at once: a real one is later by up to one queue run, and by
-    what each attempt takes.
+    Moments are seconds after the message's arrival. They are those of a queue manager that makes a queue run
+    just then, with a destination that fails at once. Really the queue runs come when they come: a moment may
+    be up to one of them earlier or later, and it is later by what the attempts before it took.
 
     Raises:
         UsageError: There would never be a queue run, or a time is negative.

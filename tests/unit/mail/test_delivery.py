@@ -194,6 +194,17 @@ def test_what_was_deferred_for_too_long_expires_with_the_last_reason() -> None:
     assert (recipient.state, recipient.reason) == (MessageState.EXPIRED, "connect to mx: refused")
 
 
+def test_a_message_whose_client_was_lost_midway_never_was_one() -> None:
+    delivery = tracker()
+
+    received, seen, _ = queued(A1)
+    lost = ("smtpd", f"{A1}: lost connection after DATA (33 bytes) from unknown[198.18.0.1]")
+    feed(delivery, ALPHA, [received, lost, seen, ("cleanup", f"{A1}: removed (canceled)")])
+
+    (recipient,) = delivery.recipients
+    assert (recipient.state, recipient.reason) == (MessageState.UNKNOWN, "removed from the queue by cleanup")
+
+
 def test_soft_bounces_are_deferrals() -> None:
     delivery = tracker()
 
