@@ -80,7 +80,8 @@ class DeliveryTracker:
         message_id: Its Message-ID.
         queue_id: What the first host queued it as; None where it was not accepted, or did not say.
         host: The first host, as the events name it.
-        recipients: The envelope's recipients that the first host accepted.
+        recipients: The envelope's recipients that the first host accepted; None where only its log
+            tells them, as it does with the first attempt for each.
         refused: Those it refused, each with its reply.
         journal: Shared by the trackers of many messages, or None for one of its own.
     """
@@ -90,7 +91,7 @@ class DeliveryTracker:
         message_id: str,
         queue_id: str | None,
         host: str,
-        recipients: Iterable[str],
+        recipients: Iterable[str] | None,
         *,
         refused: Iterable[tuple[str, SmtpReply]] = (),
         journal: Journal | None = None,
@@ -99,7 +100,7 @@ class DeliveryTracker:
         self.journal = Journal() if journal is None else journal
         self._queue_id = queue_id
         self._host = host
-        self._recipients = tuple(dict.fromkeys(recipients))
+        self._recipients = None if recipients is None else tuple(dict.fromkeys(recipients))
         self._refused = tuple(_refused(address, reply, host) for address, reply in refused)
         self._cache: tuple[int, tuple[RecipientState, ...]] | None = None
 
@@ -116,7 +117,7 @@ class DeliveryTracker:
     def recipients(self) -> tuple[RecipientState, ...]:
         """Where each recipient's copy is; an alias has as many as it expands to."""
         if self._cache is None or self._cache[0] != self.journal.version:
-            found = (state for address in self._recipients for state in self._from_root(address))
+            found = (state for address in self._addresses() for state in self._from_root(address))
             self._cache = (self.journal.version, (*dict.fromkeys(found), *self._refused))
         return self._cache[1]
 
@@ -135,6 +136,13 @@ class DeliveryTracker:
     def queue_ids(self) -> tuple[tuple[str, str], ...]:
         """Every (host, queue id) that the message is known to have had, the first host's first."""
         return tuple((file.host, file.queue_id) for file in self._trail())
+
+    def _addresses(self) -> tuple[str, ...]:
+        if self._recipients is not None:
+            return self._recipients
+        root = self._root()
+        tried = () if root is None else root.attempts
+        return tuple(dict.fromkeys(orig_to or recipient for recipient, orig_to in tried))
 
     def _root(self) -> QueueFile | None:
         if self._queue_id is None:

@@ -122,7 +122,8 @@ class ExerciseLab:
         """
         lines = [f"{name} = {value}" for name, value in settings.items()]
         change = HostChange(self.host(host).service, settings=settings)
-        yield from self._changed(change, f"{self.host(host).hostname}: {why}", lines)
+        with self.changed(f"{self.host(host).hostname}: {why}", lines, change):
+            yield
 
     @contextmanager
     def files(self, host: str, why: str, files: Mapping[str, str]) -> Iterator[None]:
@@ -135,15 +136,18 @@ class ExerciseLab:
         """
         lines = [f"{path}: {line}" for path, text in files.items() for line in text.splitlines() if line]
         change = HostChange(self.host(host).service, files=files)
-        yield from self._changed(change, f"{self.host(host).hostname}: {why}", lines)
+        with self.changed(f"{self.host(host).hostname}: {why}", lines, change):
+            yield
 
-    def _changed(self, change: HostChange, text: str, evidence_lines: list[str]) -> Iterator[None]:
+    @contextmanager
+    def changed(self, text: str, evidence_lines: list[str], *changes: HostChange) -> Iterator[None]:
+        """Make changes to hosts, all at once, for the length of a block: what `settings` and its kin do."""
         self._changes += 1
         name = f"exercise-{self._changes}"
         with self.narrator.step(text) as evidence:
             evidence.extend(evidence_lines)
             with lock.held(self._engine_url, self.there.name):
-                application.change(self.engine, self._now(), name, {}, (change,), title=text)
+                application.change(self.engine, self._now(), name, {}, changes, title=text)
             self._applied.append(name)
         yield from self._for_a_block(name, f"As before again: {text}")
 
@@ -354,25 +358,34 @@ class ExerciseLab:
             evidence.extend(f"{each.address}: {each.state}" for each in letter.tracker.recipients)
 
     def letter(
-        self, message_id: str, *, at: str, to: tuple[str, ...] | str = (), within: float = WITHIN
+        self, message_id: str, *, at: str | None = None, to: str | None = None, within: float = WITHIN
     ) -> Letter:
-        """Find a letter that no `Person.send` sent, by its Message-ID in a host's log."""
-        host = self.host(at).hostname
-        wanted = normal_message_id(message_id)
-        rcpt_tos = (to,) if isinstance(to, str) else to
+        """Find a letter that no `Person.send` sent, by its Message-ID in the servers' logs.
 
-        def found() -> str | None:
+        Args:
+            message_id: Its Message-ID.
+            at: The server that it came to first; whichever logged it first where none is named.
+            to: Whom to, where that is known.
+            within: Seconds.
+        """
+        wanted = normal_message_id(message_id)
+        host = None if at is None else self.host(at).hostname
+
+        def found() -> tuple[Saying, Queued] | None:
             for each in self.watch.sayings:
-                event = each.event
-                if isinstance(event, Queued) and each.host.hostname == host and event.message_id == wanted:
-                    return event.queue_id
+                event, here = each.event, host in {None, each.host.hostname}
+                if here and isinstance(event, Queued) and event.message_id == wanted:
+                    return each, event
             return None
 
-        with self.narrator.step(f"Find {wanted} at {host}") as evidence:
-            queue_id = self.expectations.expect(f"{wanted} in the log of {host}", found, within=within)
-            evidence.append(f"queued as {queue_id}")
-        tracker = DeliveryTracker(wanted, queue_id, host, rcpt_tos, journal=self.watch.journal)
-        return Letter(wanted, "", rcpt_tos, "", tracker, self.watch)
+        with self.narrator.step(f"Find {wanted} in the log of {host or 'a server'}") as evidence:
+            saying, queued = self.expectations.expect(f"{wanted} in a log", found, within=within)
+            evidence.append(str(saying))
+        rcpt_tos = None if to is None else (to,)
+        tracker = DeliveryTracker(
+            wanted, queued.queue_id, saying.host.hostname, rcpt_tos, journal=self.watch.journal
+        )
+        return Letter(wanted, "", rcpt_tos or (), "", tracker, self.watch)
 
     def fail(self, expected: str, seen: str, letter: Letter | None = None) -> ExpectationFailed:
         """Return the failure of an expectation of one's own, to be raised, with what is known of a letter."""
