@@ -116,7 +116,7 @@ def test_an_application_in_a_container_of_its_own_reaches_the_lab(
     monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)  # its image is in a registry
     server = mail_lab.submission("alice")
     greeting = f'exec 3<> /dev/tcp/{server.host}/{server.port} && read -r line <&3 && echo "$line"'
-    image = next(each.tag for each in origin.image_specs() if each.name == "base")
+    image = next(each.tag for each in origin.image_specs() if each.name == "dns")
     application = DockerContainer(image).with_network(mail_lab.network)
     application = application.with_kwargs(entrypoint="/bin/bash").with_command(["-c", greeting])
 
