@@ -74,6 +74,7 @@ class Person:
         ret: str | None = None,
         envid: str | None = None,
         smtputf8: bool = False,
+        password: str | None = None,
     ) -> Letter:
         """Submit a letter to this user's server (RFC 6409).
 
@@ -89,6 +90,7 @@ class Person:
             ret: How much of it a report is to bring back: FULL or HDRS.
             envid: What a report is to quote.
             smtputf8: Declare it as internationalized (RFC 6531).
+            password: What to log in with, where it is not this user's own.
 
         Returns:
             The letter; whether the server took it is told by it, and no error.
@@ -106,7 +108,7 @@ class Person:
                 Envelope(sender, rcpt_tos),
                 content,
                 user=self.address,
-                password=self.password,
+                password=self.password if password is None else password,
                 notify=notify,
                 ret=ret,
                 envid=envid,
