@@ -105,7 +105,7 @@ class ExerciseLab:
         given = {key: str(value) for key, value in parameters.items()}
         values = fault.values(given)
         with self.narrator.step(f"Fault {name}: {fault.title.format_map(values)}") as evidence:
-            evidence.extend(fault.setting.format_map(values).splitlines())
+            evidence.extend(fault.setting.splitlines())
             with lock.held(self._engine_url, self.there.name):
                 application.apply(self.engine, self._now(), fault, given)
             self._applied.append(name)
@@ -294,18 +294,27 @@ class ExerciseLab:
             evidence.extend(attempts.in_the_real_world(letter, fitting, self.clock))
             return fitting
 
-    def expect_log(self, text: str, *, at: str, within: float = WITHIN) -> Saying:
+    def expect_log(
+        self, text: str, *, at: str, letter: Letter | None = None, within: float = WITHIN
+    ) -> Saying:
         """Expect a line of a host's log that contains a text, said since the exercise began.
 
-        For what is about no letter; of letters `expect_attempt` and its kin know more.
+        Of a letter it has to be a line that names none, by the process that delivered it (`Letter.remarks`).
         """
         host = self.host(at).hostname
         with self.narrator.step(f"Expect {host} to log “{text}”") as evidence:
             said = self.expectations.expect(
                 f"{host} logs “{text}”",
                 lambda: next(
-                    (e for e in self.watch.sayings if e.host.hostname == host and text in e.text), None
+                    (
+                        each
+                        for each in (self.watch.sayings if letter is None else letter.remarks())
+                        if each.host.hostname == host and text in each.text
+                    ),
+                    None,
                 ),
+                letter=letter,
+                hopeless=lambda: None if letter is None else attempts.hopeless(letter),
                 within=within,
             )
             evidence.append(str(said))
