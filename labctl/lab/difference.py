@@ -112,13 +112,13 @@ class Difference:
         return tuple(found)
 
 
-def compare(engine: Engine, planner: Planner) -> Difference:
-    """Compare a lab with its plan; nothing is changed.
+def compare(engine: Engine, planner: Planner, there: Instance | None = None) -> Difference:
+    """Compare a lab, as it is or as it has just been seen, with its plan; nothing is changed.
 
     What an applied fault has done is no difference: its host is left as it is, unless that has to be made
     anew for another reason.
     """
-    there = instance.observe(engine, planner.name)
+    there = there or instance.observe(engine, planner.name)
     plan = planner.on(_subnet(engine, planner, there))
     network = there.network
     stale = network is not None and network.labels.get(labels.CONFIG) != plan.network.labels[labels.CONFIG]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from labctl.errors import ServiceCommandFailed
 from labctl.lab.role import Role
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
     from labctl.engine.protocol import Engine
     from labctl.lab.instance import Host, Instance
+
+T = TypeVar("T")
 
 SCRIPT: Final = "/usr/local/lib/labctl/reset"
 """In each image: empties what its daemon keeps, and leaves a mark in its log."""
@@ -34,6 +38,10 @@ class Emptied:
     again: bool
     idle: tuple[float, float] | None
     """Since when an MTA had no mail, and until when at least."""
+
+
+NOTHING_LEFT: Final = Emptied(again=False, idle=(0.0, math.inf))
+"""Told of a host that is being made anew."""
 
 
 def empty(engine: Engine, there: Instance, *, progress: Progress = silent) -> tuple[str, ...]:
@@ -57,28 +65,53 @@ def empty(engine: Engine, there: Instance, *, progress: Progress = silent) -> tu
         ServiceCommandFailed: A host could not be emptied.
     """
     running = [each for each in there.hosts if each.running and each.role is not None]
-    mtas = [each for each in running if each.role == Role.MTA]
-    others = [each for each in running if each.role != Role.MTA]
 
-    def run(host: Host, *arguments: str) -> Emptied:
-        told = _run(engine, host, *arguments)
+    def first(host: Host) -> Emptied:
+        told = run(engine, host)
         progress(host.service, "emptied")
         return told
 
     with ThreadPoolExecutor(max_workers=max(len(running), 1)) as pool:
-        first = list(pool.map(run, mtas))
-        asked = [] if idle(first) else mtas
-        for _ in range(_ROUNDS):
-            rest = [pool.submit(run, each) for each in others]
-            again = [told.again for told in pool.map(lambda each: _run(engine, each, "again"), asked)]
-            for each in rest:
-                each.result()
-            if not any(again):
-                break
-        else:
-            message = "mail still comes in to the MTAs faster than it can be removed"
-            raise ServiceCommandFailed(message, hint="labctl queue")
+        in_turns(
+            pool,
+            [each for each in running if each.role == Role.MTA],
+            [each for each in running if each.role != Role.MTA],
+            first=first,
+            again=lambda host: run(engine, host, "again"),
+        )
     return tuple(each.service for each in there.hosts if each not in running)
+
+
+def in_turns(
+    pool: Executor,
+    mtas: Sequence[T],
+    others: Sequence[T],
+    *,
+    first: Callable[[T], Emptied],
+    again: Callable[[T], Emptied],
+) -> None:
+    """Empty the MTAs, and then the others, until no mail can be on its way from the ones to the others.
+
+    Args:
+        pool: What does it at once.
+        mtas: The MTAs, in whatever form.
+        others: The other hosts.
+        first: Empties one.
+        again: Empties an MTA if mail has come in since.
+
+    Raises:
+        ServiceCommandFailed: There is no end of mail, or a host could not be emptied.
+    """
+    asked = [] if idle(list(pool.map(first, mtas))) else mtas
+    for _ in range(_ROUNDS):
+        rest = [pool.submit(first, each) for each in others]
+        came_in = [told.again for told in pool.map(again, asked)]
+        for each in rest:
+            each.result()
+        if not any(came_in):
+            return
+    message = "mail still comes in to the MTAs faster than it can be removed"
+    raise ServiceCommandFailed(message, hint="labctl queue")
 
 
 def idle(told: Sequence[Emptied]) -> bool:
@@ -90,14 +123,19 @@ def idle(told: Sequence[Emptied]) -> bool:
     return all(last + _CLOCK_STEP < until for _, until in times)
 
 
-def emptied(stdout: bytes) -> Emptied:
+def emptied(told: str) -> Emptied:
     """Read what a host's script told; others than an MTA's tell nothing."""
-    lines = [line.split() for line in stdout.decode("utf-8", "replace").splitlines()]
+    lines = [line.split() for line in told.splitlines()]
     times = next(((float(line[1]), float(line[2])) for line in lines if line[:1] == ["idle"]), None)
     return Emptied(["again"] in lines, times)
 
 
-def _run(engine: Engine, host: Host, *arguments: str) -> Emptied:
+def run(engine: Engine, host: Host, *arguments: str) -> Emptied:
+    """Run a host's script.
+
+    Raises:
+        ServiceCommandFailed: It could not empty the host.
+    """
     said = engine.execute(host.running_container().id, [SCRIPT, *arguments])
     if said.exit_code != 0:
         complaint = said.stderr.decode("utf-8", "replace").strip()
@@ -105,4 +143,4 @@ def _run(engine: Engine, host: Host, *arguments: str) -> Emptied:
             f"{host.service} ({host.hostname}) could not be emptied: {complaint}",
             hint=f"labctl logs {host.service}",
         )
-    return emptied(said.stdout)
+    return emptied(said.stdout.decode("utf-8", "replace"))

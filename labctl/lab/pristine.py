@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Final
 from labctl.engine.model import ContainerState
 from labctl.lab import instance, lifecycle, readiness
 from labctl.lab.difference import LOST, Change, compare
+from labctl.lab.emptying import NOTHING_LEFT, Emptied, emptied, empty, in_turns, run
 from labctl.lab.role import Role
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from labctl.engine.model import Container
     from labctl.engine.protocol import Engine
-    from labctl.lab.difference import Step
-    from labctl.lab.plan import PlannedHost, Planner
+    from labctl.lab.difference import Difference, Step
+    from labctl.lab.instance import Host
+    from labctl.lab.plan import Planner
+
+__all__ = ["empty", "restore"]
 
 RESET: Final = """
 /usr/local/lib/labctl/reset || exit
@@ -41,8 +47,8 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
     """Make a lab as new.
 
     A host where anything else was changed than its daemon's own store and the files that labctl put there is
-    made anew, and so is one that does not run or does not answer; of the others the mail is removed, the
-    files are written again and the daemon is reloaded.
+    made anew, and so is one that does not run or does not answer, or that an applied fault changed; of the
+    others the mail is removed, the files are written again and the daemon is reloaded.
 
     Returns:
         What was done beyond emptying.
@@ -50,67 +56,124 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
     Raises:
         EngineError: The engine failed, or a daemon did not become ready.
     """
-    found = compare(engine, planner)
-    used = [
-        (step, step.found)
-        for step in found.steps
-        if step.found is not None and not step.create and step.found.state != ContainerState.CREATED
-    ]
-    changes: list[Change] = []
-    with ThreadPoolExecutor(max_workers=max(len(used), 1)) as pool:
-        # The queues first: what is still on its way to a mailbox would arrive in one that is empty already.
-        for roles in ({Role.MTA}, {Role.MDA, Role.DNS}):
-            round_of = [each for each in used if each[0].host.service.role in roles]
-            done = pool.map(lambda each: _renew(engine, planner, each[0], each[1], progress), round_of)
-            changes.extend(change for change in done if change is not None)
-    recreated = {change.subject for change in changes}
+    there = instance.observe(engine, planner.name)
+    # A thread for each host to be asked, and one for each that is being emptied.
+    with ThreadPoolExecutor(max_workers=2 * max(len(there.hosts), 1)) as pool:
+        complaints = {
+            each.service: pool.submit(_complaint, each, planner.topology.domains)
+            for each in there.hosts
+            if each.running and each.service not in there.faulted
+        }
+        found = compare(engine, planner, there)
+        renewal = _Renewal(engine, found, {name: each.result for name, each in complaints.items()}, progress)
+        used = [
+            each
+            for each in found.steps
+            if not each.create and each.found is not None and each.found.state != ContainerState.CREATED
+        ]
+        in_turns(
+            pool,
+            [each for each in used if each.host.service.role == Role.MTA],
+            [each for each in used if each.host.service.role != Role.MTA],
+            first=renewal.renew,
+            again=renewal.again,
+        )
+        if not (renewal.changes or found.changes or found.record != there.record):
+            hosts = [there.host(name) for name in renewal.reloaded]
+            for _ in pool.map(lambda each: lifecycle.await_ready(engine, each, there.domains), hosts):
+                pass
+            return ()
+    recreated = {change.subject for change in renewal.changes}
     further = lifecycle.bring_up(engine, planner, progress, known=None if recreated else found)
-    return (*changes, *(change for change in further if change.subject not in recreated))
+    return (*renewal.changes, *(change for change in further if change.subject not in recreated))
 
 
-def _renew(
-    engine: Engine, planner: Planner, step: Step, container: Container, progress: Progress
-) -> Change | None:
-    """Empty a host, or remove its container where that would not make it as new."""
-    if container.state != ContainerState.RUNNING:
-        reason = f"it was {container.state}"
-    elif (complaint := _complaint(container, planner.topology.domains)) is not None:
-        reason = f"it did not answer, {complaint}"
-    elif (obstacle := _empty(engine, step.host, container)) is not None:
-        reason = obstacle
-    else:
-        progress(step.host.service.name, "emptied")
-        return None
-    engine.remove_container(container.id)
-    return Change(step.host.service.name, "recreated", f"{reason}: {LOST[step.host.service.role]}")
+class _Renewal:
+    """The emptying of one lab's hosts, each in place where that makes it as new.
+
+    Args:
+        engine: The engine.
+        found: What lies between the lab and its plan.
+        complaints: What to ask for a running host's answer, by service: see `readiness.complaint`.
+        progress: Told what is going on.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        found: Difference,
+        complaints: Mapping[str, Callable[[], str | None]],
+        progress: Progress,
+    ) -> None:
+        self._engine = engine
+        self._found = found
+        self._complaints = complaints
+        self._progress = progress
+        self._removed: dict[str, Change] = {}
+        self.reloaded: set[str] = set()
+        """The services whose files were written again."""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The hosts to be made anew, in the topology's order."""
+        return tuple(
+            self._removed[each.service] for each in self._found.steps if each.service in self._removed
+        )
+
+    def renew(self, step: Step) -> Emptied:
+        """Empty a host, or remove its container where that would not make it as new."""
+        assert step.found is not None
+        if step.service in self._removed:
+            return NOTHING_LEFT
+        told, obstacle = self._emptied(step, step.found)
+        if obstacle is None:
+            self._progress(step.service, "emptied")
+            return told
+        self._engine.remove_container(step.found.id)
+        reason = f"{obstacle}: {LOST[step.host.service.role]}"
+        self._removed[step.service] = Change(step.service, "recreated", reason)
+        return NOTHING_LEFT
+
+    def again(self, step: Step) -> Emptied:
+        """Empty an MTA if mail has come in since; one that was removed has none."""
+        assert step.found is not None
+        if step.service in self._removed:
+            return NOTHING_LEFT
+        return run(self._engine, instance.observed(step.found), "again")
+
+    def _emptied(self, step: Step, container: Container) -> tuple[Emptied, str | None]:
+        """Empty a host and write its files again; say what its script told, and what it takes more."""
+        if faults := [each.name for each in self._found.there.faults if step.service in each.services]:
+            return NOTHING_LEFT, f"a fault was applied, {', '.join(faults)}"
+        if container.state != ContainerState.RUNNING:
+            return NOTHING_LEFT, f"it was {container.state}"
+        if (complaint := self._complaints[step.service]()) is not None:
+            return NOTHING_LEFT, f"it did not answer, {complaint}"
+        paths = [file.path for file in step.host.files]
+        said = self._engine.execute(container.id, ["/bin/sh", "-c", RESET, "reset", *paths])
+        if said.exit_code != 0:
+            return NOTHING_LEFT, f"it could not be emptied, {said.stderr.decode('utf-8', 'replace').strip()}"
+        told, _, changes = said.stdout.decode("utf-8", "surrogateescape").partition("changes:\n")
+        changes, _, fingerprints = changes.partition("files:\n")
+        if strange := set(changes.splitlines()) - EXPECTED - set(paths):
+            return NOTHING_LEFT, f"{min(strange)} was changed"
+        if _fingerprints(fingerprints) != step.host.manifest:
+            self._engine.put_files(container.id, step.host.files)
+            self._engine.signal(container.id, step.host.service.reload_signal)
+            self.reloaded.add(step.service)
+        return emptied(told), None
 
 
-def _complaint(container: Container, domains: tuple[str, ...]) -> str | None:
+def _complaint(host: Host, domains: tuple[str, ...]) -> str | None:
     """Return what is wrong with a daemon, unless it is only slow to answer."""
     said: list[str | None] = []
 
     def answers() -> bool | None:
-        said.append(readiness.complaint(instance.observed(container), domains))
+        said.append(readiness.complaint(host, domains))
         return True if said[-1] is None else None
 
     eventually(answers, within=_ANSWERS_WITHIN)
     return said[-1]
-
-
-def _empty(engine: Engine, host: PlannedHost, container: Container) -> str | None:
-    """Empty a host and write its files again; return what keeps it from being as new, or None."""
-    paths = [file.path for file in host.files]
-    said = engine.execute(container.id, ["/bin/sh", "-c", RESET, "reset", *paths])
-    if said.exit_code != 0:
-        return f"it could not be emptied, {said.stderr.decode('utf-8', 'replace').strip()}"
-    told = said.stdout.decode("utf-8", "surrogateescape").partition("changes:\n")[2]
-    changes, _, fingerprints = told.partition("files:\n")
-    if strange := set(changes.splitlines()) - EXPECTED - set(paths):
-        return f"{min(strange)} was changed"
-    if _fingerprints(fingerprints) != host.manifest:
-        engine.put_files(container.id, host.files)
-        engine.signal(container.id, host.service.reload_signal)
-    return None
 
 
 def _fingerprints(told: str) -> dict[str, str]:
