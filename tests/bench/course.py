@@ -1,8 +1,8 @@
 """Measures the exercises: ``python -m tests.bench.course --help``.
 
-``speed``: how soon an expectation returns after its fact, how long the reset between two exercises takes, when
-`labctl run ONE` begins its first step. ``steadiness``: the whole course again and again, each lab's exercises in
-another order each time, in two instances side by side, on a machine that is busy besides.
+``speed``: how soon an expectation returns after its fact, how long the reset between two exercises takes,
+and when `labctl run ONE` begins its first step. ``steadiness``: the whole course again and again, each lab's
+exercises in another order each time, in two instances side by side, on a machine that is busy besides.
 """
 
 from __future__ import annotations
