@@ -37,7 +37,7 @@ class Wish:
             and (self.code is None or re.search(rf"(?<!\d){self.code}[ -]", delivery.reply_text) is not None)
             and (self.says is None or self.says in delivery.reply_text)
             and self.at in {None, attempt.saying.host.hostname}
-            and (self.relay is None or self.relay in delivery.relay)
+            and (self.relay is None or _names(delivery.relay, self.relay))
         )
 
     def __str__(self) -> str:
@@ -55,6 +55,11 @@ class Wish:
         if self.at is not None:
             parts.append(f"at {self.at}")
         return ", ".join(parts)
+
+
+def _names(relay: str, host: str) -> bool:
+    """Say whether a relay as logged is a host's: ``beta.test`` is not ``mx.beta.test[203.0.113.20]:25``."""
+    return re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", relay) is not None
 
 
 def turn(nth: int) -> str:

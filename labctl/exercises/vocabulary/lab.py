@@ -302,17 +302,11 @@ class ExerciseLab:
         Of a letter it has to be a line that names none, by the process that delivered it (`Letter.remarks`).
         """
         host = self.host(at).hostname
+        lines = (lambda: self.watch.sayings) if letter is None else letter.remarks
         with self.narrator.step(f"Expect {host} to log “{text}”") as evidence:
             said = self.expectations.expect(
                 f"{host} logs “{text}”",
-                lambda: next(
-                    (
-                        each
-                        for each in (self.watch.sayings if letter is None else letter.remarks())
-                        if each.host.hostname == host and text in each.text
-                    ),
-                    None,
-                ),
+                lambda: next((e for e in lines() if e.host.hostname == host and text in e.text), None),
                 letter=letter,
                 hopeless=lambda: None if letter is None else attempts.hopeless(letter),
                 within=within,

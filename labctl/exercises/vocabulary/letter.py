@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from labctl.mail.logevent import Delivery, Discarded, Held, NonDelivery, Rejected
 from labctl.mail.state import MessageState, is_final
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from labctl.mail.delivery import DeliveryTracker
     from labctl.mail.logevent import DeliveryStatus
     from labctl.mail.submission import Submission
+
+_AGENT: Final = re.compile(r"postfix\S*/\w+\[\d+\](?=: )")
+"""The process that said a line: a delivery agent delivers one letter after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,23 @@ class Letter:
                 names = {each.event.recipient.casefold(), (each.event.orig_to or "").casefold()}
                 if wanted is None or wanted in names:
                     yield Attempt(each, each.event)
+
+    def remarks(self) -> Iterator[Saying]:
+        """Yield what a delivery agent said without naming a letter, right before it told how this one fared.
+
+        So it logs hosts that it could not reach, and what it finds wrong in the DNS.
+        """
+        ids = set(self.tracker.queue_ids)
+        said: dict[tuple[str, str], list[Saying]] = {}
+        for each in self.watch.sayings:
+            if (agent := _AGENT.search(each.text)) is None:
+                continue
+            if each.event is None:
+                said.setdefault((each.host.hostname, agent[0]), []).append(each)
+                continue
+            before = said.pop((each.host.hostname, agent[0]), [])
+            if isinstance(each.event, Delivery) and (each.host.hostname, each.event.queue_id) in ids:
+                yield from before
 
     def reports(self) -> Iterator[tuple[Saying, NonDelivery]]:
         """Yield what bounce(8) wrote about it."""
