@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from labctl.cli import inside, lifecycle, machine, mail
+from labctl.cli import exercises, inside, lifecycle, machine, mail
 
 _HELP: Final = """
 A mail laboratory: real Postfix, Dovecot and CoreDNS in two domains, alpha.test and beta.test.
@@ -35,6 +35,8 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "logs": inside.logs,
     "shell": inside.shell,
     "exec": inside.execute,
+    "exercises": exercises.exercises,
+    "run": exercises.run,
     "doctor": machine.doctor,
     "prune": lifecycle.prune,
 }

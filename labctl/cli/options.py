@@ -51,6 +51,23 @@ def complete_address(ctx: typer.Context, incomplete: str) -> list[str]:
     return [each.address for each in found if each.address.startswith(incomplete)]
 
 
+def complete_exercise(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete an exercise: its id, with its lab's before it where none is named."""
+    from labctl.errors import LabctlError
+    from labctl.exercises import discovery
+    from labctl.lab import catalogue
+
+    try:
+        named = ctx.params.get("lab")
+        labs = (catalogue.find(named, os.environ),) if named else catalogue.all_labs(os.environ)
+        found = [(each.id, exercise.id) for each in labs for exercise in discovery.of_lab(each)]
+    except LabctlError:
+        return []
+    names = [exercise if named else f"{lab}/{exercise}" for lab, exercise in found]
+    names += [exercise for _, exercise in found if not named]
+    return [each for each in names if each.startswith(incomplete)]
+
+
 def _running_names() -> list[str]:
     from labctl.errors import LabctlError
     from labctl.lab import instance

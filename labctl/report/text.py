@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.report import engine, lab, mail
+from labctl.report import engine, lab, mail, run
 from labctl.report.plain import harmless, one_line
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "labctl/inbox/v1": mail.inbox,
     "labctl/queue/v1": mail.queue,
     "labctl/dig/v1": mail.dig,
+    "labctl/run/v1": run.run,
+    "labctl/exercises/v1": run.exercises,
     "labctl/images/v1": engine.images,
     "labctl/engine/v1": engine.engine,
     "labctl/doctor/v1": engine.doctor,

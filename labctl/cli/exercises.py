@@ -1,0 +1,147 @@
+"""Commands about exercises: exercises, run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labctl.cli import options
+from labctl.cli.connection import connect_or_bring
+from labctl.cli.console import Ticker, print_result
+
+
+def exercises(
+    lab: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[LAB]",
+            help="A lab's id, or a directory with a lab.toml; every lab where none is named.",
+            autocompletion=options.complete_lab,
+        ),
+    ] = None,
+    *,
+    as_json: options.Json = False,
+) -> None:
+    """List the exercises: what each one shows.
+
+    \b
+    Examples:
+      labctl exercises
+      labctl exercises two-domains --json
+    """
+    from labctl.commands.exercises import exercises as listed
+
+    print_result(listed(lab, os.environ), as_json=as_json)
+
+
+def run(
+    wanted: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[EXERCISE…]",
+            help="ID, LAB/ID, or the path of a file of one's own; all of the lab where none is named.",
+            autocompletion=options.complete_exercise,
+        ),
+    ] = None,
+    *,
+    lab: Annotated[
+        str | None,
+        typer.Option(
+            "--lab",
+            metavar="LAB",
+            help="The lab: an id, or a directory; else the one that runs.",
+            autocompletion=options.complete_lab,
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every exercise of every lab.")] = False,
+    step: Annotated[bool, typer.Option("--step", help="Wait for Enter between steps.")] = False,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Write a report in JUnit's format.", dir_okay=False),
+    ] = None,
+    keep_faults: Annotated[
+        bool, typer.Option("--keep-faults", help="Leave what the last exercise changed in its lab.")
+    ] = False,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            envvar="LABCTL_NAME",
+            metavar="NAME",
+            callback=options.check_name,
+            help="The lab's name, whether it runs or is to be brought up.",
+            autocompletion=options.complete_name,
+        ),
+    ] = None,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Run exercises, and tell each step as it happens, with its evidence.
+
+    A lab that is not up is brought up; those that --all brought up are taken down again. Before each
+    exercise the lab is made as new: what mail is in it is lost.
+
+    \b
+    Exit codes: 0 all passed, 1 one failed, 3 a bad exercise, 4 the engine or a lab failed.
+
+    \b
+    Examples:
+      labctl run                                 every exercise of the lab that runs
+      labctl run two-domains/unknown-user --step
+      labctl run my_exercise.py --lab two-domains
+      labctl run --all --junit exercises.xml
+    """
+    from labctl.errors import UsageError
+    from labctl.exercises.runner import Child
+
+    if step and as_json:
+        raise UsageError("--step is for people, --json is for programs: take one", hint="labctl run --help")
+    if junit is not None:
+        _check_writable(junit)
+    with Child(os.environ) as first:  # it takes longer to start than all that comes before it is needed
+        from labctl.cli.narration import Narration, Silence
+        from labctl.commands.run import Wish
+        from labctl.commands.run import run as perform
+
+        ready = [first]
+        found = connect_or_bring(yes=yes, progress=Ticker(sys.stderr, os.environ))
+        wish = Wish(tuple(wanted or ()), lab, every=every, name=name, step=step, keep_faults=keep_faults)
+        result = perform(
+            found.engine,
+            found.url,
+            wish,
+            environ=os.environ,
+            audience=Silence() if as_json else Narration(sys.stdout, sys.stdin, os.environ),
+            child=lambda: ready.pop() if ready else Child(os.environ),
+            progress=lambda: Ticker(sys.stderr, os.environ),
+        )
+    if junit is not None:
+        from labctl.report.junit import junit as written
+
+        _write(junit, written(result))
+    print_result(result, as_json=as_json)
+    raise typer.Exit(result.exit_code)
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a file that can't be written before anything is run."""
+    from labctl.errors import UsageError
+
+    writable = os.access(path if path.exists() else path.parent, os.W_OK)
+    if path.is_dir() or not writable:
+        raise UsageError(f"--junit {path}: can't be written", hint=f"ls -ld {path.parent}")
+
+
+def _write(path: Path, text: str) -> None:
+    from labctl.errors import UsageError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise UsageError(
+            f"--junit {path}: can't be written: {exc.strerror}", hint=f"ls -ld {path.parent}"
+        ) from exc

@@ -1,0 +1,300 @@
+"""The process in which `labctl run` has exercises run: pytest, told what to do and telling all.
+
+Two pipes lead to it, and standard output and error into a file. It starts before it is known what there is to
+run, since to import pytest takes longer than anything else.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import queue
+import signal
+import sys
+import threading
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from labctl.exercises import discovery, plugin
+from labctl.exercises.performance import Performance, line_in
+from labctl.exercises.protocol import (
+    Begins,
+    Collecting,
+    Continue,
+    Ended,
+    Finished,
+    Go,
+    Setup,
+    StepBegins,
+    StepEnded,
+    Unusable,
+    decode,
+    encode,
+)
+from labctl.exercises.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from labctl.exercises.narration import Step
+    from labctl.exercises.protocol import Message
+    from labctl.exercises.stage import Stage
+
+GRACE: Final = 5.0
+"""Seconds after its limit until an exercise that can't be interrupted is ended together with its process."""
+
+_MOST_PRINTED: Final = 20_000
+
+_ARGUMENTS: Final = (
+    "-c", os.devnull, "--import-mode=importlib", "-o", "python_functions=test_*", "--tb=no", "-q",
+    "-p", "no:cacheprovider", "-p", "no:faulthandler", "--continue-on-collection-errors",
+)  # fmt: skip
+
+
+class Wire:
+    """Both pipes. When the other end closes, this process is as good as interrupted by its user.
+
+    Args:
+        events: The descriptor to write to.
+        orders: The descriptor to read from.
+    """
+
+    def __init__(self, events: int, orders: int) -> None:
+        for each in (events, orders):
+            os.set_inheritable(each, False)  # noqa: FBT003  # the library's own way
+        self._events = events
+        self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self.ended = False
+        threading.Thread(target=self._listen, args=(orders,), daemon=True).start()
+
+    def say(self, message: Message) -> None:
+        """Tell something."""
+        rest = encode(message)
+        while rest:
+            rest = rest[os.write(self._events, rest) :]
+
+    def next(self) -> Message:
+        """Wait for an order."""
+        return self._orders.get()
+
+    def _listen(self, orders: int) -> None:
+        with os.fdopen(orders, "rb") as lines:
+            for line in lines:
+                self._orders.put(decode(line))
+        if not self.ended:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+class Reporter:
+    """Runs what is wanted, in the lab that is there for it, and tells what happens."""
+
+    def __init__(self, wire: Wire, setup: Setup, dump: int) -> None:
+        self._wire = wire
+        self._setup = setup
+        self._dump = dump
+        self._current: tuple[pytest.Item, Performance] | None = None
+        self._collected: dict[str, set[str]] = defaultdict(set)
+        self._unusable: set[str] = set()
+
+    # Finding the exercises
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Import a file within the time of an exercise."""
+        if not isinstance(collector, pytest.Module):
+            return (yield)
+        path = collector.path
+        self._wire.say(Collecting(str(path)))
+        timer = Performance(path, 1, limit=self._setup.limit, watchdog=self._watch)
+        try:
+            with timer.running():
+                report = yield
+        except SystemExit:  # pytest would let it end the whole run
+            self._tell_unusable(path, pytest.ExceptionInfo.from_current(), timer)
+            return pytest.CollectReport(collector.nodeid, "failed", "it exits", [])
+        call: pytest.CallInfo[object] | None = getattr(report, "call", None)
+        if call is not None and call.excinfo is not None:
+            self._tell_unusable(path, call.excinfo, timer)
+        return report
+
+    def _tell_unusable(
+        self, path: Path, raised: pytest.ExceptionInfo[BaseException], timer: Performance
+    ) -> None:
+        cause = raised.value.__cause__  # pytest has wrapped what an import raised
+        if isinstance(raised.value, pytest.Collector.CollectError) and cause is not None:
+            raised = pytest.ExceptionInfo.from_exception(cause)
+        timer.note(raised, look=False)
+        outcome = timer.outcome
+        skipped = outcome.verdict == Verdict.SKIPPED
+        verdict = Verdict.SKIPPED if skipped else Verdict.ERROR
+        said = outcome.explanation if skipped else f"can't be imported: {outcome.explanation}"
+        self._unusable.add(str(path))
+        self._wire.say(Unusable(str(path), line_in(path, raised) or 1, verdict, said))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep what is wanted."""
+        kept: list[pytest.Item] = []
+        dropped: list[pytest.Item] = []
+        for item in items:
+            function = _function(item)
+            self._collected[str(item.path)].add(function)
+            wanted = self._setup.files.get(str(item.path))
+            fits = (wanted is None or function in wanted) and item.nodeid not in self._setup.done
+            (kept if fits else dropped).append(item)
+        items[:] = kept
+        if dropped:
+            config.hook.pytest_deselected(items=dropped)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Tell of files without exercises; then wait until the lab is there."""
+        for path in self._setup.files:
+            if path not in self._collected and path not in self._unusable:
+                said = "holds no exercise: no function in it is named test_…"
+                self._wire.say(Unusable(path, 1, Verdict.ERROR, said))
+        if session.items:
+            stage = _stage(self._setup)
+            session.config.stash[plugin.STAGE_OF] = lambda _: stage
+        order = self._wire.next()
+        assert isinstance(order, Go)
+
+    # Running them
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Tell the beginning and the end of an exercise."""
+        line = (item.location[1] or 0) + 1
+        performance = Performance(item.path, line, [self], limit=self._setup.limit, watchdog=self._watch)
+        item.stash[plugin.PERFORMANCE] = performance
+        self._current = (item, performance)
+        title, _ = discovery.described(_name(item), getattr(getattr(item, "obj", None), "__doc__", None))
+        self._wire.say(Begins(item.nodeid, _id(item), title, str(item.path), line, _function(item)))
+        done = yield
+        self._end()
+        return done
+
+    def _end(self) -> None:
+        assert self._current is not None
+        item, performance = self._current
+        outcome = performance.outcome
+        printed = "".join(text for _, key, text in item._report_sections if key in {"stdout", "stderr"})  # noqa: SLF001  # pytest shows them from there, too
+        self._wire.say(
+            Ended(
+                item.nodeid,
+                outcome.verdict,
+                performance.seconds,
+                outcome.explanation,
+                outcome.blame,
+                outcome.path,
+                outcome.line,
+                printed[-_MOST_PRINTED:],
+            )
+        )
+        self._current = None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Let what an exercise asks for be made in its time."""
+        with item.stash[plugin.PERFORMANCE].running():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Let what an exercise made be undone in a time of its own."""
+        with item.stash[plugin.PERFORMANCE].running(timed=False):
+            return (yield)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Take note that an exercise ends the whole run, or that the user does."""
+        if self._current is not None:
+            self._current[1].note(excinfo, look=False)
+
+    def finish(self) -> None:
+        """Tell that pytest has come to its end."""
+        if self._current is not None:
+            self._end()
+            return
+        missing = {
+            path: sorted(lost)
+            for path, wanted in self._setup.files.items()
+            if path not in self._unusable and (lost := set(wanted or ()) - self._collected[path])
+        }
+        self._wire.say(Finished(missing))
+
+    # Narration
+
+    def begins(self, text: str) -> None:
+        """Announce a step; in front of a class it waits here."""
+        self._wire.say(StepBegins(text))
+        if self._setup.step and self._current is not None:
+            with self._current[1].paused():
+                order = self._wire.next()
+            assert isinstance(order, Continue)
+
+    def ended(self, step: Step) -> None:
+        """Tell a step that is over."""
+        self._wire.say(StepEnded(step.text, step.verdict, step.seconds, step.evidence))
+
+    def _watch(self, left: float | None) -> None:
+        """End this process, which says where it was, when an exercise can't be ended alone."""
+        if left is None:
+            faulthandler.cancel_dump_traceback_later()
+        else:
+            faulthandler.dump_traceback_later(left + GRACE, exit=True, file=self._dump)
+
+
+def _stage(setup: Setup) -> Stage:
+    """Return the lab, which who gives the orders has made as new."""
+    from labctl.engine import endpoint  # noqa: PLC0415  # not before pytest itself, which is waited for
+    from labctl.engine.docker import DockerEngine  # noqa: PLC0415
+    from labctl.exercises.stage import Condition, Stage  # noqa: PLC0415
+    from labctl.lab import definition  # noqa: PLC0415
+
+    engine = DockerEngine(endpoint.find(os.environ, Path.home()))
+    lab = definition.load(Path(setup.directory))
+    return Stage(engine, setup.engine_url, setup.name, lab, os.environ, Condition.PRISTINE)
+
+
+def _function(item: pytest.Item) -> str:
+    """Return the name of an exercise's function, after those of its classes."""
+    classes = [each.name for each in item.listchain() if isinstance(each, pytest.Class)]
+    return "::".join((*classes, _name(item)))
+
+
+def _name(item: pytest.Item) -> str:
+    return getattr(item, "originalname", None) or item.name
+
+
+def _id(item: pytest.Item) -> str:
+    parameters = f"[{item.callspec.id}]" if hasattr(item, "callspec") else ""
+    return discovery.id_of(_name(item)) + parameters
+
+
+def main() -> None:
+    """Run what is ordered."""
+    events, orders = map(int, sys.argv[1:])
+    dump = os.dup(sys.stderr.fileno())
+    faulthandler.enable(file=dump)
+    wire = Wire(events, orders)
+    from labctl.engine import docker  # noqa: F401, PLC0415  # while the orders are being made up
+    from labctl.exercises.vocabulary import lab  # noqa: F401, PLC0415
+
+    sys.dont_write_bytecode = True  # nothing is left in the directories of exercises
+    setup = wire.next()
+    assert isinstance(setup, Setup)
+    reporter = Reporter(wire, setup, dump)
+    arguments = [*_ARGUMENTS, f"--rootdir={setup.root}", f"--confcutdir={setup.root}"]
+    if setup.keep_faults:
+        arguments.append("--keep-faults")
+    pytest.main([*arguments, *setup.files], plugins=[plugin, reporter])
+    reporter.finish()
+    wire.ended = True
+
+
+if __name__ == "__main__":
+    main()

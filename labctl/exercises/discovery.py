@@ -1,0 +1,259 @@
+"""Finding exercises without running them: which functions a file has, and what their docstrings say."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from labctl.errors import InvalidLabFile, LabctlError, NoSuchExercise, UsageError
+from labctl.lab import catalogue, definition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from labctl.lab.definition import LabDefinition
+
+DIRECTORY: Final = "exercises"
+"""Where a lab has its exercises."""
+
+DEFAULT_LAB: Final = "two-domains"
+
+_PREFIX: Final = "test_"
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """One exercise as its file describes it."""
+
+    id: str
+    title: str
+    learn: str
+    path: Path
+    line: int
+    function: str
+    """Its name in the file, with that of its class before it (``TestQueue::test_hold``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be run of one file: these functions, or all of it."""
+
+    lab: LabDefinition
+    path: Path
+    exercises: tuple[Exercise, ...]
+    """Those known without running the file; one that is no Python has none."""
+
+    whole: bool = True
+
+
+def files_of(lab: LabDefinition) -> tuple[Path, ...]:
+    """Return the files of a lab's exercises."""
+    return tuple(sorted((lab.directory / DIRECTORY).glob(f"{_PREFIX}*.py")))
+
+
+def of_lab(lab: LabDefinition) -> tuple[Exercise, ...]:
+    """Return a lab's exercises.
+
+    Raises:
+        InvalidLabFile: A file of them is no Python.
+    """
+    return tuple(exercise for path in files_of(lab) for exercise in in_file(path))
+
+
+def in_file(path: Path) -> tuple[Exercise, ...]:
+    """Return a file's exercises, in their order.
+
+    Raises:
+        InvalidLabFile: It is no Python.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise InvalidLabFile(
+            f"can't be read: {exc.strerror}", path=path, line=None, hint=f"ls -l {path}"
+        ) from exc
+    return parse(content, path)
+
+
+def parse(content: bytes, path: Path) -> tuple[Exercise, ...]:
+    """Find the exercises in the content of a file; where two have one name, Python knows the last.
+
+    Raises:
+        InvalidLabFile: It is no Python.
+    """
+    try:
+        tree = ast.parse(content)
+        found = {each.function: each for each in _exercises(tree.body, path, "")}
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
+        line = exc.lineno if isinstance(exc, SyntaxError) else None
+        said = exc.msg if isinstance(exc, SyntaxError) else str(exc) or type(exc).__name__
+        raise InvalidLabFile(f"is no Python: {said}", path=path, line=line, hint=f"edit {path}") from exc
+    return tuple(found.values())
+
+
+def _exercises(body: Iterable[ast.stmt], path: Path, within: str) -> Iterator[Exercise]:
+    """Yield the functions that pytest would take for tests."""
+    for each in body:
+        match each:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if each.name.startswith(_PREFIX):
+                title, learn = described(each.name, ast.get_docstring(each))
+                yield Exercise(id_of(each.name), title, learn, path, each.lineno, within + each.name)
+            case ast.ClassDef() if each.name.startswith("Test"):
+                yield from _exercises(each.body, path, f"{within}{each.name}::")
+            case ast.If() | ast.Try() | ast.With():
+                for part in ("body", "orelse", "finalbody"):
+                    yield from _exercises(getattr(each, part, ()), path, within)
+            case _:
+                continue
+
+
+def id_of(function: str) -> str:
+    """Return an exercise's id, from the name of its function or file."""
+    return function.removeprefix(_PREFIX).replace("_", "-") or function
+
+
+def described(function: str, docstring: str | None) -> tuple[str, str]:
+    """Return title and teaching of an exercise: its docstring's first line, and what comes after it."""
+    first, _, others = inspect.cleandoc(docstring or "").partition("\n")
+    return " ".join(first.split()) or id_of(function).replace("-", " "), others.strip()
+
+
+def select(
+    wanted: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    lab: str | None = None,
+    running: Sequence[LabDefinition] = (),
+    every: bool = False,
+) -> tuple[Choice, ...]:
+    """Find what a user wants to run.
+
+    Args:
+        wanted: Ids, ids with their lab's (``greylisting/comes-back``), or paths; none means a whole lab.
+        environ: The environment, for the catalogue.
+        lab: The lab that the user named.
+        running: The definitions of the labs that run.
+        every: Whether it is every lab of the catalogue.
+
+    Raises:
+        UsageError: A name means nothing, or several exercises.
+        InvalidLabFile: A lab's definition is wrong.
+    """
+    if every:
+        if wanted or lab:
+            raise UsageError(
+                "--all is every exercise of every lab: no other can be named", hint="labctl run --all"
+            )
+        labs = catalogue.all_labs(environ)
+        return tuple(choice for each in labs for choice in _whole(each))
+    named = catalogue.find(lab, environ) if lab is not None else None
+    home = named or (running[0] if len(running) == 1 else None)
+    if not wanted:
+        found = home or catalogue.find(DEFAULT_LAB, environ)
+        if not (choices := _whole(found)):
+            raise NoSuchExercise(f"lab {found.id!r} has no exercises", hint="labctl exercises")
+        return choices
+    return _joined(_chosen(each, environ, named, home) for each in wanted)
+
+
+def _whole(lab: LabDefinition) -> tuple[Choice, ...]:
+    return tuple(Choice(lab, path, _known(path)) for path in files_of(lab))
+
+
+def _known(path: Path) -> tuple[Exercise, ...]:
+    """Return a file's exercises; of one that is no Python it is told when it is run."""
+    try:
+        return in_file(path)
+    except InvalidLabFile:
+        return ()
+
+
+def _chosen(
+    wanted: str, environ: Mapping[str, str], named: LabDefinition | None, home: LabDefinition | None
+) -> Choice:
+    if wanted.endswith(".py"):
+        return _own(Path(wanted), environ, named, home)
+    owner, _, name = wanted.rpartition("/")
+    if owner:
+        return _one(name, [catalogue.find(owner, environ)], wanted)
+    if home is not None:
+        try:
+            return _one(name, [home], wanted)
+        except NoSuchExercise:
+            if named is not None:
+                raise
+    return _one(name, catalogue.all_labs(environ), wanted)
+
+
+def _own(
+    path: Path, environ: Mapping[str, str], named: LabDefinition | None, home: LabDefinition | None
+) -> Choice:
+    """Choose a file by its path."""
+    if not path.is_file():
+        raise NoSuchExercise(f"no file {path}", hint="labctl exercises")
+    path = path.resolve()
+    lab = named or lab_around(path) or home or catalogue.find(DEFAULT_LAB, environ)
+    return Choice(lab, path, _known(path))
+
+
+def lab_around(path: Path) -> LabDefinition | None:
+    """Return the lab that a file lies in: ``lab.toml`` is beside it, or beside its ``exercises/``."""
+    directory = path.parent
+    candidates = (directory, directory.parent) if directory.name == DIRECTORY else (directory,)
+    for each in candidates:
+        if (each / definition.FILE_NAME).is_file():
+            return definition.load(each)
+    return None
+
+
+def _one(name: str, labs: Sequence[LabDefinition], wanted: str) -> Choice:
+    """Choose the one exercise of a name; a file that is no Python goes by its own."""
+    ids: set[str] = set()
+    found: list[Choice] = []
+    for lab in labs:
+        for path in files_of(lab):
+            exercises = _known(path)
+            ids |= {each.id for each in exercises}
+            if fitting := tuple(each for each in exercises if each.id == name):
+                found.append(Choice(lab, path, fitting, whole=False))
+            elif not exercises and id_of(path.stem) == name:
+                found.append(Choice(lab, path, ()))
+    match found:
+        case [only]:
+            return only
+        case []:
+            raise _unknown(name, ids, labs, wanted)
+        case _:
+            places = ", ".join(f"{each.lab.id}/{name} ({each.path.name})" for each in found)
+            raise UsageError(
+                f"{name!r} means several exercises: {places}", hint=f"labctl run {found[0].lab.id}/{name}"
+            )
+
+
+def _unknown(name: str, ids: set[str], labs: Sequence[LabDefinition], wanted: str) -> LabctlError:
+    near = get_close_matches(name, sorted(ids), n=3)
+    where = f"lab {labs[0].id!r}" if len(labs) == 1 else "any lab"
+    hint = "labctl exercises"
+    if near:
+        hint = f"labctl run {wanted.removesuffix(name)}{near[0]}"
+    elif any(each.id == name for each in labs):
+        hint = f"labctl run --lab {name}"
+    also = f"; near to it: {', '.join(near)}" if near else ""
+    return NoSuchExercise(f"no exercise {name!r} in {where}{also}", hint=hint, detail={"near": near})
+
+
+def _joined(choices: Iterable[Choice]) -> tuple[Choice, ...]:
+    """Join what was chosen of one file, in the order of first mention; nothing is run twice."""
+    joined: dict[tuple[str, Path], Choice] = {}
+    for each in choices:
+        before = joined.get(key := (each.lab.id, each.path))
+        if before is None or each.whole:
+            joined[key] = each
+        elif not before.whole:
+            exercises = tuple(dict.fromkeys((*before.exercises, *each.exercises)))
+            joined[key] = Choice(each.lab, each.path, exercises, whole=False)
+    return tuple(joined.values())

@@ -1,0 +1,81 @@
+"""How an exercise ended, and whose fault it is where nothing is known of the mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from labctl.exercises.verdict import Verdict
+
+if TYPE_CHECKING:
+    from labctl.exercises.narration import Step
+
+
+class Blame(StrEnum):
+    """What is broken where the verdict is ``error``."""
+
+    EXERCISE = "exercise"
+    """Its file: it can't be imported, raises what it should not, or never ends."""
+
+    LAB = "lab"
+    """The engine, a container or a daemon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one exercise, or a phase of it, ended; `path` and `line` are the exercise's own."""
+
+    verdict: Verdict
+    explanation: str = ""
+    blame: Blame | None = None
+    path: str | None = None
+    line: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """What it means for the run as a whole: the highest of all exercises' is the run's."""
+        match self.verdict, self.blame:
+            case Verdict.ERROR, Blame.LAB:
+                return 4
+            case Verdict.ERROR, _:
+                return 3
+            case Verdict.FAILED, _:
+                return 1
+            case _:
+                return 0
+
+    def joined(self, later: Outcome) -> Outcome:
+        """Return which of two counts: the graver, and of two alike the first."""
+        return later if later.gravity > self.gravity else self
+
+    @property
+    def gravity(self) -> tuple[int, bool]:
+        """How grave it is, to be compared."""
+        return self.exit_code, self.verdict == Verdict.SKIPPED
+
+
+PASSED = Outcome(Verdict.PASSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One exercise that was run."""
+
+    id: str
+    lab: str
+    title: str
+    verdict: Verdict
+    seconds: float
+    steps: tuple[Step, ...]
+    explanation: str = ""
+    kind: Blame | None = None
+    path: str | None = None
+    line: int | None = None
+    printed: str = ""
+    """What it printed itself."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        return Outcome(self.verdict, self.explanation, self.kind, self.path, self.line)

@@ -1,0 +1,165 @@
+"""The plugin for pytest: the fixtures of exercises, a lab as new before each, and what became of it.
+
+It is part of every run of pytest where labctl is installed, so it does nothing, and imports nothing heavy,
+until one of its fixtures is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
+
+    from labctl.exercises.narration import Listener, Step
+    from labctl.exercises.performance import Performance
+    from labctl.exercises.stage import Stage
+    from labctl.exercises.vocabulary.lab import ExerciseLab
+    from labctl.exercises.vocabulary.person import Person
+
+STAGE_OF: Final = pytest.StashKey["Callable[[Path], Stage]"]()
+"""Of the configuration: returns the lab for the exercises of a file; who runs pytest may set it."""
+
+PERFORMANCE: Final = pytest.StashKey["Performance"]()
+"""Of an item: what is known of it while it runs. Items without it are none of this plugin's."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("labctl", "exercises in a mail laboratory")
+    group.addoption("--narrate", action="store_true", help="Tell the steps of exercises as they happen.")
+    group.addoption(
+        "--keep-faults", action="store_true", help="Leave what the last exercise changed in its lab."
+    )
+
+
+@pytest.fixture(scope="session")
+def _stage_of(pytestconfig: pytest.Config) -> Iterator[Callable[[Path], Stage]]:
+    given = pytestconfig.stash.get(STAGE_OF, None)
+    if given is not None:
+        yield given
+        return
+    from labctl.exercises.stages import Stages  # noqa: PLC0415  # nothing heavy until a fixture is used
+
+    worker = getattr(pytestconfig, "workerinput", {}).get("workerid", "")
+    with Stages(os.environ, worker) as stages:
+        yield stages.of
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, _stage_of: Callable[[Path], Stage]) -> Iterator[ExerciseLab]:
+    """A running lab, as new."""
+    from labctl.exercises.vocabulary.lab import ExerciseLab  # noqa: PLC0415  # as above
+
+    performance = performance_of(request.node)
+    with performance.paused():
+        stage = _stage_of(request.node.path)
+        there = stage.prepare()
+    performance.complaint = stage.complaint
+    found = ExerciseLab(stage.engine, stage.engine_url, there, stage.lab, performance.narrator)
+    yield found
+    found.close(keep_faults=request.config.getoption("--keep-faults"))
+    stage.left(well=performance.outcome.exit_code <= 1)
+
+
+@pytest.fixture
+def alice(lab: ExerciseLab) -> Person:
+    """The user alice@alpha.test."""
+    return lab.account("alice@alpha.test")
+
+
+@pytest.fixture
+def amy(lab: ExerciseLab) -> Person:
+    """The user amy@alpha.test."""
+    return lab.account("amy@alpha.test")
+
+
+@pytest.fixture
+def bob(lab: ExerciseLab) -> Person:
+    """The user bob@beta.test."""
+    return lab.account("bob@beta.test")
+
+
+@pytest.fixture
+def bea(lab: ExerciseLab) -> Person:
+    """The user bea@beta.test."""
+    return lab.account("bea@beta.test")
+
+
+def performance_of(item: pytest.Item) -> Performance:
+    """Return what is known of an exercise while it runs; from now on it is one."""
+    if PERFORMANCE not in item.stash:
+        from labctl.exercises.performance import Performance  # noqa: PLC0415  # as above
+
+        listeners: list[Listener] = []
+        reporter = item.config.pluginmanager.get_plugin("terminalreporter")
+        if item.config.getoption("--narrate") and reporter is not None:
+            listeners.append(_Aloud(item, reporter))
+        item.stash[PERFORMANCE] = Performance(item.path, (item.location[1] or 0) + 1, listeners)
+    return item.stash[PERFORMANCE]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Let an exercise have its time, and not more."""
+    if (performance := item.stash.get(PERFORMANCE, None)) is None:
+        return (yield)
+    with performance.running():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Judge how a phase of an exercise ended, and show its steps where it did not end well."""
+    report = yield
+    if (performance := item.stash.get(PERFORMANCE, None)) is None:
+        return report
+    from labctl.exercises.outcome import Blame  # noqa: PLC0415  # as above
+
+    performance.note(call.excinfo, look=call.when != "teardown")
+    if performance.outcome.blame == Blame.LAB and report.passed:
+        report.outcome = "failed"
+        report.longrepr = performance.outcome.explanation
+    if report.failed:
+        from labctl.exercises.telling import told  # noqa: PLC0415  # as above
+
+        if performance.outcome.blame == Blame.LAB:
+            report.sections.append(("lab", performance.outcome.explanation))
+        if performance.narrator.steps:
+            report.sections.append(("steps", "\n".join(map(told, performance.narrator.steps))))
+    return report
+
+
+class _Aloud:
+    """Tells the steps of one exercise on pytest's own terminal, as they happen."""
+
+    def __init__(self, item: pytest.Item, reporter: pytest.TerminalReporter) -> None:
+        self._item = item
+        self._reporter = reporter
+        self._begun = False
+
+    def begins(self, text: str) -> None:
+        """Name the exercise before its first step."""
+        if not self._begun:
+            self._begun = True
+            self._write(self._item.nodeid)
+        del text
+
+    def ended(self, step: Step) -> None:
+        """Tell a step."""
+        from labctl.exercises.telling import told  # noqa: PLC0415  # as above
+
+        self._write(told(step))
+
+    def _write(self, text: str) -> None:
+        capture = self._item.config.pluginmanager.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+            self._reporter.ensure_newline()
+            self._reporter.write_line(text)

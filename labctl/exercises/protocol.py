@@ -1,0 +1,149 @@
+"""What `labctl run` and the process that runs the exercises tell each other: JSON, a line each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from labctl.exercises.outcome import Blame, Outcome
+from labctl.exercises.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The first order: what to run, and how."""
+
+    engine_url: str
+    name: str
+    """Of the lab."""
+
+    directory: str
+    """Of the lab's definition."""
+
+    root: str
+    """The directory of the files: no configuration that lies above it counts."""
+
+    files: Mapping[str, Sequence[str] | None]
+    """The wanted functions of each file, or None for all."""
+
+    done: Sequence[str] = ()
+    """The keys of exercises that are over."""
+
+    limit: float = 60.0
+    step: bool = False
+    keep_faults: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The order to begin: the lab is there and as new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The order to go on with a step that was announced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collecting:
+    """A file is being imported."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A file has no exercise that can be run."""
+
+    path: str
+    line: int
+    verdict: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begins:
+    """An exercise begins; `key` tells it from all others."""
+
+    key: str
+    id: str
+    title: str
+    path: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepBegins:
+    """A step begins, or would like to."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step is over."""
+
+    text: str
+    verdict: str
+    seconds: float
+    evidence: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An exercise is over, and what it did is undone."""
+
+    key: str
+    verdict: str
+    seconds: float
+    explanation: str = ""
+    blame: str | None = None
+    path: str | None = None
+    line: int | None = None
+    printed: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        blame = Blame(self.blame) if self.blame is not None else None
+        return Outcome(Verdict(self.verdict), self.explanation, blame, self.path, self.line)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Every exercise that was wanted is over, or was not to be found in its file: then it is named."""
+
+    missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+Message = Setup | Go | Continue | Collecting | Unusable | Begins | StepBegins | StepEnded | Ended | Finished
+
+_KINDS: Final[Mapping[str, type[Message]]] = {
+    each.__name__: each
+    for each in (
+        Setup, Go, Continue, Collecting, Unusable, Begins, StepBegins, StepEnded, Ended, Finished,
+    )
+}  # fmt: skip
+
+
+def encode(message: Message) -> bytes:
+    """Return a message as one line."""
+    return json.dumps({"kind": type(message).__name__, **asdict(message)}).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """Read one line.
+
+    Raises:
+        ValueError: It is no message.
+    """
+    try:
+        told = json.loads(line)
+        return _KINDS[told.pop("kind")](**told)
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise ValueError(f"no message: {line[:200]!r}") from exc

@@ -1,0 +1,157 @@
+"""The lab that exercises are run in: as new before each, and known to be broken where it is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from labctl.engine import images
+from labctl.errors import EngineError, FaultError, LabctlError, LabNotUp, UsageError
+from labctl.faults import application
+from labctl.lab import emptying, instance, lifecycle, lock, origin, pristine
+from labctl.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from labctl.engine.protocol import Engine
+    from labctl.lab.definition import LabDefinition
+    from labctl.lab.instance import Instance
+
+
+class Condition(Enum):
+    """What is known of a lab before an exercise."""
+
+    PRISTINE = auto()
+    """It is as new: there is nothing to do."""
+
+    USED = auto()
+    """An exercise or a user has left mail there, and perhaps faults."""
+
+    DOUBTFUL = auto()
+    """Something went wrong in it: nobody knows what else is not as it was."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """One lab, by its name, for one exercise after the other."""
+
+    engine: Engine
+    engine_url: str
+    name: str
+    lab: LabDefinition
+    environ: Mapping[str, str]
+    condition: Condition = field(default=Condition.USED)
+
+    def bring(self, *, progress: Progress = silent) -> bool:
+        """Make the lab be there, unless it is.
+
+        Returns:
+            Whether it had not been there at all.
+
+        Raises:
+            LabError: It is wrong.
+            EngineError: The engine, an image or a daemon failed.
+        """
+        there = instance.observe(self.engine, self.name)
+        if there.exists and there.lab not in {"", self.lab.id}:
+            raise UsageError(
+                f"lab {self.name!r} is a {there.lab!r}; the exercise is one for {self.lab.id!r}",
+                hint="give another --name",
+            )
+        if there.whole and not _fallen(there):
+            return False
+        specs = origin.image_specs()
+        planner = origin.planner_for(self.name, self.lab, specs, publish=there.published)
+        with lock.held(self.engine_url, self.name):
+            images.ensure(self.engine, specs, environ=self.environ, progress=progress)
+            lifecycle.bring_up(self.engine, planner, progress)
+        self.condition = Condition.DOUBTFUL if there.exists else Condition.PRISTINE
+        return not there.exists
+
+    def prepare(self, *, progress: Progress = silent) -> Instance:
+        """Make the lab as new for the next exercise, as cheaply as what is known of it allows.
+
+        Raises:
+            LabNotUp: It is gone.
+            EngineError: It can't be made as new.
+        """
+        there = instance.observe(self.engine, self.name)
+        if not there.exists:
+            raise LabNotUp(f"lab {self.name!r} is gone", hint=f"labctl up {self.lab.id} --name {self.name}")
+        if self.condition != Condition.PRISTINE:
+            with lock.held(self.engine_url, self.name):
+                self._renew(there, progress)
+            there = instance.observe(self.engine, self.name)
+        self.condition = Condition.DOUBTFUL  # until the exercise has come to an end
+        return there
+
+    def left(self, *, well: bool) -> None:
+        """Take note that an exercise is over, and whether it came to a verdict on the mail."""
+        self.condition = Condition.USED if well else Condition.DOUBTFUL
+
+    def _renew(self, there: Instance, progress: Progress) -> None:
+        doubtful = self.condition == Condition.DOUBTFUL
+        if there.faults:
+            try:
+                application.revert_all(self.engine, there)
+            except (EngineError, FaultError):
+                doubtful = True
+            there = instance.observe(self.engine, self.name)
+        if not doubtful and not emptying.empty(self.engine, there, progress=progress):
+            return
+        if there.faults:  # what can't be undone goes with the containers that are made anew
+            with suppress(EngineError, FaultError):
+                application.revert_all(self.engine, there)
+        planner = origin.planner_for(self.name, self.lab, origin.image_specs(), publish=there.published)
+        pristine.restore(self.engine, planner, progress)
+        if (there := instance.observe(self.engine, self.name)).faults:
+            application.revert_all(self.engine, there)
+
+    def complaint(self) -> str | None:
+        """Return what has broken of the lab by itself, or None; what a fault has stopped is not broken."""
+        try:
+            there = instance.observe(self.engine, self.name)
+        except EngineError as exc:
+            return exc.message
+        return f"lab {self.name!r} is gone" if not there.exists else _fallen(there)
+
+    def tidy(self) -> None:
+        """Undo every fault that is still applied, as far as that can be done.
+
+        Raises:
+            EngineError: One could not be undone; it stays on record.
+        """
+        with lock.held(self.engine_url, self.name):
+            application.revert_all(self.engine, instance.observe(self.engine, self.name))
+
+    @contextmanager
+    def occupied(self) -> Iterator[None]:
+        """Keep every other run of exercises out of the lab.
+
+        Raises:
+            UsageError: There is one.
+        """
+        key = f"{self.name} exercises"
+        if lock.is_held(self.engine_url, key):
+            raise UsageError(
+                f"another run of exercises is at work in lab {self.name!r}",
+                hint=f"wait for its end, or take another lab: --name {self.name[:28]}-2",
+            )
+        with lock.held(self.engine_url, key):
+            yield
+
+
+def _fallen(there: Instance) -> str | None:
+    """Name a host that does not run although no fault has stopped it."""
+    for host in there.hosts:
+        if not host.running and host.service not in there.faulted:
+            return f"{host.service} ({host.hostname}) is {host.state}, and no fault has stopped it"
+    return None
+
+
+def blamed_on_lab(error: BaseException) -> bool:
+    """Say whether an exception tells that the engine, a service or a host failed."""
+    return isinstance(error, LabctlError) and error.exit_code == EngineError.exit_code

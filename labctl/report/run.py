@@ -1,0 +1,51 @@
+"""What people read of exercises: ``exercises``, and the end of ``run``."""
+
+from __future__ import annotations
+
+from textwrap import indent
+from typing import TYPE_CHECKING
+
+from labctl.exercises.verdict import Verdict
+from labctl.report.plain import one_line
+from labctl.report.table import table
+
+if TYPE_CHECKING:
+    from labctl.commands.exercises import Exercises
+    from labctl.commands.run import Run
+
+
+def exercises(result: Exercises) -> str:
+    """Show what there is to run; of a single lab also what each exercise teaches."""
+    if not result.exercises:
+        return "No exercises."
+    if len({each.lab for each in result.exercises}) > 1:
+        rows = [(f"{each.lab}/{each.id}", each.title) for each in result.exercises]
+        return table(("EXERCISE", "TITLE"), rows)
+    parts = [
+        "\n".join(
+            (
+                f"{one_line(f'{each.lab}/{each.id}', 500)}",
+                f"  {one_line(each.title, 500)}",
+                *((indent(each.learn, "    "),) if each.learn else ()),
+            )
+        )
+        for each in result.exercises
+    ]
+    return "\n\n".join(parts)
+
+
+def run(result: Run) -> str:
+    """Sum up what was told while it happened."""
+    rows = [
+        (each.verdict, f"{each.lab}/{each.id}", f"{each.seconds:.1f} s", _reason(each.explanation))
+        for each in result.exercises
+    ]
+    counts = [f"{count} {each}" for each in Verdict if (count := result.count(each))]
+    total = f"{', '.join(counts) or 'nothing run'}, in {result.seconds:.1f} s."
+    if not rows:
+        return total
+    return f"{table(('VERDICT', 'EXERCISE', 'TIME', 'WHY'), rows)}\n\n{total}"
+
+
+def _reason(explanation: str) -> str:
+    return one_line(explanation.partition("\n")[0], 120)
