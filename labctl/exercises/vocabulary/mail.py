@@ -7,9 +7,12 @@ from email.parser import BytesParser
 from email.policy import compat32
 from typing import TYPE_CHECKING
 
+from labctl.exercises.vocabulary.expectation import ExpectationFailed
+
 if TYPE_CHECKING:
     from email.message import Message
 
+    from labctl.exercises.narration import Narrator
     from labctl.mail.mailbox import MailboxMessage
 
 
@@ -19,6 +22,7 @@ class Mail:
 
     listed: MailboxMessage
     content: bytes
+    narrator: Narrator
 
     @property
     def uid(self) -> int:
@@ -47,6 +51,19 @@ class Mail:
     def header(self, name: str) -> str:
         """Return a header field's first value; empty where there is none."""
         return next(iter(self.headers(name)), "")
+
+    def must_have(self, name: str, *texts: str) -> None:
+        """Check that the header has a field of that name which contains all these texts.
+
+        Raises:
+            ExpectationFailed: It has none.
+        """
+        wish = f"a field {name} with {' and '.join(f'“{each}”' for each in texts)}"
+        with self.narrator.step(f"“{self.subject}” has {wish}") as evidence:
+            there = self.headers(name)
+            evidence.extend(f"{name}: {value}" for value in there)
+            if not any(all(text in value for text in texts) for value in there):
+                raise ExpectationFailed(wish, f"{len(there)} fields {name}, none of them so", (*evidence,))
 
     @property
     def text(self) -> str:

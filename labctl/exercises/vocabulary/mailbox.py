@@ -47,7 +47,7 @@ class Mailbox:
 
     def read(self, listed: MailboxMessage, folder: str = "INBOX") -> Mail:
         """Read a whole message, without marking it as seen; no step of its own."""
-        return Mail(listed, self.open().content(listed.uid, folder) or b"")
+        return Mail(listed, self.open().content(listed.uid, folder) or b"", self._lab.narrator)
 
     def list(self, folder: str = "INBOX") -> list[MailboxMessage]:
         """List a folder."""

@@ -298,7 +298,7 @@ class Person:
             maildrop = Pop3Mailbox.open(*host.door(110), self.address, self.password)
             try:
                 listed = maildrop.messages()
-                mails = [Mail(each, maildrop.content(each.uid) or b"") for each in listed]
+                mails = [Mail(m, maildrop.content(m.uid) or b"", self._lab.narrator) for m in listed]
                 if delete:
                     maildrop.delete([each.uid for each in mails])
                 if not hang_up:
