@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 USERS_FILE: Final = "/etc/dovecot/users"
 """Where each MDA keeps its accounts: a passwd-file of Dovecot's."""
@@ -24,6 +27,14 @@ class Account:
     def line(self) -> str:
         """Return the account as a line of `USERS_FILE`; the fields without a value have to be there."""
         return f"{self.address}:{{PLAIN}}{self.password}::::::\n"
+
+
+def distinct(accounts: Iterable[Account]) -> tuple[Account, ...]:
+    """Return each address once: of several MDAs of a domain the first is its own."""
+    found: dict[str, Account] = {}
+    for account in accounts:
+        found.setdefault(account.address, account)
+    return tuple(found.values())
 
 
 def accounts_in(users: bytes) -> tuple[Account, ...]:

@@ -2,9 +2,11 @@
 
 What labctl does not support is named with file and line, never ignored. A lab's own ``compose.yaml`` is laid
 over its topology as Compose lays one file over another: mappings are merged, sequences appended, anything
-else is replaced. In one thing it differs: a file is looked for beside the Compose file that names it, not
-beside the first one, so that a lab can be moved as a whole.
-Source: the Compose Specification, https://github.com/compose-spec/compose-spec/blob/main/13-merge.md
+else is replaced; and a service may extend another. In one thing it differs: a file is looked for beside the
+Compose file that names it first, so that a lab can be moved as a whole, and only then where Compose looks,
+beside the first file.
+Source: the Compose Specification, https://github.com/compose-spec/compose-spec/blob/main/13-merge.md and
+https://github.com/compose-spec/compose-spec/blob/main/05-services.md#extends
 """
 
 from __future__ import annotations
@@ -92,6 +94,15 @@ class Mapping(dict[str, Any]):
         mapping = self.mapping(key, where)
         return {name: mapping.plain(mapping[name], name, f"{where}: {key}") for name in mapping}
 
+    def file(self, key: str, where: str, first: Path) -> Path:
+        """Return the file that a key names: beside this Compose file, or else beside the first one."""
+        name = self.text(key, where)
+        beside = self.lines.get(key, (self.path, self.line))[0].parent / name
+        for path in (beside, first / name):
+            if path.is_file():
+                return path
+        raise self.wrong(f"{where}: no file {beside}", key)
+
     def plain(self, value: Any, key: str, where: str) -> str:
         """Return a scalar as text; it stands at or under a key.
 
@@ -151,6 +162,53 @@ def laid_over(lower: Mapping, upper: Mapping) -> Mapping:
                 merged[key] = value
         merged.lines[key] = upper.lines[key]
     return merged
+
+
+def extended(content: Mapping, first: Path) -> Mapping:
+    """Lay each service of a file over the one that it extends and return the outcome; nothing is changed.
+
+    Args:
+        content: The file, as `read` returns it.
+        first: The directory of the first Compose file.
+
+    Raises:
+        InvalidLabFile: What is extended is not there, or extends itself in the end.
+    """
+    services = content.mapping("services", "the file")
+    outcome = Mapping(content.path, content.line)
+    outcome.update(content)
+    outcome.lines.update(content.lines)
+    if services:
+        outcome["services"] = whole = Mapping(services.path, services.line)
+        whole.lines.update(services.lines)
+        for name in services:
+            whole[name] = _extended(services, name, first, ())
+    return outcome
+
+
+def _extended(services: Mapping, name: str, first: Path, inside: tuple[tuple[Path, str], ...]) -> Any:
+    """Return one service, laid over what it extends; `inside` are those whose extending led here."""
+    service = services[name]
+    if not isinstance(service, Mapping) or "extends" not in service:
+        return service
+    where = f"service {name}: extends"
+    if (here := (services.path.resolve(), name)) in inside:
+        raise service.wrong(f"{where}: it extends itself", "extends")
+    if isinstance(service["extends"], str):
+        file, wanted = None, service.text("extends", f"service {name}")
+    else:
+        told = service.mapping("extends", f"service {name}")
+        told.only({"file", "service"}, where)
+        file = told.file("file", where, first) if "file" in told else None
+        wanted = told.text("service", where, "")
+    theirs = services if file is None else read(file).mapping("services", "the file")
+    if wanted not in theirs:
+        raise service.wrong(f"{where}: no service {wanted!r} in {theirs.path}", "extends")
+    own = Mapping(service.path, service.line)
+    own.update((key, value) for key, value in service.items() if key != "extends")
+    own.lines.update(service.lines)
+    below = _extended(theirs, wanted, first, (*inside, here))
+    return laid_over(below, own) if isinstance(below, Mapping) else own
 
 
 def _joined(below: list[Any], value: list[Any]) -> list[Any]:

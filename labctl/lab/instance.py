@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from labctl.engine.model import ContainerState
 from labctl.errors import LabNotUp, NoSuchHost, NoSuchObject, UsageError
 from labctl.lab import faultrecord, labels, record
-from labctl.lab.account import USERS_FILE, Account, accounts_in
+from labctl.lab.account import USERS_FILE, Account, accounts_in, distinct
 from labctl.lab.name import valid_name
 from labctl.lab.role import Role
 
@@ -250,7 +250,7 @@ def accounts(engine: Engine, there: Instance) -> tuple[Account, ...]:
         if host.container is not None:
             with suppress(NoSuchObject):  # it was never given its files
                 found.extend(accounts_in(engine.get_file(host.container.id, USERS_FILE)))
-    return tuple(found)
+    return distinct(found)
 
 
 def _names(engine: Engine) -> list[str]:

@@ -11,7 +11,7 @@ from labctl import resources
 from labctl.engine.model import ContainerSpec, File, NetworkSpec, PublishedPort
 from labctl.errors import InvalidLabFile
 from labctl.lab import addresses, labels, topology
-from labctl.lab.account import USERS_FILE, Account, accounts_in
+from labctl.lab.account import USERS_FILE, Account, accounts_in, distinct
 from labctl.lab.maincf import MAIN_CF, with_settings
 from labctl.lab.name import object_name
 from labctl.lab.record import Record
@@ -64,7 +64,7 @@ class Plan:
         users = (file.content for host in self.hosts for file in host.files if file.path == USERS_FILE)
         return Record(
             files={host.service.name: host.manifest for host in self.hosts},
-            accounts=tuple(account for content in users for account in accounts_in(content)),
+            accounts=distinct(account for content in users for account in accounts_in(content)),
         )
 
     def host(self, service: str) -> PlannedHost:

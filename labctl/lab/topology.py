@@ -1,4 +1,28 @@
-"""A topology: the services of a Compose file, as far as labctl starts them."""
+"""A topology: the services of a Compose file, as far as labctl starts them.
+
+A lab's own ``compose.yaml`` is laid over its topology: it changes hosts, or brings further ones. A second MTA
+of beta.test, say, is the first with another name, other addresses and a ``main.cf`` of its own::
+
+    services:
+      mx2-beta:
+        extends: {file: two-domains.yaml, service: mx-beta}
+        hostname: mx2.beta.test
+        environment: {LAB_ENGINE_ADDRESS: 198.18.0.7, LAB_ADDRESSES: 203.0.113.21/24 198.51.100.21/24}
+        networks:
+          lab: {ipv4_address: 198.18.0.7}
+        configs:
+          - {source: mx2-beta-main.cf, target: /etc/postfix/main.cf}
+    configs:
+      mx2-beta-main.cf: {file: mx2-beta/main.cf}
+
+The zones that name it and the hosts that are to take mail from it have files that say so; a lab replaces
+these in the same way. ``LAB_HOSTS`` and ``LAB_ENGINE_ADDRESS`` are worked out anew for all hosts. Of several
+hosts of one role and domain the first is the domain's own: users submit there, and read there.
+
+Such a file serves ``docker compose -f two-domains.yaml -f LAB/compose.yaml`` as well, if its files are named
+as Compose looks for them, from the topology's directory (``../labs/LAB/mx2-beta/main.cf``), and if it gives
+each host the longer ``LAB_HOSTS``.
+"""
 
 from __future__ import annotations
 
@@ -114,13 +138,14 @@ def load(path: Path, overlay: Path | None = None) -> Topology:
     Raises:
         InvalidLabFile: With file and line of what is wrong or not supported.
     """
-    content = composefile.read(path)
+    content = composefile.extended(composefile.read(path), path.parent)
     if overlay is not None:
-        content = composefile.laid_over(content, composefile.read(overlay))
+        upper = composefile.extended(composefile.read(overlay), path.parent)
+        content = composefile.laid_over(content, upper)
     content.only(_TOP_KEYS, "the file")
     subnet, network = _network(content)
     sources = content.mapping("configs", "the file")
-    configs = {name: _config_source(sources, name) for name in sources}
+    configs = {name: _config_source(sources, name, path.parent) for name in sources}
     services = content.mapping("services", "the file")
     if not services:
         raise content.wrong("the file has no services", "services")
@@ -163,15 +188,10 @@ def _network(content: Mapping) -> tuple[IPv4Network, str]:
     return subnet, name
 
 
-def _config_source(configs: Mapping, name: str) -> Path:
+def _config_source(configs: Mapping, name: str, first: Path) -> Path:
     config = configs.mapping(name, "configs")
     config.only({"file"}, f"config {name}")
-    source = (config.lines["file"][0] if "file" in config.lines else config.path).parent / config.text(
-        "file", f"config {name}"
-    )
-    if not source.is_file():
-        raise config.wrong(f"config {name}: no file {source}", "file")
-    return source
+    return config.file("file", f"config {name}", first)
 
 
 def _service(
