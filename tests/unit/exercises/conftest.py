@@ -1,0 +1,65 @@
+"""A lab in memory for the vocabulary: the tests say what its daemons log."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl import resources
+from labctl.exercises.narration import Narrator
+from labctl.exercises.vocabulary.lab import ExerciseLab
+from labctl.lab import definition
+from tests.unit.conftest import QUEUE_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labctl.exercises.vocabulary.letter import Letter
+    from tests.unit.conftest import Stage
+
+STAMP = "Nov 24 04:06:15 mx postfix"
+DELAYS = "delay=0.04, delays=0.01/0.01/0.02/0.01"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A lab, and what its daemons are made to say in it."""
+
+    lab: ExerciseLab
+    stage: Stage
+
+    def says(self, service: str, *texts: str) -> None:
+        """Let a host's daemons log lines."""
+        self.stage.fake.say(f"labctl-x-{service}", *(f"{STAMP}/{each}" for each in texts))
+
+    def says_soon(self, service: str, *texts: str, after: float = 0.1) -> None:
+        """Let a host's daemons log lines while an expectation already waits."""
+        threading.Timer(after, self.says, [service, *texts]).start()
+
+    def sent(self, to: str = "bob@beta.test") -> Letter:
+        """Let alice send a letter, which her server takes and logs."""
+        letter = self.lab.account("alice@alpha.test").send(to)
+        self.says(
+            "mx-alpha",
+            f"submission/smtpd[1]: {QUEUE_ID}: client=unknown[198.18.0.1], sasl_username=alice@alpha.test",
+            f"cleanup[2]: {QUEUE_ID}: message-id={letter.message_id}",
+            f"qmgr[3]: {QUEUE_ID}: from=<alice@alpha.test>, size=400, nrcpt=1 (queue active)",
+        )
+        return letter
+
+    def attempt(self, status: str, dsn: str, says: str, to: str = "bob@beta.test") -> str:
+        """Return what smtp(8) logs of an attempt."""
+        relay = "mx.beta.test[203.0.113.20]:25"
+        return f"smtp[4]: {QUEUE_ID}: to=<{to}>, relay={relay}, {DELAYS}, dsn={dsn}, status={status} ({says})"
+
+
+@pytest.fixture
+def scene(stage: Stage) -> Iterator[Scene]:
+    there = stage.stand()
+    lab = definition.load(resources.labs_dir() / "two-domains")
+    with closing(ExerciseLab(stage.fake, "fake", there, lab, Narrator())) as exercise_lab:
+        yield Scene(exercise_lab, stage)
