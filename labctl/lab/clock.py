@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
-from labctl.mail.clock import Schedule
+from labctl.mail.clock import Schedule, parse_time
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from labctl.lab.definition import LabDefinition
 
 DEFAULTS: Final = {
@@ -20,6 +22,22 @@ DEFAULTS: Final = {
 }
 """The real world's value and the topology's own; the warning is off by default, and 4 h on many a server."""
 
+_PATIENCE: Final = {
+    "connect_timeout": "30s",
+    "helo_timeout": "300s",
+    "mail_timeout": "300s",
+    "rcpt_timeout": "300s",
+    "data_init_timeout": "120s",
+    "data_xfer_timeout": "180s",
+    "data_done_timeout": "600s",
+}
+PATIENCE: Final = {
+    **{f"{agent}_{name}": value for agent in ("smtp", "lmtp") for name, value in _PATIENCE.items()},
+    "lmtp_connect_timeout": "0s",
+    "lmtp_lhlo_timeout": "300s",
+}
+"""How long the real world's delivery agents wait for a host that says nothing: Postfix's own defaults."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -27,6 +45,8 @@ class Clock:
 
     real: Schedule
     lab: Schedule
+    patience: Mapping[str, float] = field(default_factory=dict)
+    """In the real world: seconds by setting; 0 is as long as the kernel tries."""
 
     @classmethod
     def of(cls, definition: LabDefinition) -> Self:
@@ -36,4 +56,5 @@ class Clock:
         return cls(
             Schedule.parse({name: real for name, (real, _) in pairs.items()}),
             Schedule.parse({name: lab for name, (_, lab) in pairs.items()}),
+            {name: parse_time(own.get(name, (default, ""))[0]) for name, default in PATIENCE.items()},
         )

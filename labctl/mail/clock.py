@@ -93,12 +93,17 @@ class Schedule:
         than `minimal_backoff_time` and no longer than `maximal_backoff_time`; the first queue run after that
         takes it up.
         """
-        run = 0
+        now = 0.0
         while True:
-            now = run * self.queue_run_delay
             yield now
-            due = now + max(self.minimal_backoff_time, min(now, self.maximal_backoff_time))
-            run = max(run + 1, math.ceil((due - TOLERANCE) / self.queue_run_delay))
+            now = self.next_attempt(now)
+
+    def next_attempt(self, failed_at: float) -> float:
+        """Return when the attempt after one that failed at this moment is made; see `attempts`."""
+        age = math.floor(failed_at)
+        due = age + max(self.minimal_backoff_time, min(age, self.maximal_backoff_time))
+        run = math.floor(failed_at / self.queue_run_delay)
+        return max(run + 1, math.ceil((due - TOLERANCE) / self.queue_run_delay)) * self.queue_run_delay
 
     def attempt_at(self, n: int) -> float:
         """Return when the n-th retry is made; 0 is the first attempt, at once.
@@ -126,7 +131,11 @@ class Schedule:
         Args:
             bounce: It is itself a notification, with the null sender.
         """
-        return self._first_attempt_from(self.bounce_queue_lifetime if bounce else self.maximal_queue_lifetime)
+        return self._first_attempt_from(self.lifetime(bounce=bounce))
+
+    def lifetime(self, *, bounce: bool = False) -> float:
+        """Return for how long a message is tried, where a notification may have a time of its own."""
+        return self.bounce_queue_lifetime if bounce else self.maximal_queue_lifetime
 
     def _first_attempt_from(self, moment: float) -> float:
         return next(attempt for attempt in self.attempts() if attempt >= moment)

@@ -1,4 +1,4 @@
-"""Attempts to deliver a letter: which ones are meant, and when they would be made in the real world."""
+"""Attempts to deliver a letter: which ones are meant, and whether there will be more."""
 
 from __future__ import annotations
 
@@ -6,14 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labctl.mail.clock import in_words
-from labctl.mail.logevent import DeliveryStatus, Queued, Received
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from labctl.exercises.vocabulary.letter import Attempt, Letter
-    from labctl.lab.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,36 +85,3 @@ def gone(letter: Letter) -> bool:
     journal = letter.watch.journal
     files = [journal.last(host, queue_id) for host, queue_id in letter.tracker.queue_ids]
     return bool(files) and letter.over() and all(each is not None and each.closed for each in files)
-
-
-def in_the_real_world(letter: Letter, attempt: Attempt, clock: Clock) -> Iterator[str]:
-    """Say when an attempt was made, and when it would have been made outside a laboratory.
-
-    By Postfix's own rule for the n-th attempt (qmgr(8)): never by a factor.
-    """
-    if attempt.status not in {DeliveryStatus.DEFERRED, DeliveryStatus.SOFTBOUNCE}:
-        return
-    own = [
-        each
-        for each in letter.attempts(attempt.delivery.recipient)
-        if each.saying.host == attempt.saying.host
-        and each.status in {DeliveryStatus.DEFERRED, DeliveryStatus.SOFTBOUNCE}
-    ]
-    number = own.index(attempt)
-    arrived = next(
-        (
-            each.at
-            for each in letter.sayings()
-            if isinstance(each.event, Received | Queued) and each.host == attempt.saying.host
-        ),
-        attempt.saying.at,
-    )
-    after = (attempt.saying.at - arrived).total_seconds()
-    what = "first attempt" if number == 0 else f"retry no. {number}"
-    yield f"{what} after {after:.1f} s; in the real world {_after(clock.real.attempt_at(number))}"
-    due, real = (each.attempt_at(number + 1) for each in (clock.lab, clock.real))
-    yield f"the next attempt is due after {in_words(due)}; in the real world {_after(real)}"
-
-
-def _after(seconds: float) -> str:
-    return f"after {in_words(seconds)}" if seconds else "at once"

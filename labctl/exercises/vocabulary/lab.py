@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import ServiceCommandFailed
-from labctl.exercises.vocabulary import attempts
+from labctl.exercises.vocabulary import attempts, timing
 from labctl.exercises.vocabulary.conversation import Conversation
 from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed, Expectations
 from labctl.exercises.vocabulary.letter import Letter
@@ -29,6 +29,7 @@ from labctl.resolver import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from labctl.engine.protocol import Engine
     from labctl.exercises.narration import Narrator
@@ -63,6 +64,7 @@ class ExerciseLab:
         self._people: dict[str, Person] = {}
         self._applied: list[str] = []
         self._changes = 0
+        self.flushed: list[tuple[str, datetime]] = []
 
     def account(self, address: str) -> Person:
         """Return the user of an account.
@@ -209,6 +211,7 @@ class ExerciseLab:
 
     def flush(self, host: str) -> None:
         """Make an MTA try at once what waits in its queue (postqueue(1))."""
+        self.flushed.append((self.host(host).hostname, now()))
         self.exec(host, "postqueue", "-f", why="try everything in the queue now")
 
     @contextmanager
@@ -291,7 +294,7 @@ class ExerciseLab:
                 within=within,
             )
             evidence.append(str(fitting.saying))
-            evidence.extend(attempts.in_the_real_world(letter, fitting, self.clock))
+            evidence.extend(timing.of_attempt(letter, fitting, self.clock, self.flushed))
             return fitting
 
     def expect_log(

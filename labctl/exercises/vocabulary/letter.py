@@ -135,3 +135,14 @@ class Letter:
         for each in self.sayings():
             if isinstance(each.event, NonDelivery):
                 yield each, each.event
+
+    def report_ids(self, to: str = "sender") -> list[str]:
+        """Return the Message-IDs of the reports that were written about it, to be followed by `lab.letter`.
+
+        Args:
+            to: Whom they were written to: its ``sender``, or the ``postmaster``.
+        """
+        journal = self.watch.journal
+        written = [(saying.host.hostname, event.dsn_queue_id) for saying, event in self.reports() if event.to == to]
+        files = [journal.last(host, queue_id) for host, queue_id in written]
+        return [each.message_id for each in files if each is not None and each.message_id]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from labctl.exercises.vocabulary import attempts
+from labctl.exercises.vocabulary import attempts, timing
 from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
 from labctl.exercises.vocabulary.letter import Letter
 from labctl.exercises.vocabulary.mail import Mail
@@ -14,7 +14,7 @@ from labctl.exercises.vocabulary.report import Report, all_happy, await_report
 from labctl.lab.mailhosts import mda_of, mta_of
 from labctl.mail.delivery import DeliveryTracker
 from labctl.mail.envelope import Envelope
-from labctl.mail.logevent import NotificationKind
+from labctl.mail.logevent import DeliveryStatus, NotificationKind
 from labctl.mail.message import compose_message, prepared
 from labctl.mail.pop3 import Pop3Mailbox
 from labctl.mail.state import MessageState
@@ -203,7 +203,10 @@ class Person:
                 within=within,
             )
             mail = self.arrived(letter.message_id, letter, folder, within)
-            evidence.extend(str(each.saying) for each in letter.attempts())
+            for each in letter.attempts():
+                evidence.append(str(each.saying))
+                if each.status == DeliveryStatus.SENT:
+                    evidence.extend(timing.of_attempt(letter, each, self._lab.clock, self._lab.flushed))
             evidence.append(f"in {folder}, UID {mail.uid}: “{mail.subject}”")
             return mail
 

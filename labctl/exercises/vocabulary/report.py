@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labctl.exercises.vocabulary import attempts
+from labctl.exercises.vocabulary import attempts, timing
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.vocabulary.letter import Letter
 from labctl.mail import dsn as notification
-from labctl.mail.clock import in_words
 from labctl.mail.delivery import DeliveryTracker
 from labctl.mail.logevent import NotificationKind
 from labctl.mail.state import MessageState, is_final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from labctl.exercises.narration import Narrator
     from labctl.exercises.saying import Saying
@@ -167,7 +166,7 @@ def await_report(
             what, written, letter=letter, hopeless=hopeless, within=within
         )
         evidence.append(str(saying))
-        evidence.extend(_in_the_real_world(lab, letter, kind, saying))
+        evidence.extend(timing.of_report(letter, kind, saying, lab.clock))
         tracker = DeliveryTracker(
             message_id, event.dsn_queue_id, saying.host.hostname, (person.address,), journal=journal
         )
@@ -188,20 +187,6 @@ def await_report(
     if says:
         report.must_say(**says)
     return report
-
-
-def _in_the_real_world(
-    lab: ExerciseLab, letter: Letter, kind: NotificationKind, saying: Saying
-) -> Iterator[str]:
-    """Say when a warning or a bounce after expiry would have come outside a laboratory (qmgr(8))."""
-    real = lab.clock.real
-    first = next((each.at for each in letter.sayings()), saying.at)
-    after = f"after {(saying.at - first).total_seconds():.1f} s; in the real world after "
-    warned_at = real.warning_at()
-    if kind == NotificationKind.DELAYED and warned_at is not None:
-        yield f"{after}{in_words(warned_at)}"
-    elif any(each.state == MessageState.EXPIRED for each in letter.tracker.recipients):
-        yield f"{after}{in_words(real.expires_at())}"
 
 
 def all_happy(letter: Letter) -> bool:
