@@ -143,6 +143,8 @@ class Letter:
             to: Whom they were written to: its ``sender``, or the ``postmaster``.
         """
         journal = self.watch.journal
-        written = [(saying.host.hostname, event.dsn_queue_id) for saying, event in self.reports() if event.to == to]
+        written = [
+            (saying.host.hostname, event.dsn_queue_id) for saying, event in self.reports() if event.to == to
+        ]
         files = [journal.last(host, queue_id) for host, queue_id in written]
         return [each.message_id for each in files if each is not None and each.message_id]
