@@ -11,6 +11,7 @@ from labctl.engine.model import ContainerState
 from labctl.errors import EngineError, FaultClash, FaultError, LabctlError, LabNotUp
 from labctl.faults import hostchange
 from labctl.faults.fault import Scene
+from labctl.faults.files import Files
 from labctl.lab import instance, lifecycle
 from labctl.lab.faultrecord import FaultRecord, volume_name
 
@@ -46,8 +47,11 @@ def apply(engine: Engine, there: Instance, fault: Fault, given: Mapping[str, str
     """
     values = fault.values(given)
     _refuse_second(there, fault.name)
-    changes = fault.plan(Scene(engine, there, values))
-    return change(engine, there, fault.name, values, changes, title=fault.title.format_map(values))
+    files = Files(engine)
+    changes = fault.plan(Scene(files, there, values))
+    return change(
+        engine, there, fault.name, values, changes, title=fault.title.format_map(values), files=files
+    )
 
 
 def change(
@@ -58,21 +62,33 @@ def change(
     changes: tuple[HostChange, ...],
     *,
     title: str,
+    files: Files | None = None,
 ) -> Applied:
-    """Make changes to hosts under a name, on record as a fault is; what `apply` does with a fault's plan."""
+    """Make changes to hosts under a name, on record as a fault is; what `apply` does with a fault's plan.
+
+    Args:
+        engine: The engine.
+        there: The lab.
+        name: What to call it.
+        values: Its parameters, for the record.
+        changes: The changes, one for each host.
+        title: What it does, in words.
+        files: What has just been read of the hosts' files, if anything.
+    """
+    files = files or Files(engine)
     _refuse_second(there, name)
     _refuse_clash(there, name, changes)
     hosts = {each.service: there.host(each.service) for each in changes}
     for service, host in hosts.items():
         if not host.running:
             raise LabNotUp(f"{service} ({host.hostname}) is {host.state}", hint="labctl status")
-    record = FaultRecord(
-        name, values, {each.service: each.before(engine, hosts[each.service]) for each in changes}
-    )
-    engine.create_volume(record.volume(there.name, there.lab))
+    with ThreadPoolExecutor(max_workers=max(len(changes), 1)) as pool:
+        told = list(pool.map(lambda each: each.before(files, hosts[each.service]), changes))
+    record = FaultRecord(name, values, {each.service: undo for each, undo in zip(changes, told, strict=True)})
     try:
+        engine.create_volume(record.volume(there.name, there.lab))
         with ThreadPoolExecutor(max_workers=max(len(changes), 1)) as pool:
-            for done in [pool.submit(each.apply, engine, hosts[each.service], name) for each in changes]:
+            for done in [pool.submit(each.apply, files, hosts[each.service], name) for each in changes]:
                 done.result()
     except BaseException:
         _undo(engine, there, record)

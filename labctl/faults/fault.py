@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from labctl.errors import NoSuchHost, UsageError
+from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labctl.engine.protocol import Engine
+    from labctl.faults.files import Files
     from labctl.faults.hostchange import HostChange
     from labctl.lab.instance import Host, Instance
-    from labctl.lab.role import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +33,61 @@ class Parameter:
 class Scene:
     """Where a fault is to be applied: a lab as it is, and the values of the fault's parameters."""
 
-    engine: Engine
+    files: Files
     there: Instance
     values: Mapping[str, str]
 
-    def host(self, role: Role, value: str) -> Host:
-        """Return the host that a value names.
+    def __getitem__(self, parameter: str) -> str:
+        """Return a parameter's value."""
+        return self.values[parameter]
+
+    def host(self, role: Role | None = None, parameter: str = "host") -> Host:
+        """Return the host that a parameter names, of a role where one is asked for.
 
         Raises:
             NoSuchHost: It names none of that role.
         """
+        value = self.values[parameter]
         host = self.there.host(value)
-        if host.role != role:
+        if role is not None and host.role != role:
             known = ", ".join(each.service for each in self.there.of_role(role))
             raise NoSuchHost(f"{value} is no {role.value}; there are {known}", hint="labctl status")
         return host
 
-    def mx(self, domain: str) -> Host:
-        """Return a domain's first MTA."""
-        return self._of(domain, Role.MTA)
+    def of_domain(self, role: Role, parameter: str = "domain") -> Host:
+        """Return the first host of a role in the domain that a parameter names.
 
-    def read(self, host: Host, path: str) -> str:
-        """Read a file of a host as it is now."""
-        return self.engine.get_file(host.running_container().id, path).decode("utf-8", "replace")
-
-    def _of(self, domain: str, role: Role) -> Host:
+        Raises:
+            UsageError: The lab has no such domain, or none of that role in it.
+        """
+        domain = self.values[parameter]
         found = self.there.of_role(role, domain)
         if not found:
             known = ", ".join(self.there.domains)
             raise UsageError(
-                f"no mail domain {domain!r} in this lab; there are {known}", hint="labctl status"
+                f"no {role.value} for a mail domain {domain!r} in this lab; its domains are {known}",
+                hint="labctl status",
             )
         return found[0]
+
+    def resolver(self) -> Host:
+        """Return the lab's resolver.
+
+        Raises:
+            UsageError: It has none.
+        """
+        found = self.there.of_role(Role.DNS)
+        if not found:
+            raise UsageError(f"lab {self.there.name!r} has no resolver", hint="labctl status")
+        return found[0]
+
+    def others(self, host: Host) -> tuple[Host, ...]:
+        """Return the other MTAs of the lab: those that bring mail to this one."""
+        return tuple(each for each in self.there.of_role(Role.MTA) if each.service != host.service)
+
+    def read(self, host: Host, path: str) -> str:
+        """Return the text of a host's file as it is now; nothing where there is none."""
+        return (self.files.read(host, path) or b"").decode("utf-8", "surrogateescape")
 
 
 Plan: TypeAlias = Callable[[Scene], tuple["HostChange", ...]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.engine.model import File
-from labctl.errors import FaultError, NoSuchObject
+from labctl.errors import FaultError
 from labctl.faults.reload import reload
 from labctl.lab.maincf import MAIN_CF, settings_in, with_settings
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labctl.engine.protocol import Engine
+    from labctl.faults.files import Files
     from labctl.lab.instance import Host
 
 _LISTENS_WITHIN: Final = 500
@@ -23,7 +24,7 @@ _LISTENS_WITHIN: Final = 500
 
 _SERVE: Final = """
 pidfile=$1 port=$2; shift 2
-setsid "$@" < /dev/null > /proc/1/fd/1 2>&1 &
+setsid "$@" < /dev/null > /dev/null 2>&1 &
 echo $! > "$pidfile"
 tries=0
 until grep -qE ":$port 00000000:0000 0A" /proc/net/tcp /proc/net/tcp6; do
@@ -32,7 +33,7 @@ until grep -qE ":$port 00000000:0000 0A" /proc/net/tcp /proc/net/tcp6; do
     sleep 0.01
 done
 """
-"""For a host's shell: starts a server that lives on, its output in the host's log, and waits until it listens."""
+"""For a host's shell: starts a server that lives on, and waits until it listens."""
 
 _END: Final = """
 if [ -e "$1" ]; then
@@ -64,7 +65,7 @@ class HostChange:
     """Where that server listens."""
 
     qdisc: str = ""
-    """How the host's interface delays or loses what it sends: the arguments of a queueing discipline (tc(8))."""
+    """How the host's interface treats what it sends: a queueing discipline and its arguments (tc(8))."""
 
     stopped: bool = False
     """Whether the host is stopped; its address falls silent."""
@@ -82,32 +83,36 @@ class HostChange:
             marks.add(f"{self.service}: whether it runs")
         return frozenset(marks)
 
-    def before(self, engine: Engine, host: Host) -> dict[str, Any]:
+    def before(self, files: Files, host: Host) -> dict[str, Any]:
         """Return what undoing will need, JSON-ready; nothing is changed yet."""
         told: dict[str, Any] = {"touches": sorted(self.touches)}
-        container = host.running_container()
         if self.settings:
-            told["settings"] = settings_in(engine.get_file(container.id, MAIN_CF), self.settings)
+            told["settings"] = settings_in(files.read(host, MAIN_CF) or b"", self.settings)
         if self.files:
-            told["files"] = {path: _encoded(_read(engine, container.id, path)) for path in self.files}
+            told["files"] = {path: _encoded(files.read(host, path)) for path in self.files}
         for name in ("rules", "server", "qdisc", "stopped"):
             if getattr(self, name):
                 told[name] = True
         return told
 
-    def apply(self, engine: Engine, host: Host, fault: str) -> None:
+    def apply(self, files: Files, host: Host, fault: str) -> None:
         """Make the change.
+
+        Args:
+            files: The host's files, as they were before.
+            host: The host, running.
+            fault: The fault's name.
 
         Raises:
             FaultError: The host refused it.
         """
-        container = host.running_container()
-        files = [File(path, content.encode()) for path, content in self.files.items()]
+        engine, container = files.engine, host.running_container()
+        changed = [File(path, content.encode()) for path, content in self.files.items()]
         if self.settings:
-            main_cf = engine.get_file(container.id, MAIN_CF)
-            files.append(File(MAIN_CF, with_settings(main_cf, self.settings)))
-        if files:
-            engine.put_files(container.id, files)
+            main_cf = files.read(host, MAIN_CF) or b""
+            changed.append(File(MAIN_CF, with_settings(main_cf, self.settings)))
+        if changed:
+            engine.put_files(container.id, changed)
             reload(engine, host)
         if self.server:
             script = _SERVE % _LISTENS_WITHIN
@@ -117,7 +122,8 @@ class HostChange:
             rules = f"table inet {table}\ndelete table inet {table}\ntable inet {table} {{\n{self.rules}\n}}"
             _run(engine, host, fault, 'echo "$1" | nft -f -', rules)
         if self.qdisc:
-            _run(engine, host, fault, f"tc qdisc replace dev {_INTERFACE} root {self.qdisc}")
+            script = f"tc qdisc replace dev {_INTERFACE} root {self.qdisc}"
+            _run(engine, host, fault, script, hint=f"sudo modprobe sch_{self.qdisc.partition(' ')[0]}")
         if self.stopped:
             engine.stop(container.id, timeout=_STOP_TIMEOUT)
 
@@ -171,22 +177,15 @@ def _pidfile(fault: str) -> str:
     return f"/run/labctl-{fault}.pid"
 
 
-def _read(engine: Engine, container: str, path: str) -> bytes | None:
-    try:
-        return engine.get_file(container, path)
-    except NoSuchObject:
-        return None
-
-
 def _encoded(content: bytes | None) -> str | None:
     return None if content is None else base64.b64encode(content).decode()
 
 
-def _run(engine: Engine, host: Host, fault: str, script: str, *arguments: str) -> None:
+def _run(engine: Engine, host: Host, fault: str, script: str, *arguments: str, hint: str = "") -> None:
     said = engine.execute(host.running_container().id, ["/bin/sh", "-c", script, "fault", *arguments])
     if said.exit_code != 0:
         complaint = said.stderr.decode("utf-8", "replace").strip() or shlex.join(arguments)
         raise FaultError(
             f"fault {fault}: {host.service} ({host.hostname}) refused it: {complaint}",
-            hint=f"labctl logs {host.service}",
+            hint=hint or f"labctl logs {host.service}",
         )

@@ -37,7 +37,7 @@ def with_settings(main_cf: bytes, settings: Mapping[str, str | None]) -> bytes:
         if value is None:
             text = re.sub(rf"{everywhere.pattern}\n?", "", text, flags=re.MULTILINE)
             continue
-        line = f"{name} = {value}"
+        line = f"{name} = {value}".rstrip()
         text, replaced = everywhere.subn(lambda _, line=line: line, text)  # type: ignore[misc]
         if not replaced:
             text = f"{text.rstrip()}\n{line}\n"
