@@ -234,7 +234,7 @@ class ExerciseLab:
         """Ask the lab's resolver."""
         resolver = self.there.of_role(Role.DNS)[0]
         with self.narrator.step(f"Ask {resolver.hostname} for {name} {rdtype or ''}".rstrip()) as evidence:
-            answer = Records(resolve(*resolver.door(53, "udp"), name, rdtype), self.narrator)
+            answer = Records(self, resolver, resolve(*resolver.door(53, "udp"), name, rdtype))
             evidence.extend(answer.lines)
             return answer
 
@@ -302,10 +302,11 @@ class ExerciseLab:
     ) -> Saying:
         """Expect a line of a host's log that contains a text, said since the exercise began.
 
-        Of a letter it has to be a line that names none, by the process that delivered it (`Letter.remarks`).
+        Of a letter it has to be a line about it, or one that names none by the process that delivered it
+        (`Letter.remarks`).
         """
         host = self.host(at).hostname
-        lines = (lambda: self.watch.sayings) if letter is None else letter.remarks
+        lines = (lambda: self.watch.sayings) if letter is None else letter.lines
         with self.narrator.step(f"Expect {host} to log “{text}”") as evidence:
             said = self.expectations.expect(
                 f"{host} logs “{text}”",

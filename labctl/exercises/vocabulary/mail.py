@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import compat32
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from labctl.exercises.narration import Narrator
     from labctl.mail.mailbox import MailboxMessage
+
+_BY: Final = re.compile(r"(?:^|\s)by\s+(\S+)")
+"""In a Received field: the server that wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,22 @@ class Mail:
             evidence.extend(f"{name}: {value}" for value in there)
             if not any(all(text in value for text in texts) for value in there):
                 raise ExpectationFailed(wish, f"{len(there)} fields {name}, none of them so", (*evidence,))
+
+    def must_have_come_by(self, *hosts: str) -> None:
+        """Check by its Received fields which servers it passed, from the first to the last (RFC 5321, 4.4).
+
+        Args:
+            hosts: Their names, all of them.
+
+        Raises:
+            ExpectationFailed: It came another way.
+        """
+        with self.narrator.step(f"“{self.subject}” came by {', '.join(hosts)}") as evidence:
+            stamps = self.headers("Received")[::-1]  # the last server's is on top
+            evidence.extend(f"Received: {each}" for each in stamps)
+            passed = [match[1] if (match := _BY.search(each)) else "?" for each in stamps]
+            if passed != list(hosts):
+                raise ExpectationFailed(f"by {', '.join(hosts)}", f"by {', '.join(passed)}", (*evidence,))
 
     @property
     def text(self) -> str:

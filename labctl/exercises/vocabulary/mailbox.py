@@ -56,8 +56,15 @@ class Mailbox:
             evidence.extend(f"UID {m.uid}: “{m.subject}” {' '.join(m.flags)}" for m in listed)
             return listed
 
-    def must_hold(self, letter: Letter, folder: str = "INBOX", *, flags: tuple[str, ...] = ()) -> Mail:
-        """Check that a folder holds a letter, with these flags at least.
+    def must_hold(
+        self,
+        letter: Letter,
+        folder: str = "INBOX",
+        *,
+        flags: tuple[str, ...] = (),
+        without: tuple[str, ...] = (),
+    ) -> Mail:
+        """Check that a folder holds a letter, with these flags at least, and without those.
 
         Raises:
             ExpectationFailed: It does not.
@@ -71,6 +78,8 @@ class Mailbox:
                 raise ExpectationFailed(
                     f"the flags {' '.join(missing)}", f"{' '.join(found.flags) or 'none'}"
                 )
+            if wrong := [each for each in without if each in found.flags]:
+                raise ExpectationFailed(f"not the flags {' '.join(wrong)}", " ".join(found.flags))
             return self.read(found, folder)
 
     def must_not_hold(self, letter: Letter, folder: str = "INBOX") -> None:

@@ -34,7 +34,8 @@ class Person:
     def __init__(self, lab: ExerciseLab, account: Account) -> None:
         self._lab = lab
         self._account = account
-        self.mailbox = Mailbox(lab, account)
+        self._clients: list[Mailbox] = []
+        self.mailbox = self.another_client()
         """The mailbox over IMAP, as this user's mail program sees it."""
 
     @property
@@ -51,12 +52,15 @@ class Person:
         return self._account.address
 
     def close(self) -> None:
-        """Give the connection back."""
-        self.mailbox.close()
+        """Give the connections back."""
+        for each in self._clients:
+            each.close()
 
     def another_client(self) -> Mailbox:
         """Return the same mailbox as a second mail program sees it, over a connection of its own."""
-        return Mailbox(self._lab, self._account)
+        client = Mailbox(self._lab, self._account)
+        self._clients.append(client)
+        return client
 
     # Sending
 
@@ -343,15 +347,17 @@ class _Idling:
         self._person = person
         self._idling = idling
 
-    def expect_news(self, *, within: float = WITHIN) -> int:
-        """Expect that the server tells of a new mail; return how many there are now."""
+    def expect_news(self, count: int | None = None, *, within: float = WITHIN) -> int:
+        """Expect that the server tells of a new mail: that there are so many now; return how many."""
         lab = self._person._lab  # noqa: SLF001  # of one house
         with lab.narrator.step(f"Expect that the server tells {self._person} of new mail") as evidence:
-            count: int | None = self._idling.wait_for_exists(within)
-            if count is None:
+            told: int | None = self._idling.wait_for_exists(within)
+            if told is None:
                 raise ExpectationFailed("* n EXISTS", f"nothing within {within:g} s")
-            evidence.append(f"* {count} EXISTS")
-            return count
+            evidence.append(f"* {told} EXISTS")
+            if count not in {None, told}:
+                raise ExpectationFailed(f"* {count} EXISTS", f"* {told} EXISTS")
+            return told
 
 
 def _is_about(dsn: Any, message_id: str) -> bool:

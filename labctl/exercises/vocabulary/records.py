@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from labctl.exercises.vocabulary.expectation import ExpectationFailed
+from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
+from labctl.lab.role import Role
 
 if TYPE_CHECKING:
-    from labctl.exercises.narration import Narrator
+    from labctl.exercises.saying import Saying
+    from labctl.exercises.vocabulary.lab import ExerciseLab
+    from labctl.lab.instance import Host
     from labctl.resolver import Answer
 
 
 class Records:
     """An answer of the resolver's."""
 
-    def __init__(self, answer: Answer, narrator: Narrator) -> None:
+    def __init__(self, lab: ExerciseLab, resolver: Host, answer: Answer) -> None:
+        self._lab = lab
+        self._resolver = resolver
         self.answer = answer
-        self._narrator = narrator
 
     @property
     def rcode(self) -> str:
@@ -41,9 +47,43 @@ class Records:
             ExpectationFailed: The answer is another.
         """
         expected = f"{rcode}, {', '.join(sorted(records)) or 'no records'}"
-        with self._narrator.step(f"The answer is {expected}") as evidence:
+        with self._lab.narrator.step(f"The answer is {expected}") as evidence:
             evidence.extend(self.lines)
             if self.rcode != rcode or sorted(self.texts) != sorted(records):
                 raise ExpectationFailed(
                     expected, f"{self.rcode}, {', '.join(sorted(self.texts)) or 'no records'}"
                 )
+
+    def expect_asked(self, by: str, *, within: float = WITHIN) -> None:
+        """Expect that a host asks the same, and is told the same, during the exercise.
+
+        Args:
+            by: The host.
+            within: Seconds.
+
+        Raises:
+            ExpectationFailed: It did not.
+        """
+        host = self._lab.host(by)
+        answer = (self.answer.name.rstrip("."), self.answer.type, self.rcode, sorted(self.texts))
+        heard = ", ".join(self.texts) or self.rcode
+        what = f"{host.hostname} asks the DNS for {answer[0]} {answer[1]}, and hears {heard}"
+
+        def asked() -> Saying | None:
+            return next((e for e in self._lab.watch.sayings if _told(e, host) == answer), None)
+
+        with self._lab.narrator.step(f"Expect that {what}") as evidence:
+            said = self._lab.expectations.expect(what, asked, within=within)
+            evidence.append(str(said))
+
+
+def _told(saying: Saying, host: Host) -> tuple[str, str, str, list[str]] | None:
+    """Return what the resolver's log says that it told a host: name, type, response code and records."""
+    if saying.host.role != Role.DNS or not saying.text.startswith("{"):
+        return None
+    with suppress(ValueError, KeyError):
+        line = json.loads(saying.text)
+        if line["client"] in map(str, host.addresses):
+            texts = sorted(each.split(maxsplit=4)[4] for each in line["records"])  # name, TTL, class, type
+            return line["name"].rstrip("."), line["type"], line["rcode"], texts
+    return None
