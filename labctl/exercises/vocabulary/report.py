@@ -70,6 +70,7 @@ class Report:
         remote_mta: str | None = None,
         recipient: str | None = None,
         nothing_of: str | None = None,
+        tried_on: bool | None = None,
     ) -> Report:
         """Check what it says; a diagnostic has only to contain the text.
 
@@ -81,6 +82,7 @@ class Report:
             remote_mta: The Remote-MTA; "" means that there is none.
             recipient: Of whom; of the first where none is named.
             nothing_of: A recipient that it must not speak of.
+            tried_on: Whether it names the moment until which the letter is tried (Will-Retry-Until).
 
         Raises:
             ExpectationFailed: It says something else.
@@ -91,8 +93,13 @@ class Report:
             "Status": status,
             "Remote-MTA": remote_mta,
         }
-        told = ", ".join(f"{name} {value or 'none'}" for name, value in wanted.items() if value is not None)
-        with self.narrator.step(f"The report says: {told or diagnostic or 'what it has to'}") as evidence:
+        told = [f"{name} {value or 'none'}" for name, value in wanted.items() if value is not None]
+        told += [f"“{diagnostic}”"] if diagnostic is not None else []
+        told += [f"nothing of {nothing_of}"] if nothing_of is not None else []
+        of_whom = f" of {recipient}" if recipient is not None and told else ""
+        with self.narrator.step(
+            f"The report says{of_whom}: {', '.join(told) or 'what it has to'}"
+        ) as evidence:
             about = self.recipient(recipient)
             evidence.extend(self.lines(about))
             seen = {
@@ -110,6 +117,9 @@ class Report:
                 raise ExpectationFailed(
                     f"a Diagnostic-Code with “{diagnostic}”", f"{about.diagnostic_code}", self.lines(about)
                 )
+            if tried_on not in {None, about.will_retry_until is not None}:
+                named = ("no Will-Retry-Until", "a Will-Retry-Until")
+                raise ExpectationFailed(named[bool(tried_on)], named[not tried_on], self.lines(about))
             if nothing_of is not None and any(nothing_of == each.address for each in self.dsn.recipients):
                 raise ExpectationFailed(f"no word about {nothing_of}", "it speaks of it", self.lines(about))
         return self
