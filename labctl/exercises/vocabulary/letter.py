@@ -113,6 +113,11 @@ class Letter:
                 if wanted is None or wanted in names:
                     yield Attempt(each, each.event)
 
+    def lines(self) -> Iterator[Saying]:
+        """Yield all that was said of it: the lines about it, then the remarks."""
+        yield from self.sayings()
+        yield from self.remarks()
+
     def remarks(self) -> Iterator[Saying]:
         """Yield what a delivery agent said without naming a letter, right before it told how this one fared.
 
