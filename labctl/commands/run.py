@@ -16,7 +16,6 @@ from labctl.exercises.stage import Stage
 from labctl.exercises.verdict import Verdict
 from labctl.lab import catalogue, instance, lock
 from labctl.lab.name import valid_name
-from labctl.lab.teardown import take_down
 from labctl.progress import silent
 
 if TYPE_CHECKING:
@@ -139,6 +138,8 @@ def _run_in(stage: Stage, runner: Runner, chosen: Sequence[Choice], wish: Wish, 
 
 
 def _take_down(stage: Stage) -> None:
+    from labctl.lab.teardown import take_down  # noqa: PLC0415  # the first step is waited for
+
     with lock.held(stage.engine_url, stage.name):
         take_down(stage.engine, stage.name)
 

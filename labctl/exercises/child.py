@@ -48,9 +48,15 @@ GRACE: Final = 5.0
 
 _MOST_PRINTED: Final = 20_000
 
+_UNWANTED: Final = (
+    "cacheprovider", "debugging", "doctest", "faulthandler", "junitxml", "legacypath", "pastebin",
+    "setuponly", "setupplan", "stepwise", "subtests", "threadexception", "unraisableexception",
+)  # fmt: skip
+"""Plugins of pytest's own that nothing here needs; to import them takes as long as to find the exercises."""
+
 _ARGUMENTS: Final = (
     "-c", os.devnull, "--import-mode=importlib", "-o", "python_functions=test_*", "--tb=no", "-q",
-    "-p", "no:cacheprovider", "-p", "no:faulthandler", "--continue-on-collection-errors",
+    "--continue-on-collection-errors", *(f"-pno:{each}" for each in _UNWANTED),
 )  # fmt: skip
 
 
@@ -157,7 +163,7 @@ class Reporter:
             if path not in self._collected and path not in self._unusable:
                 said = "holds no exercise: no function in it is named test_…"
                 self._wire.say(Unusable(path, 1, Verdict.ERROR, said))
-        if session.items:
+        if any("lab" in getattr(each, "fixturenames", ()) for each in session.items):
             stage = _stage(self._setup)
             session.config.stash[plugin.STAGE_OF] = lambda _: stage
         order = self._wire.next()
@@ -294,7 +300,3 @@ def main() -> None:
     pytest.main([*arguments, *setup.files], plugins=[plugin, reporter])
     reporter.finish()
     wire.ended = True
-
-
-if __name__ == "__main__":
-    main()

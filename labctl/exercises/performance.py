@@ -192,7 +192,8 @@ def explained(error: BaseException) -> str:
         return "\n".join((error.message, *(f"  | {each}" for each in str(said).splitlines())))
     if isinstance(error, pytest.FixtureLookupError):
         return f"it asks for the fixture {error.argname!r}, which there is not"
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {said}".rstrip(": ")
 
 
 def _source(path: str, line: int) -> str:

@@ -47,6 +47,9 @@ _SILENCE: Final = 300.0
 _UNDONE_WITHIN: Final = 30.0
 """Seconds that an interrupted exercise has to undo what it did."""
 
+_PROGRAM: Final = "import gc; gc.set_threshold(50_000); from labctl.exercises.child import main; main()"
+"""To look for garbage during the imports takes long, and finds none."""
+
 _OUTPUT_TAIL: Final = 15
 
 _FRAME: Final = re.compile(r'File "(.+)", line (\d+) in ')
@@ -86,7 +89,7 @@ class Child:
         self._arrived: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         own = {"PYTEST_ADDOPTS", "PYTEST_PLUGINS"}
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "labctl.exercises.child", str(events_end), str(orders_end)],
+            [sys.executable, "-P", "-c", _PROGRAM, str(events_end), str(orders_end)],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -240,6 +243,7 @@ class _Attempt:
         self._child = child
         self._left = left
         self._done = done
+        self._before = len(done), len(left)
         self._collecting: str | None = None
         self._current: Begins | None = None
         self._began = 0.0
@@ -330,7 +334,11 @@ class _Attempt:
                 self._runner.tell(choice, each, outcome)
 
     def explain_end(self) -> None:
-        """Tell what was going on when the process ended, before it had finished."""
+        """Tell what was going on when the process ended before it had finished.
+
+        Where that is already told, the next process goes on with the rest; one that could do nothing at all
+        has no successor.
+        """
         words = self._child.last_words()
         path = self._current.path if self._current is not None else self._collecting
         line = _line_of(path, words)
@@ -345,7 +353,7 @@ class _Attempt:
             self._over(replace(outcome, line=line or self._current.line), time.monotonic() - self._began)
         elif self._collecting is not None:
             self._runner.unusable(self._left.pop(self._collecting), outcome)
-        else:
+        elif self._before == (len(self._done), len(self._left)):
             tail = "\n".join(words.strip().splitlines()[-_OUTPUT_TAIL:])
             while self._left:
                 _, choice = self._left.popitem()

@@ -1,4 +1,9 @@
-"""The lab that exercises are run in: as new before each, and known to be broken where it is."""
+"""The lab that exercises are run in: as new before each, and known to be broken where it is.
+
+What only a lab needs that is not up, or that is damaged, is imported when it is: where one exercise is run,
+its user waits for the first step.
+"""
+# ruff: noqa: PLC0415  # for the reason given above
 
 from __future__ import annotations
 
@@ -7,10 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from labctl.engine import images
 from labctl.errors import EngineError, FaultError, LabctlError, LabNotUp, UsageError
-from labctl.faults import application
-from labctl.lab import emptying, instance, lifecycle, lock, origin, pristine
+from labctl.lab import emptying, instance, lock
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -63,6 +66,9 @@ class Stage:
             )
         if there.whole and not _fallen(there):
             return False
+        from labctl.engine import images
+        from labctl.lab import lifecycle, origin
+
         specs = origin.image_specs()
         planner = origin.planner_for(self.name, self.lab, specs, publish=there.published)
         with lock.held(self.engine_url, self.name):
@@ -83,8 +89,7 @@ class Stage:
             raise LabNotUp(f"lab {self.name!r} is gone", hint=f"labctl up {self.lab.id} --name {self.name}")
         if self.condition != Condition.PRISTINE:
             with lock.held(self.engine_url, self.name):
-                self._renew(there, progress)
-            there = instance.observe(self.engine, self.name)
+                there = self._renewed(there, progress)
         self.condition = Condition.DOUBTFUL  # until the exercise has come to an end
         return there
 
@@ -92,23 +97,27 @@ class Stage:
         """Take note that an exercise is over, and whether it came to a verdict on the mail."""
         self.condition = Condition.USED if well else Condition.DOUBTFUL
 
-    def _renew(self, there: Instance, progress: Progress) -> None:
-        doubtful = self.condition == Condition.DOUBTFUL
+    def _renewed(self, there: Instance, progress: Progress) -> Instance:
         if there.faults:
-            try:
-                application.revert_all(self.engine, there)
-            except (EngineError, FaultError):
-                doubtful = True
-            there = instance.observe(self.engine, self.name)
+            with suppress(EngineError, FaultError):  # what can't be undone now is once all hosts run again
+                there = self._reverted(there)
+        doubtful = self.condition == Condition.DOUBTFUL or bool(there.faults)
         if not doubtful and not emptying.empty(self.engine, there, progress=progress):
-            return
-        if there.faults:  # what can't be undone goes with the containers that are made anew
-            with suppress(EngineError, FaultError):
-                application.revert_all(self.engine, there)
+            return there
+        from labctl.lab import origin, pristine
+
         planner = origin.planner_for(self.name, self.lab, origin.image_specs(), publish=there.published)
         pristine.restore(self.engine, planner, progress)
-        if (there := instance.observe(self.engine, self.name)).faults:
-            application.revert_all(self.engine, there)
+        return self._reverted(instance.observe(self.engine, self.name))
+
+    def _reverted(self, there: Instance) -> Instance:
+        """Undo every fault that is on record."""
+        if not there.faults:
+            return there
+        from labctl.faults import application
+
+        application.revert_all(self.engine, there)
+        return instance.observe(self.engine, self.name)
 
     def complaint(self) -> str | None:
         """Return what has broken of the lab by itself, or None; what a fault has stopped is not broken."""
@@ -125,7 +134,7 @@ class Stage:
             EngineError: One could not be undone; it stays on record.
         """
         with lock.held(self.engine_url, self.name):
-            application.revert_all(self.engine, instance.observe(self.engine, self.name))
+            self._reverted(instance.observe(self.engine, self.name))
 
     @contextmanager
     def occupied(self) -> Iterator[None]:
