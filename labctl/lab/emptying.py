@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -126,7 +127,12 @@ def idle(told: Sequence[Emptied]) -> bool:
 def emptied(told: str) -> Emptied:
     """Read what a host's script told; others than an MTA's tell nothing."""
     lines = [line.split() for line in told.splitlines()]
-    times = next(((float(line[1]), float(line[2])) for line in lines if line[:1] == ["idle"]), None)
+    times = None
+    for line in lines:
+        match line:
+            case ["idle", since, until]:
+                with suppress(ValueError):  # none of ours
+                    times = float(since), float(until)
     return Emptied(["again"] in lines, times)
 
 

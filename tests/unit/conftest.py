@@ -24,6 +24,8 @@ from labctl.engine.model import Container, ContainerSpec, ExecResult, PublishedP
 from labctl.errors import NoSuchObject
 from labctl.lab import definition, instance, labels
 from labctl.lab.difference import compare
+from labctl.lab.emptying import SCRIPT
+from labctl.lab.faultrecord import FaultRecord
 from labctl.lab.plan import make_planner
 from labctl.lab.pristine import RESET
 
@@ -177,19 +179,28 @@ class Inside:
     """Paths that a person changed, by the name of the container."""
     failed: dict[str, str] = field(default_factory=dict)
     """Complaints of scripts that failed, by the name of the container."""
+    told: dict[str, list[str]] = field(default_factory=dict)
+    """What a container's next resets tell, one after the other; an MTA then tells that it was idle."""
 
     def __call__(self, container: Container, argv: Sequence[str]) -> ExecResult:
         """See `FakeEngine.answer`."""
         if complaint := self.failed.get(container.name):
             return ExecResult(1, b"", complaint.encode())
+        if argv[0] == SCRIPT:
+            return ExecResult(0, self._next(container, *argv[1:]).encode(), b"")
         if list(argv[:3]) != ["/bin/sh", "-c", RESET]:
             return ExecResult(0, b"", b"")
-        told = ["postsuper: Deleted: 1 message", "changes:", *self.changed.get(container.name, ()), "files:"]
+        told = [self._next(container), "changes:", *self.changed.get(container.name, ()), "files:"]
         for path in argv[4:]:
             with suppress(NoSuchObject):
                 digest = hashlib.sha256(self.engine.get_file(container.id, path)).hexdigest()
                 told += [f"{digest}  {path}", f"644  {path}"]
         return ExecResult(0, "".join(f"{line}\n" for line in told).encode(), b"")
+
+    def _next(self, container: Container, *arguments: str) -> str:
+        if queue := self.told.get(container.name):
+            return queue.pop(0)
+        return "idle 100.0 200.0" if container.labels[labels.ROLE] == "mta" and not arguments else ""
 
 
 @pytest.fixture
@@ -231,6 +242,11 @@ class Stage:
             self.fake.start(host.container.name)
         self.fake.create_volume(plan.record.volume(plan.name, plan.lab.id))
         return instance.observe(self.fake, plan.name)
+
+    def apply(self, fault: str, *services: str) -> None:
+        """Record a fault as applied."""
+        record = FaultRecord(fault, {}, {service: {"stopped": True} for service in services})
+        self.fake.create_volume(record.volume(self.planner.name, self.planner.lab.id))
 
     def host(self, service: str) -> Host:
         """Look at one host."""

@@ -76,3 +76,17 @@ def test_images_of_other_versions_go_unless_a_container_uses_them(ready: FakeEng
 
 def _subnet() -> IPv4Network:
     return IPv4Network("10.250.0.0/24")
+
+
+def test_a_faulted_lab_is_no_leftover(stage: Stage) -> None:
+    stage.stand()
+    stage.apply("mta-down", "mx-beta")
+    stage.fake.end("labctl-x-mx-beta")
+    assert leftovers(stage.fake, URL) == ()
+    assert prune(stage.fake, URL).removed == ()
+
+
+def test_the_record_of_a_fault_alone_is_a_leftover(stage: Stage) -> None:
+    stage.apply("mta-down", "mx-beta")
+    assert leftovers(stage.fake, URL) == ("x",)
+    assert prune(stage.fake, URL).removed == ("labctl-x-fault-mta-down",)

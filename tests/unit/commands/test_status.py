@@ -144,3 +144,50 @@ def test_what_has_just_answered_is_not_asked_again(stage: Stage) -> None:
     there = stage.stand()
     assert describe_ready(stage.fake, there).state == LabState.READY
     assert describe_ready(stage.fake, instance.observe(stage.fake, "none")).state == LabState.ABSENT
+
+
+def states(found: Status) -> dict[str, HostState]:
+    return {host.service: host.state for host in found.hosts}
+
+
+def test_applied_faults_are_named_in_order(stage: Stage) -> None:
+    stage.stand()
+    stage.apply("refuse", "mx-beta")
+    stage.apply("mx-null", "dns")
+    found = look(stage)
+    assert found.faults == ("mx-null", "refuse")
+    assert found.state == LabState.READY  # and answers as it should, as far as that goes
+
+
+def test_a_faulted_host_that_does_not_answer_is_faulty_and_degrades_its_lab(stage: Stage) -> None:
+    stage.daemons.instead["mx-beta", 25] = stage.daemons.busy
+    stage.stand()
+    stage.apply("refuse", "mx-beta")
+    with lock.held(URL, "x"):  # whoever has applied it may be at work still
+        found = look(stage)
+    assert found.state == LabState.DEGRADED
+    assert states(found)["mx-beta"] == HostState.FAULTY
+    assert {each.service for each in found.endpoints} == set(SERVICES)
+
+
+def test_an_mta_whose_mda_is_faulted_is_faulty_where_it_does_not_answer(stage: Stage) -> None:
+    stage.daemons.instead["mx-beta", 587] = stage.daemons.deaf
+    stage.daemons.instead["mx-alpha", 587] = stage.daemons.deaf
+    stage.stand()
+    stage.apply("mda-down", "mail-beta")
+    stage.fake.end("labctl-x-mail-beta")
+    found = states(look(stage))
+    assert (found["mx-beta"], found["mail-beta"]) == (HostState.FAULTY, HostState.STOPPED)
+    assert found["mx-alpha"] == HostState.STARTING
+
+
+def test_what_a_fault_affects_is_asked_even_where_all_else_has_just_answered(stage: Stage) -> None:
+    stage.daemons.instead["mx-beta", 25] = stage.daemons.closed
+    stage.daemons.instead["mx-alpha", 25] = stage.daemons.closed
+    stage.stand()
+    stage.apply("refuse", "mx-beta")
+    found = describe_ready(stage.fake, instance.observe(stage.fake, "x"))
+    assert states(found) == {
+        **dict.fromkeys(SERVICES, HostState.READY),
+        "mx-beta": HostState.FAULTY,
+    }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labctl.errors import InvalidLabFile
 from labctl.lab import composefile
-from labctl.lab.composefile import Mapping, laid_over
+from labctl.lab.composefile import Mapping, extended, laid_over
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -301,3 +301,89 @@ def test_laid_over_holds_all_keys_and_every_scalar_of_the_upper(
     for key, value in upper.items():
         if value is not None and not isinstance(value, dict | list):
             assert merged[key] == value
+
+
+class TestExtended:
+    def services(self, directory: Path, text: str) -> Mapping:
+        return extended(read(directory, text), directory).mapping("services", "the file")
+
+    def refused(self, directory: Path, text: str) -> InvalidLabFile:
+        with pytest.raises(InvalidLabFile) as caught:
+            self.services(directory, text)
+        return caught.value
+
+    def test_a_service_is_laid_over_the_one_it_extends(self, tmp_path: Path) -> None:
+        read(tmp_path, "services: {a: {image: one, labels: {x: 1, y: 2}, cap_add: [KILL]}}", "first.yaml")
+        text = "services: {b: {extends: {file: first.yaml, service: a}, labels: {y: 3}, cap_add: [CHOWN]}}"
+        assert self.services(tmp_path, text)["b"] == {
+            "image": "one",
+            "labels": {"x": 1, "y": 3},
+            "cap_add": ["KILL", "CHOWN"],
+        }
+
+    @pytest.mark.parametrize("extends", ["a", "{service: a}"])
+    def test_without_a_file_it_is_one_of_the_same(self, tmp_path: Path, extends: str) -> None:
+        services = self.services(tmp_path, f"services: {{a: {{image: one}}, b: {{extends: {extends}}}}}")
+        assert services["a"] == services["b"] == {"image": "one"}
+
+    def test_what_is_extended_may_extend_another_in_turn(self, tmp_path: Path) -> None:
+        read(tmp_path, "services: {a: {image: one}, b: {extends: a, user: me}}", "first.yaml")
+        text = "services: {b: {extends: {file: first.yaml, service: b}, tty: 1}}"
+        assert self.services(tmp_path, text) == {"b": {"image": "one", "user": "me", "tty": 1}}
+
+    def test_a_file_without_services_or_extensions_is_as_it_was(self, tmp_path: Path) -> None:
+        for text in ("configs: {}", "services: {a: {image: one}}"):
+            content = read(tmp_path, text)
+            assert extended(content, tmp_path) == content
+
+    def test_every_key_still_knows_its_file_and_line(self, tmp_path: Path) -> None:
+        read(tmp_path, "services:\n  a:\n    image: one\n", "first.yaml")
+        text = "services:\n  b:\n    extends:\n      {file: first.yaml, service: a}\n    tty: 1\n"
+        found = self.services(tmp_path, text)
+        assert found["b"].lines["image"] == (tmp_path / "first.yaml", 3)
+        assert found["b"].lines["tty"] == (tmp_path / "compose.yaml", 5)
+        assert found.lines["b"] == (tmp_path / "compose.yaml", 2)
+
+    def test_the_file_read_is_not_changed(self, tmp_path: Path) -> None:
+        content = read(tmp_path, "services: {a: {image: one}, b: {extends: a}}")
+        extended(content, tmp_path)
+        assert content["services"]["b"] == {"extends": "a"}
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("services: {a: {extends: a}}", "extends itself"),
+            ("services: {a: {extends: b}, b: {extends: a}}", "extends itself"),
+            ("services: {a: {extends: {file: compose.yaml, service: a}}}", "extends itself"),
+            ("services: {a: {extends: b}}", "no service 'b'"),
+            ("services: {a: {extends: {service: b}}}", "no service 'b'"),
+            ("services: {a: {extends: {file: other.yaml, service: b}}}", "no file"),
+            ("services: {a: {extends: {file: compose.yaml}}}", "no service ''"),
+            (
+                "services: {a: {extends: {file: compose.yaml, service: a, more: 1}}}",
+                "'more' is not supported",
+            ),
+            ("services: {a: {extends: [b]}}", "expected a mapping"),
+            ("services: {a: {extends: ''}}", "is empty"),
+        ],
+    )
+    def test_what_can_not_be_extended_is_told(self, tmp_path: Path, text: str, said: str) -> None:
+        error = self.refused(tmp_path, text)
+        assert said in error.message
+        assert (error.path, error.line) == (tmp_path / "compose.yaml", 1)
+
+    @given(
+        st.dictionaries(
+            st.sampled_from("abc"),
+            st.fixed_dictionaries({}, optional={"extends": st.sampled_from("abcd"), "image": st.just("x")}),
+        )
+    )
+    @hypothesis_writes_files
+    def test_whatever_extends_whatever_it_ends(self, tmp_path: Path, services: dict[str, Any]) -> None:
+        text = yaml.safe_dump({"services": services})
+        try:
+            found = self.services(tmp_path, text)
+        except InvalidLabFile:
+            return
+        assert set(found) == set(services)
+        assert all("extends" not in service for service in found.values())

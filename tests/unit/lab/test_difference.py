@@ -170,3 +170,73 @@ def test_a_pool_without_a_free_subnet_is_told(fake: FakeEngine, planner: Planner
     fake.create_network(network("everything", str(POOL)))
     with pytest.raises(SubnetInUse, match=r"no subnet of 198\.18\.0\.0/15 is free"):
         compare(fake, planner)
+
+
+class TestFaulted:
+    """What an applied fault has done is no difference."""
+
+    def test_a_host_that_is_stopped_or_paused_is_left_as_it_is(self, stage: Stage) -> None:
+        stage.stand()
+        stage.apply("down", "mx-beta", "mail-beta")
+        stage.fake.end("labctl-x-mx-beta")
+        stage.fake.pause("labctl-x-mail-beta")
+        assert said(stage.fake, stage.planner) == []
+        left = {step.service for step in compare(stage.fake, stage.planner).steps if step.left}
+        assert left == {"mx-beta", "mail-beta"}
+
+    def test_another_host_is_not(self, stage: Stage) -> None:
+        stage.stand()
+        stage.apply("down", "mx-beta")
+        stage.fake.end("labctl-x-mx-alpha")
+        assert said(stage.fake, stage.planner) == ["mx-alpha started"]
+
+    def test_a_host_that_is_cut_off_is_left_so(self, stage: Stage) -> None:
+        stage.stand()
+        stage.apply("cut-off", "mx-beta")
+        stage.fake.disconnect("labctl-x", "labctl-x-mx-beta")
+        assert said(stage.fake, stage.planner) == []
+
+    def test_a_host_that_is_missing_is_made(self, stage: Stage) -> None:
+        stage.stand()
+        stage.apply("mx-null", "dns")
+        stage.fake.remove_container("labctl-x-dns")
+        found = compare(stage.fake, stage.planner)
+        assert [str(change) for change in found.changes] == ["dns created"]
+        assert found.ended_faults == ("labctl-x-fault-mx-null",)
+        assert found.affected == frozenset()
+
+    def test_a_fault_lasts_where_only_a_part_of_what_it_changed_is_made_anew(self, stage: Stage) -> None:
+        stage.stand()
+        stage.apply("both", "dns", "mx-beta")
+        stage.fake.remove_container("labctl-x-dns")
+        found = compare(stage.fake, stage.planner)
+        assert found.ended_faults == ()
+        assert found.affected == {"dns", "mx-alpha", "mx-beta"}
+
+    def test_no_fault_lasts_where_the_network_is_made_anew(self, stage: Stage) -> None:
+        stage.apply("both", "dns", "mx-beta")
+        assert compare(stage.fake, stage.planner).ended_faults == ("labctl-x-fault-both",)
+
+    def test_a_host_that_was_never_started_is_started(self, stage: Stage) -> None:
+        stage.stand()
+        stage.fake.remove_container("labctl-x-dns")
+        subnet = stage.fake.networks({})[0].subnets[0]
+        stage.fake.create_container(stage.planner.on(subnet).host("dns").container)
+        stage.apply("mx-null", "dns")
+        assert said(stage.fake, stage.planner) == ["dns started"]
+
+    def test_a_new_file_waits_until_the_fault_is_over(self, stage: Stage) -> None:
+        stage.stand()
+        changed = replace(stage.planner, handed_in={("dns", ZONE): b"; another\n"})
+        stage.apply("mx-null", "dns")
+        found = compare(stage.fake, changed)
+        assert found.changes == ()
+        assert found.record == compare(stage.fake, stage.planner).record
+        stage.fake.remove_volume("labctl-x-fault-mx-null")
+        assert said(stage.fake, changed) == [f"dns given new files ({ZONE})"]
+
+    def test_without_a_record_nothing_is_known_of_what_is_left(self, stage: Stage) -> None:
+        stage.stand()
+        stage.apply("mx-null", "dns")
+        stage.fake.remove_volume("labctl-x")
+        assert compare(stage.fake, stage.planner).record.files["dns"] == {}

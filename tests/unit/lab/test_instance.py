@@ -20,8 +20,9 @@ from labctl.engine.model import (
     Volume,
 )
 from labctl.errors import LabNotUp, NoSuchHost, UsageError
-from labctl.lab import instance, labels, record
+from labctl.lab import faultrecord, instance, labels, record
 from labctl.lab.account import Account
+from labctl.lab.faultrecord import FaultRecord
 from labctl.lab.instance import HostState
 from labctl.lab.record import Record
 from labctl.lab.role import Role
@@ -141,6 +142,71 @@ class TestObserve:
         there = instance.observe(engine, "x")
         assert there.exists
         assert len(there.hosts) >= 1
+
+
+class TestFaults:
+    def test_a_lab_without_any_has_none(self, stage: Stage) -> None:
+        there = stage.stand()
+        assert (there.faults, there.faulted, there.affected) == ((), frozenset(), frozenset())
+
+    def test_they_stand_beside_the_labs_own_record(self, stage: Stage) -> None:
+        record_before = stage.stand().record
+        stage.apply("refuse", "mx-beta")
+        stage.apply("mx-null", "dns", "mx-alpha")
+        there = instance.observe(stage.fake, "x")
+        assert [each.name for each in there.faults] == ["mx-null", "refuse"]
+        assert there.faulted == {"dns", "mx-alpha", "mx-beta"}
+        assert there.record == record_before
+        assert there.volume is not None
+        assert there.volume.name == "labctl-x"
+
+    @pytest.mark.parametrize(
+        ("faulted", "affected"),
+        [
+            ("dns", {"dns", "mx-alpha", "mx-beta"}),
+            ("mail-beta", {"mail-beta", "mx-beta"}),
+            ("mx-beta", {"mx-beta"}),
+        ],
+    )
+    def test_an_mta_is_affected_by_what_its_resolver_and_its_mda_suffer(
+        self, stage: Stage, faulted: str, affected: set[str]
+    ) -> None:
+        stage.stand()
+        stage.apply("any", faulted)
+        assert instance.observe(stage.fake, "x").affected == affected
+
+    def test_one_that_is_left_alone_is_a_lab_of_which_something_is_there(self, stage: Stage) -> None:
+        stage.apply("mta-down", "mx-beta")
+        there = instance.observe(stage.fake, "x")
+        assert (there.exists, there.lab, there.record, there.whole) == (True, "two-domains", None, False)
+
+    def test_one_that_can_not_be_read_is_no_record_of_the_labs(self, stage: Stage) -> None:
+        record_before = stage.stand().record
+        stage.fake.create_volume(Volume("a", {labels.NAME: "x", faultrecord.FAULT: "later"}))
+        there = instance.observe(stage.fake, "x")
+        assert (there.faults, there.record) == ((), record_before)
+        assert [each.name for each in there.fault_volumes] == ["a"]
+
+    @given(
+        st.text(min_size=1),
+        st.dictionaries(st.text(), st.text()),
+        st.dictionaries(st.text(), st.dictionaries(st.text(), st.integers() | st.text() | st.none())),
+    )
+    def test_any_is_read_as_it_was_written(
+        self, name: str, parameters: dict[str, str], undo: dict[str, dict[str, object]]
+    ) -> None:
+        told = FaultRecord(name, parameters, undo)
+        assert faultrecord.of(told.volume("x", "two-domains")) == told
+
+    @given(
+        st.dictionaries(
+            st.sampled_from([faultrecord.FAULT, "labctl.fault.parameters", "labctl.fault.undo"]),
+            st.text() | st.sampled_from(["[]", "{}", "1", '{"a": 1}', '{"a": {}}', "null"]),
+        )
+    )
+    def test_whatever_else_a_volume_says_is_one_or_none(self, marks: dict[str, str]) -> None:
+        found = faultrecord.of(Volume("v", marks))
+        assert found is None or found.services == frozenset(found.undo)
 
 
 class TestSelect:

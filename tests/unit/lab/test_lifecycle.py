@@ -321,6 +321,52 @@ class TestBringUp:
         assert len(fake.containers({})) == 4
 
 
+class TestBringUpBesideFaults:
+    def test_a_faulted_host_is_neither_touched_nor_waited_for(self, stage: Stage) -> None:
+        lifecycle.bring_up(stage.fake, stage.planner)
+        stage.apply("mta-down", "mx-beta")
+        stage.fake.end("labctl-x-mx-beta")
+        stage.fake.calls.clear()
+        assert lifecycle.bring_up(stage.fake, stage.planner) == ()
+        assert changing(stage.fake) == []
+        assert stage.host("mx-beta").state == instance.HostState.STOPPED
+
+    def test_who_relies_on_a_faulted_host_is_not_waited_for_either(self, stage: Stage) -> None:
+        lifecycle.bring_up(stage.fake, stage.planner)
+        stage.apply("mda-down", "mail-beta")
+        stage.fake.pause("labctl-x-mail-beta")
+        stage.daemons.instead["mx-beta", 587] = stage.daemons.deaf
+        stage.fake.end("labctl-x-mx-beta")
+        assert [str(each) for each in lifecycle.bring_up(stage.fake, stage.planner)] == ["mx-beta started"]
+        assert stage.host("mx-beta").running
+        assert stage.host("mail-beta").state == instance.HostState.PAUSED
+
+    def test_a_faulted_host_that_is_missing_is_made_and_the_fault_is_over(self, stage: Stage) -> None:
+        lifecycle.bring_up(stage.fake, stage.planner)
+        stage.apply("mx-null", "dns")
+        stage.fake.remove_container("labctl-x-dns")
+        assert [str(each) for each in lifecycle.bring_up(stage.fake, stage.planner)] == ["dns created"]
+        there = instance.observe(stage.fake, "x")
+        assert there.faults == ()
+        assert there.record == stage.planner.on(stage.fake.networks({})[0].subnets[0]).record
+
+    def test_a_fault_that_a_killed_down_left_on_record_is_not_one_of_a_new_lab(self, stage: Stage) -> None:
+        stage.apply("mx-null", "dns")
+        lifecycle.bring_up(stage.fake, stage.planner)
+        there = instance.observe(stage.fake, "x")
+        assert (there.whole, there.faults) == (True, ())
+
+    def test_a_change_elsewhere_leaves_a_fault_on_record(self, stage: Stage) -> None:
+        lifecycle.bring_up(stage.fake, stage.planner)
+        stage.apply("mta-down", "mx-beta")
+        stage.fake.end("labctl-x-mx-beta")
+        stage.fake.end("labctl-x-dns")
+        lifecycle.bring_up(stage.fake, stage.planner)
+        there = instance.observe(stage.fake, "x")
+        assert [each.name for each in there.faults] == ["mta-down"]
+        assert there.record is not None
+
+
 class TestAwaitReady:
     def test_one_that_never_answers_as_it_should_is_told_with_what_it_said(self, stage: Stage) -> None:
         stage.daemons.instead["mx-alpha", 25] = stage.daemons.busy
@@ -395,6 +441,32 @@ class TestTakeDown:
         assert {each.labels[labels.NAME] for each in fake.containers({})} == {"y"}
         assert instance.observe(fake, "y").whole
         assert [volume.name for volume in fake.volumes({})] == ["labctl-y"]
+
+    def test_faults_stay_on_record_until_nothing_is_left_that_they_changed(self, stage: Stage) -> None:
+        stage.stand()
+        stage.apply("mx-null", "dns")
+        stage.apply("mta-down", "mx-beta")
+        stage.fake.calls.clear()
+        removed = take_down(stage.fake, "x")
+        assert {"labctl-x-fault-mta-down", "labctl-x-fault-mx-null"} <= set(removed)
+        assert nothing_left(stage.fake)
+        order = [f"{call.method} {call.subject}" for call in stage.fake.calls if "remove" in call.method]
+        assert order[0] == "remove_volume labctl-x"
+        assert sorted(order[-2:]) == [
+            "remove_volume labctl-x-fault-mta-down",
+            "remove_volume labctl-x-fault-mx-null",
+        ]
+
+    def test_what_a_killed_run_left_is_taken_down_by_the_next(self, stage: Stage) -> None:
+        stage.stand()
+        stage.apply("mx-null", "dns")
+        stage.fake.hook = failing("remove_volume", EngineUnavailable("gone", hint="x"), subject="fault")
+        with pytest.raises(EngineUnavailable):
+            take_down(stage.fake, "x")
+        assert instance.observe(stage.fake, "x").exists
+        stage.fake.hook = lambda _: None
+        assert take_down(stage.fake, "x") == ("labctl-x-fault-mx-null",)
+        assert nothing_left(stage.fake)
 
     def test_where_nothing_is_nothing_is_removed(self, fake: FakeEngine) -> None:
         assert take_down(fake, "x") == ()

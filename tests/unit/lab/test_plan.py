@@ -14,7 +14,8 @@ from labctl.errors import InvalidLabFile
 from labctl.lab import definition, labels
 from labctl.lab.account import Account, accounts_in
 from labctl.lab.definition import CLOCK_SETTINGS, ClockPair, Editable, LabDefinition
-from labctl.lab.plan import PORTS, Plan, Planner, make_planner, with_settings
+from labctl.lab.maincf import with_settings
+from labctl.lab.plan import PORTS, Plan, Planner, make_planner
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:
@@ -360,3 +361,14 @@ def test_an_account_is_read_as_it_was_written(address: str, password: str) -> No
 def test_a_planner_is_the_same_value_for_the_same_lab(lab: LabDefinition) -> None:
     assert make_planner("x", lab, images={}) == make_planner("x", lab, images={})
     assert isinstance(make_planner("x", lab, images={}), Planner)
+
+
+def test_an_address_that_several_mdas_serve_is_one_account_as_the_first_has_it(planner: Planner) -> None:
+    services = planner.topology.services
+    second = replace(next(each for each in services if each.name == "mail-beta"), name="mail2-beta")
+    wider = replace(planner, topology=replace(planner.topology, services=(*services, second)))
+    other = replace(
+        wider, handed_in={("mail2-beta", "/etc/dovecot/users"): b"bob@beta.test:{PLAIN}no::::::\n"}
+    )
+    subnet = IPv4Network("198.18.0.0/27")
+    assert other.on(subnet).record.accounts == planner.on(subnet).record.accounts

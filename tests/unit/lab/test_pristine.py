@@ -45,6 +45,45 @@ def test_queues_are_emptied_before_mailboxes(up: Stage) -> None:
     assert last_mta < first_mda
 
 
+def test_mtas_are_asked_once_more_where_one_had_mail(up: Stage) -> None:
+    up.inside.told["labctl-x-mx-beta"] = [""]
+    assert restore(up) == []
+    order = called(up, "execute")
+    assert [order.count(f"labctl-x-mx-{each}") for each in ("alpha", "beta")] == [2, 2]
+    assert order.count("labctl-x-mail-beta") == 1
+
+
+def test_mailboxes_are_emptied_again_behind_mail_that_came_in_meanwhile(up: Stage) -> None:
+    up.inside.told["labctl-x-mx-beta"] = ["", "again"]
+    up.inside.changed["labctl-x-mail-alpha"] = ["/etc/passwd"]
+    assert restore(up) == ["mail-alpha recreated (/etc/passwd was changed: its mailboxes are lost)"]
+    assert called(up, "execute").count("labctl-x-mail-beta") == 2
+
+
+def test_a_lab_that_is_as_it_should_be_is_compared_once_and_asked_once(up: Stage) -> None:
+    restore(up)
+    methods = [call.method for call in up.fake.calls]
+    assert {each: methods.count(each) for each in ("containers", "networks", "volumes", "inspect")} == {
+        "containers": 1,
+        "networks": 1,
+        "volumes": 1,
+        "inspect": 0,
+    }
+
+
+def test_a_host_that_a_fault_changed_is_made_anew_and_the_fault_is_over(up: Stage) -> None:
+    up.apply("mx-null", "dns")
+    assert restore(up) == ["dns recreated (a fault was applied, mx-null: nothing is lost)"]
+    assert instance.observe(up.fake, "x").faults == ()
+
+
+def test_a_host_that_a_fault_stopped_is_made_anew(up: Stage) -> None:
+    up.apply("mta-down", "mx-beta")
+    up.fake.end("labctl-x-mx-beta")
+    assert restore(up) == ["mx-beta recreated (a fault was applied, mta-down: its mail queue is lost)"]
+    assert instance.observe(up.fake, "x").host("mx-beta").running
+
+
 def test_a_file_of_the_labs_that_was_edited_is_written_again(up: Stage) -> None:
     original = up.fake.get_file("labctl-x-dns", ZONE)
     up.fake.put_files("labctl-x-dns", [File(ZONE, b"; spoiled\n")])

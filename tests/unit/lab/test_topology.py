@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import textwrap
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -352,6 +354,51 @@ class TestOverlay:
             ConfigFile("/etc/postfix/main.cf", directory / "lab" / "users"),
         )
 
+    def test_it_adds_a_host_in_a_few_lines_by_extending_one(self, directory: Path) -> None:
+        (directory / "lab" / "main.cf").write_text("myhostname = mx2.one.test\n")
+        overlay = """\
+services:
+  mx2:
+    extends: {file: small.yaml, service: mx}
+    hostname: mx2.one.test
+    environment: {LAB_ADDRESSES: 203.0.113.11/24}
+    networks:
+      lab: {ipv4_address: 198.18.0.4}
+    configs:
+      - {source: mx2-main, target: /etc/postfix/main.cf}
+configs:
+  mx2-main: {file: main.cf}
+"""
+        found = load(directory, SMALL, overlay)
+        first, second = found.services
+        assert first == load(directory, SMALL).services[0]
+        assert second == replace(
+            first,
+            name="mx2",
+            hostname="mx2.one.test",
+            place=4,
+            environment={"LAB_ADDRESSES": "203.0.113.11/24"},
+            files=(ConfigFile("/etc/postfix/main.cf", directory / "lab" / "main.cf"),),
+        )
+
+    def test_its_files_may_be_named_as_compose_looks_for_them(self, directory: Path) -> None:
+        """From the topology's directory."""
+        (directory / "lab" / "users").unlink()
+        (directory / "users").write_text("")
+        assert load(directory, SMALL, SECOND).services[1].files[0].source == directory / "users"
+
+    def test_a_file_beside_it_is_preferred(self, directory: Path) -> None:
+        (directory / "users").write_text("")
+        assert load(directory, SMALL, SECOND).services[1].files[0].source == directory / "lab" / "users"
+
+    def test_an_extension_that_clashes_with_what_it_extends_is_told_where_it_stands(
+        self, directory: Path
+    ) -> None:
+        overlay = "services:\n  mx2:\n    extends: {file: small.yaml, service: mx}\n"
+        error = wrong(directory, SMALL, overlay)
+        assert "service mx2" in error.message
+        assert "belongs to mx already" in error.message
+
     def test_its_errors_name_it_and_not_the_topology(self, directory: Path) -> None:
         error = wrong(directory, SMALL, f"{SECOND}\n\nvolumes: {{}}\n")
         assert (error.path, error.line) == (directory / "lab" / "compose.yaml", 15)
@@ -407,3 +454,23 @@ def test_any_value_in_any_place_is_a_topology_or_an_invalid_file(
         assert error.line is None or error.line >= 1  # noqa: PT017  # both outcomes are right
     else:
         assert found.services
+
+
+def test_a_second_mta_can_be_added_to_the_topology_that_ships(tmp_path: Path) -> None:
+    """Its module's own example."""
+    assert topology.__doc__ is not None
+    example = topology.__doc__.partition("::\n")[2].partition("\n\nThe zones")[0]
+    overlay = tmp_path / "compose.yaml"
+    overlay.write_text(textwrap.dedent(example))
+    (tmp_path / "mx2-beta").mkdir()
+    (tmp_path / "mx2-beta" / "main.cf").write_text("")
+    found = topology.load(resources.compose_dir() / "two-domains.yaml", overlay)
+    first, second = (
+        next(each for each in found.services if each.name == name) for name in ("mx-beta", "mx2-beta")
+    )
+    assert (second.role, second.domain, second.cap_add) == (first.role, first.domain, first.cap_add)
+    sources = {file.target: file.source for file in first.files}
+    assert {file.target: file.source for file in second.files} == {
+        **sources,
+        "/etc/postfix/main.cf": tmp_path / "mx2-beta" / "main.cf",
+    }

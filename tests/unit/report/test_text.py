@@ -114,7 +114,17 @@ def test_a_host_that_is_stopped_is_shown_with_what_helps(status: Status) -> None
 
 
 def test_applied_faults_are_named(status: Status) -> None:
-    assert "Faults applied: dns-down" in text(replace(status, faults=("dns-down",)))
+    said = text(replace(status, faults=("dns-down", "refuse"), name="mine"))
+    assert "Faults applied: dns-down, refuse." in said
+    assert "labctl fault revert --name mine" in said
+
+
+def test_a_faulty_host_is_not_told_to_be_mended_by_up(status: Status) -> None:
+    first = replace(status.hosts[1], state=HostState.FAULTY)
+    hosts = (status.hosts[0], first, *status.hosts[2:])
+    said = text(replace(status, state=LabState.DEGRADED, hosts=hosts, faults=("refuse",)))
+    assert "Not ready: mx-alpha (faulty)." in said
+    assert "mends it" not in said
 
 
 def test_an_absent_lab_is_told_with_the_way_to_start_it(status: Status) -> None:

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.engine.model import ExecResult
+from labctl.errors import LabNotUp, ServiceCommandFailed
+from labctl.lab.queues import read_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labctl.engine.model import Container
+    from tests.unit.conftest import Stage
+
+IDS = [f"4dG7xR0Lz9z1{letter}" for letter in "BCD"]
+
+
+def listed(queue_id: str) -> str:
+    """One line of postqueue(1)'s."""
+    return json.dumps(
+        {
+            "queue_name": "deferred",
+            "queue_id": queue_id,
+            "arrival_time": 1795525200,
+            "message_size": 600,
+            "forced_expire": False,
+            "sender": "alice@alpha.test",
+            "recipients": [{"address": "bob@beta.test", "delay_reason": "connection refused"}],
+        }
+    )
+
+
+def headers(queue_id: str) -> str:
+    """The headers of one message, as ``postcat -qeh`` writes them."""
+    return (
+        f"*** ENVELOPE RECORDS deferred/4/{queue_id} ***\n"
+        "sender: alice@alpha.test\n"
+        f"*** MESSAGE CONTENTS deferred/4/{queue_id} ***\n"
+        f"Message-ID: <{queue_id}@alpha.test>\n"
+        f"*** HEADER EXTRACTED deferred/4/{queue_id} ***\n"
+    )
+
+
+def test_each_message_has_its_message_id_but_those_that_left_meanwhile(stage: Stage) -> None:
+    host = stage.stand().host("mx-alpha")
+
+    def answer(container: Container, argv: Sequence[str]) -> ExecResult:
+        assert container.name == "labctl-x-mx-alpha"
+        if argv[0] == "postqueue":
+            return ExecResult(0, "\n".join(map(listed, IDS)).encode(), b"")
+        wanted = [each for each in argv if each in IDS]
+        told = wanted[: wanted.index(IDS[1])] if IDS[1] in wanted else wanted  # it ends at one that is gone
+        return ExecResult(0, "".join(map(headers, told)).encode(), b"")
+
+    stage.fake.answer = answer
+    assert {each.queue_id: each.message_id for each in read_queue(stage.fake, host)} == {
+        IDS[0]: f"<{IDS[0]}@alpha.test>",
+        IDS[1]: None,
+        IDS[2]: f"<{IDS[2]}@alpha.test>",
+    }
+
+
+def test_a_queue_that_can_not_be_read_is_told(stage: Stage) -> None:
+    host = stage.stand().host("mx-alpha")
+    stage.fake.answer = lambda *_: ExecResult(69, b"", b"postqueue: fatal: Queue report unavailable\n")
+    with pytest.raises(ServiceCommandFailed, match=r"mx\.alpha\.test ended with 69: .*unavailable"):
+        read_queue(stage.fake, host)
+
+
+def test_a_host_that_does_not_run_has_no_queue_to_read(stage: Stage) -> None:
+    stage.stand()
+    stage.fake.end("labctl-x-mx-alpha")
+    with pytest.raises(LabNotUp, match="mx-alpha"):
+        read_queue(stage.fake, stage.host("mx-alpha"))
