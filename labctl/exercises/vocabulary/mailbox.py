@@ -94,6 +94,16 @@ class Mailbox:
                 raise self._lab.fail(f"no {letter} in {folder}", f"UID {found.uid}", letter)
             evidence.append(f"{len(self.messages(folder))} other mails there")
 
+    def must_be_empty(self, folder: str = "INBOX") -> None:
+        """Check that a folder holds nothing.
+
+        Raises:
+            ExpectationFailed: It holds something.
+        """
+        with self._lab.narrator.step(f"There is nothing in {folder} of {self._account.address}"):
+            if there := [each.subject for each in self.messages(folder)]:
+                raise ExpectationFailed(f"nothing in {folder}", ", ".join(f"“{each}”" for each in there))
+
     def create_folder(self, name: str) -> None:
         """Make a folder."""
         with self._lab.narrator.step(f"{self._account.address} makes the folder {name}"):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from labctl.exercises.vocabulary import attempts, timing
+from labctl.exercises.vocabulary.answer import await_answer, await_no_answer, notice_in
 from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
 from labctl.exercises.vocabulary.letter import Letter
 from labctl.exercises.vocabulary.mail import Mail
@@ -280,6 +281,31 @@ class Person:
         with self._lab.narrator.step(f"Expect {wish} in the mailbox of {self.address}") as evidence:
             mail = self._lab.expectations.expect(wish, there, within=within, polls=True)
             evidence.append(f"UID {mail.uid}: “{mail.subject}” from {mail.listed.from_}")
+            return mail
+
+    def expect_answer(self, letter: Letter, *, within: float = WITHIN) -> Mail:
+        """Expect that the recipient's filter answers a letter by itself (Sieve's vacation)."""
+        return await_answer(self._lab, self, letter, within)
+
+    def expect_no_answer(self, letter: Letter, *, within: float = WITHIN) -> None:
+        """Expect that a letter is delivered and no filter answers it."""
+        await_no_answer(self._lab, letter, within)
+
+    def expect_notice(self, letter: Letter, disposition: str, *, within: float = WITHIN) -> Mail:
+        """Expect a message disposition notification about a letter (MDN, RFC 8098).
+
+        Args:
+            letter: The letter.
+            disposition: What was done with it: ``deleted``, ``displayed``.
+            within: Seconds.
+        """
+        what = f"a notice that {letter} was {disposition}"
+        with self._lab.narrator.step(f"Expect {what}, in the mailbox of {self.address}") as evidence:
+            mail = self.expect_answer(letter, within=within)
+            notice = notice_in(mail)
+            evidence.append(f"Final-Recipient: {notice.final_recipient}, Disposition: {notice.disposition}")
+            if notice.disposition != disposition:
+                raise ExpectationFailed(what, f"it was {notice.disposition}")
             return mail
 
     @contextmanager
