@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
+from labctl.mail.dialogue import SmtpDialogue
 
 if TYPE_CHECKING:
+    from labctl.engine.protocol import Engine
     from labctl.exercises.narration import Narrator
-    from labctl.mail.dialogue import SmtpDialogue
+    from labctl.lab.instance import Host
     from labctl.mail.reply import SmtpReply
 
 
@@ -69,3 +71,26 @@ class Conversation:
             wish = " ".join(str(each) for each in (expect, status) if each is not None)
             raise ExpectationFailed(wish, str(reply) or "the server hung up", self.dialogue.transcript[-20:])
         return reply
+
+
+def connected(engine: Engine, host: Host, port: int, early: str | None = None) -> SmtpDialogue:
+    """Connect to an SMTP server.
+
+    Args:
+        engine: The engine.
+        host: The server.
+        port: Its port.
+        early: A line to say without waiting for the greeting; an empty one is not said. The server, which
+            greets before anyone can speak, is held for that moment; its kernel takes the line in.
+    """
+    if early is None:
+        return SmtpDialogue.open(*host.door(port))
+    container = host.running_container().id
+    engine.pause(container)
+    try:
+        dialogue = SmtpDialogue.open(*host.door(port), greet=False)
+        if early:
+            dialogue.send(early.encode() + b"\r\n")
+    finally:
+        engine.unpause(container)
+    return dialogue

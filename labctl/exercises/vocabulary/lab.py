@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.errors import ServiceCommandFailed
 from labctl.exercises.vocabulary import attempts, timing
-from labctl.exercises.vocabulary.conversation import Conversation
+from labctl.exercises.vocabulary.conversation import Conversation, connected
 from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed, Expectations
 from labctl.exercises.vocabulary.letter import Letter
 from labctl.exercises.vocabulary.person import Person
@@ -22,7 +22,6 @@ from labctl.lab.mailhosts import find_account
 from labctl.lab.queues import read_queue
 from labctl.lab.role import Role
 from labctl.mail.delivery import DeliveryTracker
-from labctl.mail.dialogue import SmtpDialogue
 from labctl.mail.logevent import Queued
 from labctl.mail.message import normal_message_id
 from labctl.resolver import resolve
@@ -215,17 +214,18 @@ class ExerciseLab:
         self.exec(host, "postqueue", "-f", why="try everything in the queue now")
 
     @contextmanager
-    def conversation(self, host: str, port: int = 25, *, greet: bool = True) -> Iterator[Conversation]:
+    def conversation(self, host: str, port: int = 25, *, early: str | None = None) -> Iterator[Conversation]:
         """Talk SMTP with a server, line by line.
 
         Args:
             host: The server.
             port: Its port.
-            greet: Wait for its greeting, as a client must.
+            early: A line to say without waiting for the greeting, as no client may.
         """
         there = self.host(host)
-        with self.narrator.step(f"Connect to {there.hostname}, port {port}") as evidence:
-            dialogue = SmtpDialogue.open(*there.door(port), greet=greet)
+        too_early = f", and say “{early}” before it greets" if early else ""
+        with self.narrator.step(f"Connect to {there.hostname}, port {port}{too_early}") as evidence:
+            dialogue = connected(self.engine, there, port, early)
             evidence.extend(dialogue.transcript)
         with dialogue:
             yield Conversation(dialogue, there.hostname, self.narrator)

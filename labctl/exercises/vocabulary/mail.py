@@ -49,8 +49,10 @@ class Mail:
         return self.listed.flags
 
     def headers(self, name: str) -> list[str]:
-        """Return a header field's values, unfolded, topmost first (RFC 5322, section 2.2)."""
-        return [" ".join(str(value).split()) for value in self._parsed().get_all(name, [])]
+        """Return a header field's values, unfolded, topmost first (RFC 5322, section 2.2), in UTF-8 too."""
+        fields = (value for key, value in self._parsed().raw_items() if key.casefold() == name.casefold())
+        texts = (value.encode("ascii", "surrogateescape").decode("utf-8", "replace") for value in fields)
+        return [" ".join(text.split()) for text in texts]
 
     def header(self, name: str) -> str:
         """Return a header field's first value; empty where there is none."""
@@ -84,6 +86,17 @@ class Mail:
             passed = [match[1] if (match := _BY.search(each)) else "?" for each in stamps]
             if passed != list(hosts):
                 raise ExpectationFailed(f"by {', '.join(hosts)}", f"by {', '.join(passed)}", (*evidence,))
+
+    def must_contain(self, text: str) -> None:
+        """Check that its text contains another.
+
+        Raises:
+            ExpectationFailed: It does not.
+        """
+        with self.narrator.step(f"The text of “{self.subject}” contains “{text}”") as evidence:
+            evidence.extend(self.text.splitlines())
+            if text not in self.text:
+                raise ExpectationFailed(f"a text with “{text}”", "another text", (*evidence,))
 
     @property
     def text(self) -> str:
