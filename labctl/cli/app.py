@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from labctl.cli import exercises, inside, lifecycle, machine, mail
+from labctl.cli import exercises, fault, inside, lifecycle, machine, mail
 
 _HELP: Final = """
 A mail laboratory: real Postfix, Dovecot and CoreDNS in two domains, alpha.test and beta.test.
@@ -40,7 +40,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "doctor": machine.doctor,
     "prune": lifecycle.prune,
 }
-_GROUPS: Final = {"images": machine.images, "engine": machine.engine}
+_GROUPS: Final = {"fault": fault.fault, "images": machine.images, "engine": machine.engine}
 
 
 def create(wanted: str | None = None) -> typer.Typer:

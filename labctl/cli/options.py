@@ -68,6 +68,26 @@ def complete_exercise(ctx: typer.Context, incomplete: str) -> list[str]:
     return [each for each in names if each.startswith(incomplete)]
 
 
+def complete_fault(incomplete: str) -> list[str]:
+    """Complete a fault's name."""
+    from labctl.faults import catalogue
+
+    return [each.name for each in catalogue.FAULTS if each.name.startswith(incomplete)]
+
+
+def complete_assignment(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete the parameters of a fault, and their values where they are few."""
+    from labctl.faults import catalogue
+
+    known = {each.name: each.parameters for each in catalogue.FAULTS}
+    offered = [
+        f"{each.name}={value}"
+        for each in known.get(str(ctx.params.get("fault_name")), ())
+        for value in (each.choices or (each.default,))
+    ]
+    return [each for each in offered if each.startswith(incomplete)]
+
+
 def _running_names() -> list[str]:
     from labctl.errors import LabctlError
     from labctl.lab import instance

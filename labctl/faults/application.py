@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
-from labctl.errors import EngineError, FaultClash, FaultError, LabctlError, LabNotUp
+from labctl.errors import EngineError, FaultClash, FaultError, LabctlError, LabNotUp, ServiceNotReady
 from labctl.faults import hostchange
 from labctl.faults.fault import Scene
 from labctl.faults.files import Files
+from labctl.faults.hostchange import VOLATILE
+from labctl.faults.parallel import in_parallel
 from labctl.lab import instance, lifecycle
-from labctl.lab.faultrecord import FaultRecord, volume_name
+from labctl.lab.faultrecord import FAULT, FaultRecord, volume_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from labctl.faults.fault import Fault
     from labctl.faults.hostchange import HostChange
     from labctl.lab.instance import Host, Instance
+
+
+_DISTURBED_WITHIN: Final = 2.0
+"""Seconds that a host has to answer which another fault may keep from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +87,11 @@ def change(
     for service, host in hosts.items():
         if not host.running:
             raise LabNotUp(f"{service} ({host.hostname}) is {host.state}", hint="labctl status")
-    with ThreadPoolExecutor(max_workers=max(len(changes), 1)) as pool:
-        told = list(pool.map(lambda each: each.before(files, hosts[each.service]), changes))
+    told = in_parallel(lambda each: each.before(files, hosts[each.service]), changes)
     record = FaultRecord(name, values, {each.service: undo for each, undo in zip(changes, told, strict=True)})
     try:
         engine.create_volume(record.volume(there.name, there.lab))
-        with ThreadPoolExecutor(max_workers=max(len(changes), 1)) as pool:
-            for done in [pool.submit(each.apply, files, hosts[each.service], name) for each in changes]:
-                done.result()
+        in_parallel(lambda each: each.apply(files, hosts[each.service], name), changes)
     except BaseException:
         _undo(engine, there, record)
         raise
@@ -99,11 +101,17 @@ def change(
 def revert(engine: Engine, there: Instance, name: str) -> None:
     """Undo one fault; one that is not applied is no error.
 
+    A host that somebody has stopped or paused since is started again.
+
     Raises:
+        FaultClash: Another fault keeps a host stopped that would have to be put back.
         EngineError: A host could not be put back; the fault stays on record.
+        FaultError: As above, or its record can't be read.
     """
+    _refuse_unreadable(there, name)
     for record in there.faults:
         if record.name == name:
+            _refuse_stopped(there, record)
             _undo(engine, there, record)
 
 
@@ -115,15 +123,18 @@ def revert_all(engine: Engine, there: Instance) -> tuple[str, ...]:
 
     Raises:
         EngineError: One could not be undone; it stays on record.
+        FaultError: As above, or a record can't be read.
     """
     failures: list[LabctlError] = []
-    for record in there.faults:
+    # What was stopped is started first: the others need their hosts running.
+    for record in sorted(there.faults, key=lambda each: not _stops(each)):
         try:
             _undo(engine, there, record)
         except (EngineError, FaultError) as exc:
             failures.append(exc)
     if failures:
         raise failures[0]
+    _refuse_unreadable(there, None)
     return tuple(record.name for record in there.faults)
 
 
@@ -138,46 +149,91 @@ def applied(engine: Engine, there: Instance, fault: Fault, given: Mapping[str, s
 
 
 def _refuse_second(there: Instance, name: str) -> None:
+    _refuse_unreadable(there, name)
     if any(record.name == name for record in there.faults):
         raise FaultClash(f"fault {name} is applied already", hint=f"labctl fault revert {name}")
 
 
+def _refuse_unreadable(there: Instance, name: str | None) -> None:
+    """Refuse to go on over a fault that another version of labctl has applied; None stands for any."""
+    known = {record.name for record in there.faults}
+    for volume in there.fault_volumes:
+        found = volume.labels[FAULT]
+        if found not in known and name in {None, found}:
+            raise FaultError(
+                f"fault {found} of lab {there.name!r} was applied by another version of labctl, "
+                "which alone can undo it",
+                hint=f"labctl down --name {there.name}",
+            )
+
+
 def _refuse_clash(there: Instance, name: str, changes: tuple[HostChange, ...]) -> None:
     wanted = {mark for each in changes for mark in each.touches}
+    stopped = {each.service for each in changes if each.stopped}
     for record in there.faults:
         taken = {mark for told in record.undo.values() for mark in told.get("touches", ())}
-        if shared := wanted & taken:
+        shared = sorted(wanted & taken)
+        # A host that stops forgets its rules, servers and disciplines.
+        shared += sorted(
+            f"{service}: what ends with it"
+            for service in stopped & record.undo.keys()
+            if record.undo[service].keys() & VOLATILE
+        )
+        if shared:
             raise FaultClash(
-                f"fault {name} clashes with {record.name}: both change {', '.join(sorted(shared))}",
+                f"fault {name} clashes with {record.name}: both change {', '.join(shared)}",
                 hint=f"labctl fault revert {record.name}",
             )
 
 
+def _refuse_stopped(there: Instance, record: FaultRecord) -> None:
+    for other in there.faults:
+        if other.name == record.name:
+            continue
+        for service in sorted(other.services & record.services):
+            if other.undo[service].get("stopped"):
+                raise FaultClash(
+                    f"fault {record.name} can't be undone on {service}: fault {other.name} keeps it stopped",
+                    hint=f"labctl fault revert {other.name}",
+                )
+
+
+def _stops(record: FaultRecord) -> bool:
+    return any(told.get("stopped") for told in record.undo.values())
+
+
 def _undo(engine: Engine, there: Instance, record: FaultRecord) -> None:
     """Undo a fault on every host that it changed, and take it off the record."""
-    hosts = {each.service: each for each in there.hosts}
-    told = [(hosts[service], each) for service, each in record.undo.items() if service in hosts]
-    with ThreadPoolExecutor(max_workers=max(len(told), 1)) as pool:
-        for done in [pool.submit(_undo_on, engine, there, host, record.name, each) for host, each in told]:
-            done.result()
+    others = [each for each in there.faults if each.name != record.name]
+    disturbed = frozenset().union(*(each.services for each in others))
+    changed = [each for each in there.hosts if each.service in record.undo]
+    in_parallel(
+        lambda host: _undo_on(engine, there, host, record, disturbed=host.service in disturbed), changed
+    )
     engine.remove_volume(volume_name(there.name, record.name))
 
 
-def _undo_on(engine: Engine, there: Instance, host: Host, fault: str, told: Mapping[str, Any]) -> None:
+def _undo_on(engine: Engine, there: Instance, host: Host, record: FaultRecord, *, disturbed: bool) -> None:
+    """Undo a fault on one host, which is made to run for that.
+
+    Args:
+        engine: The engine.
+        there: The lab.
+        host: The host.
+        record: The fault.
+        disturbed: Whether another fault is at work here, too: then it may never answer as it should.
+    """
     if host.container is None:
         return  # what is made anew has nothing of the fault
-    host = instance.observed(engine.inspect(host.container.id))
-    container = host.running_container() if host.running else host.container
-    assert container is not None
-    if told.get("stopped"):
-        if container.state not in {ContainerState.RUNNING, ContainerState.PAUSED}:
-            engine.start(container.id)
-        host = instance.observed(engine.inspect(container.id))
-        lifecycle.await_ready(engine, host, there.domains)
-    if host.running:
-        hostchange.undo(engine, host, fault, told)
-    elif told.keys() - {"touches", "stopped", "rules", "server", "qdisc"}:
-        raise FaultError(
-            f"fault {fault} can't be undone on {host.service}, which is {host.state}",
-            hint="labctl up, and once more",
-        )
+    container, told = engine.inspect(host.container.id), record.undo[host.service]
+    if container.state == ContainerState.PAUSED:
+        engine.unpause(container.id)
+    elif container.state != ContainerState.RUNNING:
+        hostchange.put_back(engine, container.id, told)
+        engine.start(container.id)
+    host = instance.observed(engine.inspect(container.id))
+    if container.state != ContainerState.RUNNING:
+        with suppress(*((ServiceNotReady,) if disturbed else ())):
+            within = _DISTURBED_WITHIN if disturbed else lifecycle.READY_WITHIN
+            lifecycle.await_ready(engine, host, there.domains, within=within)
+    hostchange.undo(engine, host, record.name, told)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from labctl.faults.files import Files
     from labctl.lab.instance import Host
 
+VOLATILE: Final = frozenset({"rules", "server", "qdisc"})
+"""What a host has of a fault only as long as it runs."""
+
 _LISTENS_WITHIN: Final = 500
 """Hundredths of a second that a server of a fault has until it listens."""
 
@@ -90,7 +93,7 @@ class HostChange:
             told["settings"] = settings_in(files.read(host, MAIN_CF) or b"", self.settings)
         if self.files:
             told["files"] = {path: _encoded(files.read(host, path)) for path in self.files}
-        for name in ("rules", "server", "qdisc", "stopped"):
+        for name in (*sorted(VOLATILE), "stopped"):
             if getattr(self, name):
                 told[name] = True
         return told
@@ -151,21 +154,26 @@ def undo(engine: Engine, host: Host, fault: str, told: Mapping[str, Any]) -> Non
     ):
         if name in told:
             _run(engine, host, fault, script, argument)
+    new = [path for path, content in told.get("files", {}).items() if content is None]
+    if new:
+        _run(engine, host, fault, 'rm -f -- "$@"', *new)
+    if put_back(engine, container.id, told) or new:
+        reload(engine, host)
+
+
+def put_back(engine: Engine, container: str, told: Mapping[str, Any]) -> bool:
+    """Put back the files that were there before, in a container that need not run; say whether any were."""
     files = [
         File(path, base64.b64decode(content))
         for path, content in told.get("files", {}).items()
         if content is not None
     ]
-    new = [path for path, content in told.get("files", {}).items() if content is None]
-    if new:
-        _run(engine, host, fault, 'rm -f -- "$@"', *new)
     if "settings" in told:
-        main_cf = engine.get_file(container.id, MAIN_CF)
+        main_cf = engine.get_file(container, MAIN_CF)
         files.append(File(MAIN_CF, with_settings(main_cf, told["settings"])))
     if files:
-        engine.put_files(container.id, files)
-    if files or new:
-        reload(engine, host)
+        engine.put_files(container, files)
+    return bool(files)
 
 
 def table_name(fault: str) -> str:

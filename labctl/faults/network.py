@@ -97,7 +97,7 @@ FAULTS: Final = (
     Fault(
         "partition",
         "{domain} and {other} can't reach each other (packets: {how})",
-        "nftables on the hosts of one: ip saddr and ip daddr of the other, drop or reject",
+        "nftables on the hosts of both: ip saddr and ip daddr of the other, drop or reject",
         _partition,
         (
             Parameter("domain", "beta.test", "one mail domain", check=values.name),

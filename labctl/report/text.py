@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.report import engine, lab, mail, run
+from labctl.report import engine, fault, lab, mail, run
 from labctl.report.plain import harmless, one_line
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "labctl/dig/v1": mail.dig,
     "labctl/run/v1": run.run,
     "labctl/exercises/v1": run.exercises,
+    "labctl/fault/v1": fault.faults,
+    "labctl/fault-apply/v1": fault.applied,
+    "labctl/fault-revert/v1": fault.reverted,
     "labctl/images/v1": engine.images,
     "labctl/engine/v1": engine.engine,
     "labctl/doctor/v1": engine.doctor,

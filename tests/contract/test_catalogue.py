@@ -26,6 +26,14 @@ points = 2
 """
 
 
+FAULTS = (
+    "mta-down mda-down dns-down auth-down dns-servfail dns-nxdomain dns-timeout mx-missing mx-wrong "
+    "mx-dead mx-null mx-loop ptr-missing ptr-wrong greylist mailbox-full size-limit reject rate- "
+    "limit refuse drop partition tarpit slow-greeting lost-after-dot relay-denied discard hold "
+    "latency loss"
+)
+
+
 def test_labs_lists_what_ships_as_a_document(
     labctl: Labctl, valid_document: Callable[[Mapping[str, Any]], None]
 ) -> None:
@@ -65,3 +73,28 @@ def test_output_has_no_escape_codes(labctl: Labctl) -> None:
         for arguments in (("labs",), ("--help",), ("up", "nonsense")):
             ran = labctl(*arguments, environ=environ)
             assert "\x1b" not in ran.stdout + ran.stderr
+
+
+def test_faults_are_listed_without_an_engine_and_none_is_active(
+    labctl: Labctl, valid_document: Callable[[Mapping[str, Any]], None]
+) -> None:
+    for arguments in (("fault", "list", "--json"), ("fault", "--json")):
+        ran = labctl(*arguments)
+        assert (ran.code, ran.stderr) == (0, "")
+        valid_document(ran.document)
+        rows = {each["name"]: each for each in ran.document["faults"]}
+        assert set(FAULTS.split()) == set(rows)
+        assert not any(each["active"] for each in rows.values())
+        assert all(
+            parameter["default"] is not None and not parameter["required"]
+            for each in rows.values()
+            for parameter in each["parameters"]
+        )
+
+
+def test_each_fault_is_listed_in_words_and_in_the_daemons_own_terms(labctl: Labctl) -> None:
+    said = labctl("fault", "list").stdout
+    for name in FAULTS.split():
+        assert f"\n  {name} " in f"\n{said}"
+    assert "beta.test says that it takes no mail at all" in said
+    assert "MX 0 ." in said

@@ -74,6 +74,39 @@ def test_a_malformed_address_is_refused_before_an_engine_is_looked_for(fails: Fa
     assert document["detail"]["address"] in arguments.split()
 
 
+def test_a_fault_that_is_not_there_is_refused_with_what_is_near(fails: Fails) -> None:
+    document = fails(2, "fault", "apply", "mx-nul")
+    assert document["code"] == "no-such-fault"
+    assert "mx-null" in document["detail"]["near"]
+    assert "mx-null" in document["message"]
+    assert document["hint"] == "labctl fault list"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("mx-null colour=red", "no parameter 'colour'; it has domain"),
+        ("mx-null domain", "'domain' is no key=value"),
+        ("mx-null domain=a.test domain=b.test", "domain is given twice"),
+        ("mx-null domain=Bad_Name", "domain=Bad_Name: expected a name"),
+        ("greylist delay=0", "delay=0: expected a whole number from 1 to 3600"),
+        ("greylist delay=two", "delay=two: expected a whole number"),
+        ("reject stage=later", "stage=later: expected one of client, helo, sender"),
+        ("reject text={x}", "text={x}: expected"),
+        ("reject text=$myhostname", "text=$myhostname: expected"),
+        ("reject code=250", "code=250: expected a reply code"),
+        ("mailbox-full user=bob", "user=bob: expected a mail address"),
+    ],
+)
+def test_a_wrong_value_of_a_fault_is_refused_before_an_engine_is_looked_for(
+    fails: Fails, arguments: str, said: str
+) -> None:
+    document = fails(2, "fault", "apply", *arguments.split())
+    assert document["code"] == "usage"
+    assert said in document["message"]
+    assert document["hint"].startswith("labctl fault ")
+
+
 def test_a_lab_that_is_not_there_is_refused_before_an_engine_is_looked_for(fails: Fails) -> None:
     document = fails(2, "up", "no-such-lab", "--yes")
     assert document["code"] == "no-such-lab"
@@ -123,6 +156,8 @@ def test_a_wrong_lab_in_the_catalogue_is_told_by_labs(
         "inbox bob@beta.test",
         "queue",
         "dig beta.test",
+        "fault apply mx-null",
+        "fault revert",
         "images",
         "images list",
         "images build",

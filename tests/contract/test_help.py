@@ -29,12 +29,15 @@ def commands() -> list[tuple[str, ...]]:
     return found
 
 
-CONTRACT = "up down reset status list labs logs shell exec send inbox queue dig images engine doctor prune"
+CONTRACT = (
+    "up down reset status list labs logs shell exec send inbox queue dig fault images engine doctor prune"
+)
 
 
 def test_the_commands_of_the_contract_are_there() -> None:
     assert set(CONTRACT.split()) <= {each[0] for each in commands() if each}
     assert {("images", each) for each in ("list", "build", "save", "load")} <= set(commands())
+    assert {("fault", each) for each in ("list", "apply", "revert")} <= set(commands())
     assert {("engine", each) for each in ("status", "start", "stop", "remove")} <= set(commands())
 
 
@@ -84,6 +87,13 @@ def complete(labctl: Labctl, line: str, **environ: str) -> list[str]:
 def test_commands_complete(labctl: Labctl) -> None:
     assert complete(labctl, "labctl s") == ["status", "send", "shell"]
     assert complete(labctl, "labctl images s") == ["save"]
+
+
+def test_faults_and_their_parameters_complete(labctl: Labctl) -> None:
+    assert complete(labctl, "labctl fault apply mx-n") == ["mx-null"]
+    assert complete(labctl, "labctl fault revert ta") == ["tarpit"]
+    assert complete(labctl, "labctl fault apply mailbox-full te") == ["temporarily=no", "temporarily=yes"]
+    assert complete(labctl, "labctl fault apply no-such-fault h") == []
 
 
 def test_labs_complete_without_an_engine(

@@ -14,6 +14,9 @@ from labctl.commands.doctor import Check, Doctor, State
 from labctl.commands.down import Down
 from labctl.commands.engine import EngineReport
 from labctl.commands.exec import Executed
+from labctl.commands.exercises import Exercises
+from labctl.commands.exercises import Row as Exercise
+from labctl.commands.fault import FaultApplied, FaultRow, Faults, FaultsReverted, ParameterRow, Setting
 from labctl.commands.images import ImageRow, Images
 from labctl.commands.inbox import Inbox
 from labctl.commands.labs import Catalogue
@@ -23,9 +26,13 @@ from labctl.commands.list import Row as RunningRow
 from labctl.commands.prune import Pruned
 from labctl.commands.queue import HostQueue, Queues
 from labctl.commands.reset import Reset
+from labctl.commands.run import Run
 from labctl.commands.send import Sent
 from labctl.commands.status import Endpoint, HostStatus, Status
 from labctl.commands.up import Up
+from labctl.exercises.narration import Step
+from labctl.exercises.outcome import Blame, Result
+from labctl.exercises.verdict import Verdict
 from labctl.lab.account import Account
 from labctl.lab.instance import HostState, LabState
 from labctl.lab.role import Role
@@ -211,7 +218,40 @@ def examples(status: Status, sent: Sent, inbox: Inbox, queues: Queues) -> dict[s
             pid=4711,
             log="/var/log/labctl/dockerd.log",
         ),
+        Exercises(
+            (
+                Exercise(
+                    "unknown-user-bounces",
+                    "bounces",
+                    "A letter to nobody comes back.",
+                    "The server says so at RCPT TO.",
+                    "labs/bounces/exercises/test_bounces.py",
+                    12,
+                ),
+                Exercise("greylisted", "delays", "Come back later.", "", "test_delays.py", 1),
+            )
+        ),
+        ran(),
         Executed(3, "inet_interfaces = all\n", "postconf: warning\n"),
+        Faults(
+            (
+                FaultRow(
+                    "hold",
+                    "mx-beta takes mail and keeps it",
+                    "main.cf: HOLD",
+                    (
+                        ParameterRow("host", required=False, default="mx-beta", choices=(), meaning="MTA"),
+                        ParameterRow("how", required=False, default="no", choices=("no", "yes"), meaning="x"),
+                    ),
+                    active=True,
+                ),
+                FaultRow("mx-none", "no MX", "zone file: no MX", (), active=False),
+            )
+        ),
+        FaultApplied(
+            "two-domains", "two-domains", "hold", "it keeps it", (Setting("host", "mx-beta"),), ("mx-beta",)
+        ),
+        FaultsReverted("two-domains", ("hold", "mx-null")),
         Dug("beta.test.", "MX", "NOERROR", ("10 mx.beta.test.",)),
         status,
         sent,
@@ -219,6 +259,59 @@ def examples(status: Status, sent: Sent, inbox: Inbox, queues: Queues) -> dict[s
         queues,
     )
     return {each.SCHEMA: each for each in every}
+
+
+def ran() -> Run:
+    """Return one exercise of each verdict, of two labs."""
+    sent = Step("alice@alpha.test sends", Verdict.PASSED, 0.03, ("250 2.0.0 Ok: queued as 4bXy1z",))
+    bounce = Step("Expect a bounce", Verdict.FAILED, 2.5, ())
+    path = "labs/bounces/exercises/test_bounces.py"
+    return Run(
+        (
+            Result(
+                "arrives", "bounces", "A letter arrives.", Verdict.PASSED, 0.5, (sent,), "", None, path, 3
+            ),
+            Result(
+                "bounces",
+                "bounces",
+                "A letter comes back.",
+                Verdict.FAILED,
+                2.53,
+                (sent, bounce),
+                "expected: a bounce\n    seen: the letter is delivered",
+                None,
+                path,
+                12,
+                "what it printed\n",
+            ),
+            Result(
+                "typo",
+                "delays",
+                "A typing error.",
+                Verdict.ERROR,
+                0,
+                (),
+                "NameError: x",
+                Blame.EXERCISE,
+                path,
+                1,
+            ),
+            Result(
+                "dead",
+                "delays",
+                "A dead host.",
+                Verdict.ERROR,
+                0,
+                (),
+                "mx-beta is gone",
+                Blame.LAB,
+                None,
+                None,
+            ),
+            Result("later", "delays", "Not today.", Verdict.SKIPPED, 0, (), "not today"),
+        ),
+        seconds=4.2,
+    )
 
 
 def _host(name: str, service: str, role: Role, domain: str | None, *addresses: str) -> HostStatus:

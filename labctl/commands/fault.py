@@ -1,0 +1,176 @@
+"""``labctl fault``: conditions to order, applied to a running lab and undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from labctl.errors import UsageError
+from labctl.faults import application, catalogue
+from labctl.lab import instance, lock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from labctl.engine.protocol import Engine
+    from labctl.faults.fault import Fault
+    from labctl.lab.faultrecord import FaultRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterRow:
+    """One parameter of a fault; `choices` is empty where it takes more than a few values."""
+
+    name: str
+    required: bool
+    default: str
+    choices: tuple[str, ...]
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """One fault; `title` is in words, `setting` in the daemon's own terms."""
+
+    name: str
+    title: str
+    setting: str
+    parameters: tuple[ParameterRow, ...]
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """All faults there are."""
+
+    SCHEMA: ClassVar = "labctl/fault/v1"
+
+    faults: tuple[FaultRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a parameter of an applied fault is set to."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultApplied:
+    """One fault that is applied to a lab from now on."""
+
+    SCHEMA: ClassVar = "labctl/fault-apply/v1"
+
+    name: str
+    lab: str
+    fault: str
+    title: str
+    parameters: tuple[Setting, ...]
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultsReverted:
+    """What was undone in a lab: the faults' names."""
+
+    SCHEMA: ClassVar = "labctl/fault-revert/v1"
+
+    name: str
+    reverted: tuple[str, ...]
+
+
+def faults(engine: Engine | None, name: str | None) -> Faults:
+    """List all faults, and tell which of them are active.
+
+    Args:
+        engine: The engine, or None where there is none: then none is active.
+        name: The lab's name, or None for the only one that runs; where none or several do, none is active.
+
+    Raises:
+        LabNotUp: No lab of that name is up.
+    """
+    active = {each.name: each for each in _applied(engine, name)}
+    return Faults(tuple(_row(each, active.get(each.name)) for each in catalogue.FAULTS))
+
+
+def ordered(name: str, assignments: Sequence[str]) -> tuple[Fault, dict[str, str]]:
+    """Find a fault, and read the values that its parameters are given, ``key=value`` each.
+
+    Raises:
+        NoSuchFault: There is none of that name.
+        UsageError: A malformed assignment, an unknown parameter, or a value that is not one.
+    """
+    fault = catalogue.find(name)
+    given: dict[str, str] = {}
+    for each in assignments:
+        key, equals, value = each.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{each!r} is no key=value", hint=f"labctl fault apply {name} KEY=VALUE")
+        if key in given:
+            raise UsageError(f"{key} is given twice", hint=f"labctl fault apply {name} {key}={given[key]}")
+        given[key] = value
+    fault.values(given)
+    return fault, given
+
+
+def apply(
+    engine: Engine, engine_url: str, name: str | None, fault: Fault, given: Mapping[str, str]
+) -> FaultApplied:
+    """Apply a fault to a running lab; what is wrong leaves nothing of it behind.
+
+    Raises:
+        UsageError: No such lab or host, one that does not run, or a fault that clashes with an applied one.
+        FaultError: A host or the machine's kernel refused it.
+    """
+    there = instance.select(engine, name)
+    with lock.held(engine_url, there.name):
+        done = application.apply(engine, instance.observe(engine, there.name), fault, given)
+    settings = tuple(Setting(key, value) for key, value in done.parameters.items())
+    return FaultApplied(there.name, there.lab, done.name, done.title, settings, done.services)
+
+
+def revert(engine: Engine, engine_url: str, name: str | None, fault: str | None = None) -> FaultsReverted:
+    """Undo one fault, or all; one that is not applied is no error.
+
+    Raises:
+        UsageError: No such lab or fault, or another fault stands in the way.
+        FaultError: A host could not be put back; the fault stays on record.
+    """
+    there = instance.select(engine, name)
+    with lock.held(engine_url, there.name):
+        there = instance.observe(engine, there.name)
+        if fault is None:
+            return FaultsReverted(there.name, application.revert_all(engine, there))
+        active = any(record.name == fault for record in there.faults)
+        if not active:
+            catalogue.find(fault)
+        application.revert(engine, there, fault)
+    return FaultsReverted(there.name, (fault,) if active else ())
+
+
+def _applied(engine: Engine | None, name: str | None) -> tuple[FaultRecord, ...]:
+    if engine is None:
+        return ()
+    try:
+        return instance.select(engine, name).faults
+    except UsageError:
+        if name is None:
+            return ()
+        raise
+
+
+def _row(fault: Fault, record: FaultRecord | None) -> FaultRow:
+    values = fault.values({}) | dict(record.parameters if record is not None else {})
+    return FaultRow(
+        name=fault.name,
+        title=fault.title.format_map(values),
+        setting=fault.setting,
+        parameters=tuple(
+            ParameterRow(
+                each.name, required=False, default=each.default, choices=each.choices, meaning=each.meaning
+            )
+            for each in fault.parameters
+        ),
+        active=record is not None,
+    )
