@@ -71,7 +71,8 @@ class Letter:
     @property
     def queue_id(self) -> str:
         """The id under which the first server queued it; empty where it did not."""
-        return next((queue_id for _, queue_id in self.tracker.queue_ids), "")
+        told = "" if self.submission is None else self.submission.queue_id or ""  # before its log does
+        return next((queue_id for _, queue_id in self.tracker.queue_ids), told)
 
     def __str__(self) -> str:
         return f"“{self.subject}” {self.message_id}" if self.subject else self.message_id
