@@ -60,8 +60,9 @@ class Watch:
                 self._streams[container] = stream
                 if self._closed.is_set():
                     stream.close()
+                told = since
                 for line in stream:
-                    if line.at > since:
+                    if line.at > told:  # what was told before the log broke off comes again
                         since = line.at
                         event = event_of(line.text) if host.role == "mta" else None
                         self._arriving.put(Saying(line.at.astimezone(UTC), host, line.text, event))

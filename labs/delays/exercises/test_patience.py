@@ -37,13 +37,13 @@ def test_given_up(lab: ExerciseLab, alice: Person, bob: Person) -> None:
     """After days of trying the letter comes back, and the status still begins with 4.
 
     No server tries forever: RFC 5321, section 4.5.4.1, speaks of four to five days (maximal_queue_lifetime:
-    5 days, here 4 s). When a letter is that old, the next attempt that fails is the last. The log says
+    5 days, here 3 s). When a letter is that old, the next attempt that fails is the last. The log says
     status=expired, returned to sender, and Alice gets a bounce with Action: failed. Its Status is that of
     the last attempt, 4.4.1, because nobody ever said a definite no. So a failure can't be told by a 5: what
     happened to the letter stands in the Action (RFC 3464, section 2.3.3), and why in the Status.
     """
     with (
-        lab.settings("mx-alpha", "it gives up after 4 s instead of 5 days", maximal_queue_lifetime="4s"),
+        lab.settings("mx-alpha", "it gives up after 3 s instead of 5 days", maximal_queue_lifetime="3s"),
         lab.fault("refuse"),
     ):
         letter = alice.send(bob, "To whom it may concern")
