@@ -107,6 +107,7 @@ def run(
         from labctl.commands.run import Wish
         from labctl.commands.run import run as perform
 
+        _check_named(wanted or [], lab, every=every)
         ready = [first]
         found = connect_or_bring(yes=yes, progress=Ticker(sys.stderr, os.environ))
         wish = Wish(tuple(wanted or ()), lab, every=every, name=name, step=step, keep_faults=keep_faults)
@@ -125,6 +126,19 @@ def run(
         _write(junit, written(result))
     print_result(result, as_json=as_json)
     raise typer.Exit(result.exit_code)
+
+
+def _check_named(wanted: list[str], lab: str | None, *, every: bool) -> None:
+    """Refuse what is not there, as far as that can be told without an engine: none is brought for it."""
+    from labctl.exercises import discovery
+
+    known = (
+        wanted
+        if lab is not None or every
+        else [each for each in wanted if "/" in each or each.endswith(".py")]
+    )
+    if known or lab is not None or every:
+        discovery.select(known, os.environ, lab=lab, every=every)
 
 
 def _check_writable(path: Path) -> None:

@@ -60,6 +60,13 @@ _ARGUMENTS: Final = (
 )  # fmt: skip
 
 
+_TO_THE_END: Final = {
+    pytest.ExitCode.OK,
+    pytest.ExitCode.TESTS_FAILED,
+    pytest.ExitCode.NO_TESTS_COLLECTED,
+}
+
+
 class Wire:
     """Both pipes. When the other end closes, this process is as good as interrupted by its user.
 
@@ -220,10 +227,11 @@ class Reporter:
         if self._current is not None:
             self._current[1].note(excinfo, look=False)
 
-    def finish(self) -> None:
-        """Tell that pytest has come to its end."""
+    def finish(self, code: int) -> None:
+        """Tell how far pytest has come, by its exit code."""
         if self._current is not None:
             self._end()
+        if code not in _TO_THE_END:
             return
         missing = {
             path: sorted(lost)
@@ -297,6 +305,7 @@ def main() -> None:
     arguments = [*_ARGUMENTS, f"--rootdir={setup.root}", f"--confcutdir={setup.root}"]
     if setup.keep_faults:
         arguments.append("--keep-faults")
-    pytest.main([*arguments, *setup.files], plugins=[plugin, reporter])
-    reporter.finish()
+    code = pytest.main([*arguments, *setup.files], plugins=[plugin, reporter])
+    reporter.finish(code)
     wire.ended = True
+    sys.exit(code)

@@ -91,7 +91,9 @@ def parse(content: bytes, path: Path) -> tuple[Exercise, ...]:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
         line = exc.lineno if isinstance(exc, SyntaxError) else None
         said = exc.msg if isinstance(exc, SyntaxError) else str(exc) or type(exc).__name__
-        raise InvalidLabFile(f"is no Python: {said}", path=path, line=line, hint=f"edit {path}") from exc
+        raise InvalidLabFile(
+            f"can't be read as Python: {said}", path=path, line=line, hint=f"edit {path}"
+        ) from exc
     return tuple(found.values())
 
 

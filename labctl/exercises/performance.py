@@ -136,7 +136,7 @@ class Performance:
         outcome = PASSED if raised is None else self._judged(raised)
         look = look and outcome.blame != Blame.LAB and outcome.verdict != Verdict.SKIPPED
         if look and (broken := self.complaint()) is not None:
-            said = f"; {outcome.explanation}" if outcome.explanation else ""
+            said = f"\n{outcome.explanation}" if outcome.explanation else ""
             explanation = f"the lab broke: {broken}{said}"
             outcome = Outcome(Verdict.ERROR, explanation, Blame.LAB, *self._place(raised))
         self.outcome = self.outcome.joined(outcome)

@@ -1,0 +1,236 @@
+"""Exercises are found without running a line of them; what a user writes means one, or is refused."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labctl.errors import InvalidLabFile, NoSuchExercise, NoSuchLab, UsageError
+from labctl.exercises import discovery
+from labctl.lab import definition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TWO = '''
+raise SystemExit  # would end the whole run if this was run
+
+def test_a_letter_arrives(lab):
+    """A letter
+    arrives.
+
+    It goes over two servers.
+
+      And more.
+    """
+
+def helper(): ...
+
+@decorated
+def test_nothing_said(): ...
+'''
+
+
+def functions(source: str | bytes, path: Path) -> list[str]:
+    content = source.encode() if isinstance(source, str) else source
+    return [each.function for each in discovery.parse(content, path)]
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> dict[str, str]:
+    """A directory of labs: `one` and `two` share the exercise `both`; `three` has a file that is no Python."""
+    write(tmp_path, "one", test_first=TWO, test_second="def test_both(): ...")
+    write(tmp_path, "two", test_only="def test_both(): ...\ndef test_two_only(): ...\n")
+    write(tmp_path, "three", test_broken="def test_x(")
+    write(tmp_path, "four")
+    return {"LABCTL_LABS": str(tmp_path)}
+
+
+def write(directory: Path, lab: str, **files: str) -> None:
+    exercises = directory / lab / "exercises"
+    exercises.mkdir(parents=True)
+    (directory / lab / "lab.toml").write_text(f'id = "{lab}"\ntitle = "x"\ntopology = "two-domains"\n')
+    for name, content in files.items():
+        (exercises / f"{name}.py").write_text(content)
+
+
+def chosen(
+    environ: Mapping[str, str], *wanted: str, **options: Any
+) -> list[tuple[str, str, list[str], bool]]:
+    return [
+        (each.lab.id, each.path.name, [one.id for one in each.exercises], each.whole)
+        for each in discovery.select(wanted, environ, **options)
+        if each.lab.id in {"one", "two", "three", "four"}
+    ]
+
+
+def test_a_docstring_is_title_and_teaching_and_without_one_the_name_is_the_title(
+    tmp_path: Path,
+) -> None:
+    first, second = discovery.parse(TWO.encode(), tmp_path)
+    assert (first.id, first.title, first.line) == ("a-letter-arrives", "A letter", 4)
+    assert first.learn == "arrives.\n\nIt goes over two servers.\n\n  And more."
+    assert (second.id, second.title, second.learn) == ("nothing-said", "nothing said", "")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("", []),
+        ("x = 1\ndef helper(): ...\n", []),
+        ("async def test_a(): ...", ["test_a"]),
+        ("class TestQueue:\n  def test_a(self): ...\n  def b(self): ...", ["TestQueue::test_a"]),
+        ("class Other:\n  def test_a(self): ...", []),
+        ("if x:\n  def test_a(): ...\nelse:\n  def test_b(): ...", ["test_a", "test_b"]),
+        ("try:\n  def test_a(): ...\nfinally:\n  def test_b(): ...", ["test_a", "test_b"]),
+        ("def test_a(): ...\ndef test_b(): ...\ndef test_a(): ...", ["test_a", "test_b"]),
+        ("def outer():\n  def test_a(): ...", []),
+        ("def test(): ...\ndef testing(): ...", []),
+        ("# coding: latin-1\nx = '\xe4'\ndef test_a(): ...".encode("latin-1"), ["test_a"]),
+    ],
+)
+def test_an_exercise_is_what_pytest_takes_for_a_test(
+    source: str | bytes, expected: list[str], tmp_path: Path
+) -> None:
+    assert functions(source, tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [("x = 1\ndef test_a(", 2), ("\0", None), ("(" * 5000, 1), (b"x = '\xff'", 1)],
+)
+def test_what_is_no_python_is_refused_with_its_line(
+    source: str | bytes, line: int | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "test_it.py"
+    with pytest.raises(InvalidLabFile, match=r"test_it\.py.*can't be read as Python") as caught:
+        functions(source, path)
+    assert (caught.value.path, caught.value.line) == (path, line)
+
+
+_LINES = st.sampled_from(
+    [
+        "def test_a(): ...",
+        "class TestB:",
+        "  def test_c(self): ...",
+        "if x:",
+        "else:",
+        "  pass",
+        "'''",
+        '"',
+        "@x",
+    ]
+)
+
+
+@given(
+    st.one_of(st.binary(), st.text().map(str.encode), st.lists(_LINES).map(lambda e: "\n".join(e).encode()))
+)
+def test_whatever_a_file_holds_it_has_exercises_or_is_refused(content: bytes) -> None:
+    found: tuple[discovery.Exercise, ...] = ()
+    with suppress(InvalidLabFile):
+        found = discovery.parse(content, Path("test_odd.py"))
+    assert all(each.id and each.title and each.line >= 1 for each in found)
+    assert len({each.function for each in found}) == len(found)
+
+
+def test_nothing_named_means_the_lab_that_was_named_and_else_the_one_that_runs(
+    catalogue: dict[str, str], tmp_path: Path
+) -> None:
+    running = [definition.load(tmp_path / "two")]
+    assert chosen(catalogue, lab="one", running=running) == [
+        ("one", "test_first.py", ["a-letter-arrives", "nothing-said"], True),
+        ("one", "test_second.py", ["both"], True),
+    ]
+    assert chosen(catalogue, running=running) == [("two", "test_only.py", ["both", "two-only"], True)]
+
+
+def test_all_means_every_lab_and_nothing_can_be_named_beside_it(catalogue: dict[str, str]) -> None:
+    assert {each[0] for each in chosen(catalogue, every=True)} == {"one", "two", "three"}
+    with pytest.raises(UsageError, match="--all"):
+        discovery.select((), catalogue, every=True, lab="one")
+    with pytest.raises(UsageError, match="--all"):
+        discovery.select(("both",), catalogue, every=True)
+
+
+def test_an_id_is_looked_for_in_the_lab_that_was_named_then_in_the_one_that_runs_then_everywhere(
+    catalogue: dict[str, str], tmp_path: Path
+) -> None:
+    running = [definition.load(tmp_path / "two")]
+    assert chosen(catalogue, "both", lab="one") == [("one", "test_second.py", ["both"], False)]
+    assert chosen(catalogue, "both", running=running) == [("two", "test_only.py", ["both"], False)]
+    assert chosen(catalogue, "nothing-said", running=running) == [
+        ("one", "test_first.py", ["nothing-said"], False)
+    ]
+    assert chosen(catalogue, "two/both", lab="one") == [("two", "test_only.py", ["both"], False)]
+
+
+def test_an_id_that_means_several_exercises_is_refused_and_they_are_listed(catalogue: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"one/both .*two/both") as caught:
+        discovery.select(("both",), catalogue)
+    assert caught.value.hint == "labctl run one/both"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lab", "hint"),
+    [
+        ("a-leter-arrives", None, "labctl run a-letter-arrives"),
+        ("one/bot", None, "labctl run one/both"),
+        ("two-only", "one", "labctl exercises"),
+        ("two", None, "labctl run --lab two"),
+        ("nowhere.py", None, "labctl exercises"),
+    ],
+)
+def test_a_name_that_means_nothing_is_refused_with_what_is_near_to_it(
+    catalogue: dict[str, str], wanted: str, lab: str | None, hint: str
+) -> None:
+    with pytest.raises(NoSuchExercise) as caught:
+        discovery.select((wanted,), catalogue, lab=lab)
+    assert caught.value.hint == hint
+
+
+def test_a_lab_that_is_not_there_or_has_no_exercises_is_refused(catalogue: dict[str, str]) -> None:
+    with pytest.raises(NoSuchLab):
+        discovery.select(("five/both",), catalogue)
+    with pytest.raises(NoSuchExercise, match="'four' has no exercises"):
+        discovery.select((), catalogue, lab="four")
+
+
+def test_a_file_that_is_no_python_can_be_run_by_its_name_since_running_it_tells_why(
+    catalogue: dict[str, str],
+) -> None:
+    assert chosen(catalogue, "three/broken") == [("three", "test_broken.py", [], True)]
+    with pytest.raises(InvalidLabFile):
+        discovery.of_lab(next(each.lab for each in discovery.select((), catalogue, lab="three")))
+
+
+def test_a_file_of_ones_own_belongs_to_the_lab_around_it_and_else_to_the_one_that_runs(
+    catalogue: dict[str, str], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.py"
+    own.write_text("def test_mine(): ...")
+    inside = tmp_path / "one" / "exercises" / "test_first.py"
+    beside = tmp_path / "two" / "mine.py"
+    beside.write_text("")
+    running = [definition.load(tmp_path / "two")]
+
+    def lab_of(path: Path, **options: Any) -> str:
+        [choice] = discovery.select((str(path),), catalogue, **options)
+        return choice.lab.id
+
+    assert lab_of(own, running=running) == "two"
+    assert lab_of(own, running=running, lab="one") == "one"
+    assert lab_of(own) == "two-domains"
+    assert lab_of(inside, running=running) == "one"
+    assert lab_of(beside) == "two"
+
+
+def test_what_is_named_twice_is_run_once(catalogue: dict[str, str]) -> None:
+    assert chosen(catalogue, "a-letter-arrives", "one/nothing-said", "one/a-letter-arrives", lab="one") == [
+        ("one", "test_first.py", ["a-letter-arrives", "nothing-said"], False)
+    ]
