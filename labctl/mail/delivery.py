@@ -122,6 +122,12 @@ class DeliveryTracker:
         return self._cache[1]
 
     @property
+    def knows_all(self) -> bool:
+        """Whether no recipient is left to be told by the first host's log, where only that tells them."""
+        root = self._root()
+        return self._recipients is not None or root is None or root.closed or len(root.attempts) >= root.nrcpt
+
+    @property
     def notifications(self) -> tuple[Notification, ...]:
         """What bounce(8) wrote about this message, on any host on its way, in the order of time."""
         found = []
@@ -158,26 +164,36 @@ class DeliveryTracker:
         for found in self._walk(root, address, ()):
             yield replace(found, original=address)
 
-    def _walk(self, file: QueueFile, address: str, passed: tuple[QueueFile, ...]) -> Iterator[RecipientState]:
-        """Tell where the copies for an address went from one queue file."""
-        attempts = _attempts_for(file, address)
-        if not attempts or _more_to_come(file, attempts):
+    def _walk(
+        self, file: QueueFile, address: str, passed: tuple[QueueFile, ...], *, whole: bool = False
+    ) -> Iterator[RecipientState]:
+        """Tell where the copies for an address went from one queue file, whose `whole` may be theirs."""
+        attempts = list(file.attempts.values()) if whole else _attempts_for(file, address)
+        if not attempts or _more_to_come(file, attempts, expanded=whole):
             here = RecipientState(address, address, file.state, file.dsn, file.reason, file.host, file.since)
-            yield from self._onward(here, file.requeued_as, (*passed, file))
+            yield from self._onward(here, file.requeued_as, (*passed, file), whole=whole)
         for at, delivery in attempts:
             here = _outcome(file, at, delivery)
             next_file = None if is_final(here.state) else file.requeued_as
             if here.state is MessageState.RELAYED:
                 next_file = self._next(file, delivery)
-            yield from self._onward(here, next_file, (*passed, file))
+            # local(8) makes a queue file for each address that it forwards; of a list with an owner, it does
+            # not say there whom the copies were sent to.
+            forwarded = here.state is MessageState.RELAYED and delivery.program == "local"
+            yield from self._onward(here, next_file, (*passed, file), whole=forwarded)
 
     def _onward(
-        self, here: RecipientState, next_file: QueueFile | None, passed: tuple[QueueFile, ...]
+        self,
+        here: RecipientState,
+        next_file: QueueFile | None,
+        passed: tuple[QueueFile, ...],
+        *,
+        whole: bool = False,
     ) -> Iterator[RecipientState]:
         if next_file is None or next_file in passed or len(passed) > MAX_HOPS:
             yield here
         else:
-            yield from self._walk(next_file, here.address, passed)
+            yield from self._walk(next_file, here.address, passed, whole=whole)
 
     def _next(self, file: QueueFile, delivery: Delivery) -> QueueFile | None:
         """Find the queue file that an accepted delivery went into.
@@ -224,9 +240,9 @@ def _attempts_for(file: QueueFile, address: str) -> list[Attempt]:
     return own or (every if file.nrcpt == 1 else [])
 
 
-def _more_to_come(file: QueueFile, attempts: list[Attempt]) -> bool:
+def _more_to_come(file: QueueFile, attempts: list[Attempt], *, expanded: bool) -> bool:
     """Whether an alias has copies that nobody has tried to deliver yet."""
-    expanded = any(delivery.orig_to is not None for _, delivery in attempts)
+    expanded = expanded or any(delivery.orig_to is not None for _, delivery in attempts)
     return expanded and not file.closed and len(file.attempts) < file.nrcpt
 
 

@@ -87,7 +87,9 @@ class Letter:
         if not self.accepted:
             return True
         recipients = self.tracker.recipients
-        return bool(recipients) and all(is_final(each.state) for each in recipients)
+        return (
+            bool(recipients) and all(is_final(each.state) for each in recipients) and self.tracker.knows_all
+        )
 
     def sayings(self) -> Iterator[Saying]:
         """Yield the log lines that are about it, in the order they came."""

@@ -245,6 +245,20 @@ def test_each_recipient_has_a_state_and_the_message_the_least_happy() -> None:
     assert state_of(delivery) is MessageState.BOUNCED
 
 
+def test_recipients_that_only_the_log_tells_are_all_known_when_each_was_tried() -> None:
+    delivery = DeliveryTracker(MESSAGE_ID, A1, ALPHA, None)
+    feed(
+        delivery,
+        ALPHA,
+        queued(A1, nrcpt=2) + attempt(A1, "carol@beta.test", "bounced", "no such user", dsn="5.1.1"),
+    )
+    assert (states(delivery), delivery.knows_all) == ({"carol@beta.test": MessageState.BOUNCED}, False)
+
+    feed(delivery, ALPHA, onward(A1, "bob@beta.test", B1))
+
+    assert delivery.knows_all
+
+
 def test_recipients_refused_at_submission_are_rejected() -> None:
     reply = SmtpReply.parse("550 5.1.1 no such user")
 
@@ -298,6 +312,30 @@ def test_a_local_forward_is_followed_into_its_own_queue_file() -> None:
     )
 
     assert states(delivery) == {"amy@alpha.test": MessageState.DELIVERED}
+
+
+def test_the_copies_of_a_list_with_an_owner_are_its_letters_though_none_says_so() -> None:
+    delivery = tracker("choir@lists.alpha.test")
+    feed(
+        delivery,
+        ALPHA,
+        queued(A1)
+        + queued(A2, nrcpt=2)
+        + attempt(A1, "choir@lists.alpha.test", "sent", f"forwarded as {A2}", program="local")
+        + removed(A1)
+        + saved(A2, "amy@alpha.test"),
+    )
+    assert states(delivery) == {
+        "amy@alpha.test": MessageState.DELIVERED,
+        "choir@lists.alpha.test": MessageState.QUEUED,
+    }
+
+    feed(delivery, ALPHA, attempt(A2, "bob@beta.test", "bounced", "no such user", dsn="5.1.1") + removed(A2))
+
+    assert states(delivery) == {
+        "amy@alpha.test": MessageState.DELIVERED,
+        "bob@beta.test": MessageState.BOUNCED,
+    }
 
 
 def test_held_is_waited_for_and_released_goes_on() -> None:
