@@ -1,0 +1,116 @@
+"""Between two exercises: no mail of before turns up again, wherever it was, and all else stays as it is."""
+
+from __future__ import annotations
+
+import smtplib
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.cli import connection
+from labctl.lab import instance, pristine
+from labctl.wait import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labctl.engine.protocol import Engine
+    from tests.integration.conftest import Lab
+
+ACCOUNTS = ("alice@alpha.test", "amy@alpha.test", "bob@beta.test", "bea@beta.test")
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with closing(connection.connect().engine) as found:
+        yield found
+
+
+def empty(engine: Engine, lab: Lab) -> tuple[str, ...]:
+    return pristine.empty(engine, instance.observe(engine, lab.name))
+
+
+def nothing_but_new(lab: Lab) -> bool:
+    """Send new letters everywhere, and look whether they are all that is there."""
+    new = {
+        recipient: lab.send(sender, recipient)["message_id"]
+        for sender, recipient in zip(ACCOUNTS, ACCOUNTS[2:] + ACCOUNTS[:2], strict=True)
+    }
+    assert all(each["messages"] == [] for each in lab.json("queue")["hosts"])
+    return {each: [mail["message_id"] for mail in lab.inbox(each)] for each in ACCOUNTS} == {
+        recipient: [message_id] for recipient, message_id in new.items()
+    }
+
+
+def test_what_waits_and_what_has_arrived_is_gone_and_files_stay(engine: Engine, lab: Lab) -> None:
+    lab.send("alice@alpha.test", "bob@beta.test", "amy@alpha.test")
+    lab.execute("mx-alpha", "postconf", "-e", "defer_transports=smtp")
+    lab.execute("mx-alpha", "postfix", "reload")
+    lab.send("alice@alpha.test", "bea@beta.test", wait="deferred")
+    before = lab.ids()
+    assert empty(engine, lab) == ()
+    assert lab.queued("mx-alpha")["messages"] == []
+    assert [lab.inbox(each) for each in ACCOUNTS] == [[]] * 4
+    assert lab.execute("mx-alpha", "postconf", "-h", "defer_transports") == (0, "smtp\n")
+    assert lab.ids() == before
+
+
+def test_mail_that_is_on_its_way_turns_up_nowhere(engine: Engine, lab: Lab) -> None:
+    with (
+        smtplib.SMTP(*lab.endpoint("mx-alpha", "submission"), timeout=30) as alpha,
+        smtplib.SMTP(*lab.endpoint("mx-beta", "submission"), timeout=30) as beta,
+    ):
+        alpha.login("alice@alpha.test", "alice")
+        beta.login("bob@beta.test", "bob")
+        for n in range(30):
+            alpha.sendmail("alice@alpha.test", ["bob@beta.test", "bea@beta.test"], f"Subject: {n}\r\n\r\n")
+            beta.sendmail("bob@beta.test", ["amy@alpha.test", "none@alpha.test"], f"Subject: {n}\r\n\r\n")
+        assert empty(engine, lab) == ()
+        assert [lab.inbox(each) for each in ACCOUNTS] == [[]] * 4
+    assert nothing_but_new(lab)
+
+
+def test_mail_that_is_on_its_way_survives_no_reset_either(lab: Lab) -> None:
+    with smtplib.SMTP(*lab.endpoint("mx-alpha", "submission"), timeout=30) as alpha:
+        alpha.login("alice@alpha.test", "alice")
+        for n in range(30):
+            alpha.sendmail("alice@alpha.test", ["bob@beta.test", "bea@beta.test"], f"Subject: {n}\r\n\r\n")
+        assert lab.json("reset")["changed"] == []
+    assert nothing_but_new(lab)
+
+
+def test_mail_that_an_mda_did_not_take_yet_never_reaches_it(engine: Engine, lab: Lab) -> None:
+    lab.container("mail-beta").pause()
+    lab.send("alice@alpha.test", "bob@beta.test", wait="queued")
+    assert eventually(lambda: lab.queued("mx-beta")["messages"] or None, within=10)
+    assert empty(engine, lab) == ("mail-beta",)
+    assert lab.queued("mx-beta")["messages"] == []
+    lab.container("mail-beta").unpause()
+    assert nothing_but_new(lab)
+
+
+def test_each_log_is_marked(engine: Engine, lab: Lab) -> None:
+    def marks() -> dict[str, int]:
+        return {
+            service: sum(line.endswith("labctl: reset") for line in lab.log(service).splitlines())
+            for service in lab.ids()
+        }
+
+    before = marks()
+    empty(engine, lab)
+    wanted = {service: count + 1 for service, count in before.items()}
+    assert eventually(lambda: marks() == wanted or None, within=10)
+
+
+def test_who_was_greylisted_is_a_stranger_again(engine: Engine, lab: Lab) -> None:
+    policy = "smtpd_recipient_restrictions=check_policy_service unix:private/greylist"
+    lab.execute("mx-beta", "postconf", "-e", policy)
+    lab.execute("mx-beta", "postfix", "reload")
+    for _ in range(2):
+        sent = lab.send("alice@alpha.test", "bob@beta.test", wait="deferred")
+        [recipient] = sent["recipients"]
+        assert "450 4.2.0 <bob@beta.test>: Recipient address rejected: Greylisted" in str(recipient)
+        assert eventually(lambda: lab.inbox("bob@beta.test") or None, within=20)
+        assert lab.send("alice@alpha.test", "bob@beta.test")["state"] == "delivered"
+        empty(engine, lab)
