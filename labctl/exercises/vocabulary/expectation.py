@@ -94,6 +94,7 @@ class Expectations:
 
     def _evidence(self, letter: Letter) -> Iterator[str]:
         """Collect what is known of a letter: its place in the queues, the logs' lines, the DNS answers."""
+        yield f"Message-ID {letter.message_id}"
         if letter.submission is not None:
             yield f"the server's reply: {letter.reply}"
         for each in letter.tracker.recipients:

@@ -75,7 +75,7 @@ class Letter:
         return next((queue_id for _, queue_id in self.tracker.queue_ids), told)
 
     def __str__(self) -> str:
-        return f"“{self.subject}” {self.message_id}" if self.subject else self.message_id
+        return f"“{self.subject}”" if self.subject else self.message_id
 
     @property
     def state(self) -> MessageState:
