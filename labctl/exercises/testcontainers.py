@@ -4,7 +4,7 @@
 with MailLab() as lab:
     server = lab.submission("alice")
     message_id = my_application.notify("nobody@beta.test", server.host, server.port, *server.login)
-    lab.mail.account("alice@alpha.test").expect_bounce(lab.letter(message_id), status="5.1.1")
+    lab.account("alice@alpha.test").expect_bounce(lab.letter(message_id), status="5.1.1")
 ```
 
 The extra ``labctl[testcontainers]`` brings testcontainers itself, for an application that runs in a container
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from testcontainers.core.network import Network
 
     from labctl.exercises.vocabulary.letter import Letter
+    from labctl.exercises.vocabulary.person import Person
     from labctl.lab.account import Account
     from labctl.lab.instance import Host
 
@@ -158,6 +159,10 @@ class MailLab:
     def pop3(self, user: str) -> Server:
         """Return where a user's mail is fetched (RFC 1939)."""
         return self._server(user, mda_of, 110)
+
+    def account(self, address: str) -> Person:
+        """Return a user, to expect in whose mailbox what the application sent."""
+        return self.mail.account(address)
 
     def letter(self, message_id: str) -> Letter:
         """Find a letter that the application sent, by its Message-ID; what became of it the letter tells."""

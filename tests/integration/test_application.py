@@ -86,7 +86,7 @@ def newsletter(mail_lab: MailLab) -> Newsletter:
 def test_a_subscriber_whose_mailbox_is_gone_is_struck_out(mail_lab: MailLab, newsletter: Newsletter) -> None:
     sent = newsletter.publish("There is something new.")
 
-    alice, bob = (mail_lab.mail.account(each) for each in ("alice@alpha.test", "bob@beta.test"))
+    alice, bob = (mail_lab.account(each) for each in ("alice@alpha.test", "bob@beta.test"))
     bob.expect_delivery(mail_lab.letter(sent["bob@beta.test"]))
     alice.expect_bounce(mail_lab.letter(sent["gone@beta.test"]), status="5.1.1")
     newsletter.strike_out()
@@ -96,7 +96,7 @@ def test_a_subscriber_whose_mailbox_is_gone_is_struck_out(mail_lab: MailLab, new
 
 def test_a_subscriber_whose_mail_is_only_late_stays(mail_lab: MailLab, newsletter: Newsletter) -> None:
     newsletter.subscribers = {"bob@beta.test"}
-    alice, bob = (mail_lab.mail.account(each) for each in ("alice@alpha.test", "bob@beta.test"))
+    alice, bob = (mail_lab.account(each) for each in ("alice@alpha.test", "bob@beta.test"))
 
     with mail_lab.fault("refuse"):
         letter = mail_lab.letter(newsletter.publish("Late news.")["bob@beta.test"])

@@ -79,6 +79,34 @@ def test_its_lab_of_ones_own_starts(own_lab: OwnLab, new_lab: Callable[[], Lab])
     assert lab.run("exec", "mx-beta", "--", "postconf", "-h", "queue_run_delay").stdout == "10s\n"
 
 
+def test_its_exercise_passes(lab: Lab, tmp_path: Path) -> None:
+    exercise, _ = [block for kind, block in BLOCKS if kind == "python"]
+    file = tmp_path / "test_mine.py"
+    file.write_text(exercise, encoding="utf-8")
+
+    [ran] = lab.json("run", str(file))["exercises"]
+
+    assert ran["verdict"] == "passed"
+
+
+def test_its_test_of_an_application_passes(standing_lab: Lab, tmp_path: Path) -> None:
+    _, test = [block for kind, block in BLOCKS if kind == "python"]
+    file = tmp_path / "test_application.py"
+    file.write_text(test, encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)],
+        env=standing_lab.labctl.environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+
+
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`(labctl [^`]+)`", README))))
 def test_every_command_that_is_mentioned_exists(command: str, labctl: Labctl) -> None:
     words = [word for word in shlex.split(re.sub(r"\[.*?\]", "", command)) if not word.startswith("-")]
