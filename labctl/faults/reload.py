@@ -76,6 +76,9 @@ def reload(engine: Engine, host: Host) -> None:
 @contextmanager
 def _idle(host: Host) -> Iterator[bool]:
     """Have a session open while Dovecot reloads: its end is the sign. Published ports lead to none."""
+    if host.running_container().published:
+        yield False
+        return
     try:
         connection = socket.create_connection(host.door(_LMTP_PORT), timeout=_WITHIN)
     except (OSError, LabNotUp):
