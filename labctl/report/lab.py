@@ -120,7 +120,7 @@ def _mending(result: Status) -> str:
     amiss = [each for each in result.hosts if each.state != HostState.READY]
     if amiss and result.state != LabState.STARTING:
         lines.append(f"Not ready: {', '.join(f'{each.service} ({each.state})' for each in amiss)}.")
-        mends = f"; {_up(result)} mends it" if any(each.state != HostState.FAULTY for each in amiss) else ""
+        mends = "" if result.faults else f"; {_up(result)} mends it"
         lines.append(f"  labctl logs{name} {amiss[0].service}   tells why{mends}")
     return "\n".join(lines)
 
