@@ -148,8 +148,11 @@ class Performance:
             case pytest.skip.Exception() | pytest.xfail.Exception():
                 return Outcome(Verdict.SKIPPED, str(error))
             case BaseExceptionGroup():  # several finalizers failed
-                each = [self._judged(pytest.ExceptionInfo.from_exception(one)) for one in error.exceptions]
-                return max(each, key=lambda one: one.gravity)
+                each = [
+                    one.with_traceback(one.__traceback__ or error.__traceback__) for one in error.exceptions
+                ]
+                judged = [self._judged(pytest.ExceptionInfo.from_exception(one)) for one in each]
+                return max(judged, key=lambda one: one.gravity)
             case AssertionError() | pytest.fail.Exception() if self._is_finding(raised):
                 return Outcome(Verdict.FAILED, str(error) or "an assertion failed", None, path, line)
             case TimeUp():

@@ -43,7 +43,7 @@ def functions(source: str | bytes, path: Path) -> list[str]:
 
 @pytest.fixture
 def catalogue(tmp_path: Path) -> dict[str, str]:
-    """A directory of labs: `one` and `two` share the exercise `both`; `three` has a file that is no Python."""
+    """Make labs: `one` and `two` share the exercise `both`; a file of `three` is no Python."""
     write(tmp_path, "one", test_first=TWO, test_second="def test_both(): ...")
     write(tmp_path, "two", test_only="def test_both(): ...\ndef test_two_only(): ...\n")
     write(tmp_path, "three", test_broken="def test_x(")

@@ -45,8 +45,8 @@ CONTRACT = {
     "labs": "labs[] labs[].id labs[].title labs[].topology labs[].exercises labs[].gradable labs[].max_score"
     " labs[].starter_score",
     "run": "exercises[] exercises[].id exercises[].lab exercises[].title exercises[].verdict"
-    " exercises[].seconds exercises[].steps[] exercises[].steps[].text exercises[].steps[].verdict exercises[].steps[].seconds"
-    " exercises[].steps[].evidence",
+    " exercises[].seconds exercises[].steps[] exercises[].steps[].text exercises[].steps[].verdict"
+    " exercises[].steps[].seconds exercises[].steps[].evidence",
     "exercises": "exercises[] exercises[].id exercises[].lab exercises[].title exercises[].learn",
     "engine": "state version endpoint installed_by_labctl started_by_labctl packages pid log",
     "fault": "faults[] faults[].name faults[].title faults[].parameters[] faults[].parameters[].name"

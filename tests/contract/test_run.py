@@ -1,0 +1,112 @@
+"""`labctl exercises` and `labctl run` as scripts meet them, without an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from labctl.exercises import discovery
+from labctl.lab import catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from tests.contract.conftest import Labctl
+
+OWN = 'id = "own"\ntitle = "x"\ntopology = "two-domains"\n'
+EXERCISE = '''
+def test_it_arrives(lab):
+    """A letter arrives.
+
+    By way of two servers.
+    """
+'''
+
+
+@pytest.fixture
+def own(tmp_path: Path, make_lab: Callable[[Path, str], Path]) -> Path:
+    """A lab with one exercise."""
+    directory = make_lab(tmp_path / "own", OWN)
+    (directory / "exercises").mkdir()
+    (directory / "exercises/test_it.py").write_text(EXERCISE)
+    return directory
+
+
+def test_the_exercises_of_a_lab_are_listed_without_an_engine(
+    labctl: Labctl, own: Path, valid_document: Callable[[Mapping[str, Any]], None]
+) -> None:
+    said = labctl("exercises", str(own), "--json").document
+    valid_document(said)
+    [exercise] = said["exercises"]
+    assert (exercise["id"], exercise["lab"], exercise["title"]) == ("it-arrives", "own", "A letter arrives.")
+    assert exercise["learn"] == "By way of two servers."
+    text = labctl("exercises", str(own))
+    assert text.stdout == "own/it-arrives\n  A letter arrives.\n    By way of two servers.\n"
+
+
+def test_where_no_lab_is_named_the_exercises_of_all_are_listed(
+    labctl: Labctl, own: Path, valid_document: Callable[[Mapping[str, Any]], None]
+) -> None:
+    environ = {"LABCTL_LABS": str(own.parent)}
+    said = labctl("exercises", "--json", environ=environ).document
+    valid_document(said)
+    expected = [(lab.id, each.id) for lab in catalogue.all_labs(environ) for each in discovery.of_lab(lab)]
+    assert [(each["lab"], each["id"]) for each in said["exercises"]] == expected
+    assert ("own", "it-arrives") in expected
+
+
+def test_a_lab_without_exercises_has_none(
+    labctl: Labctl, tmp_path: Path, make_lab: Callable[[Path, str], Path]
+) -> None:
+    directory = make_lab(tmp_path / "own", OWN)
+    assert labctl("exercises", str(directory)).stdout == "No exercises.\n"
+
+
+def test_a_file_of_exercises_that_is_no_python_is_a_bad_lab(fails: Callable[..., Any], own: Path) -> None:
+    path = own / "exercises/test_it.py"
+    path.write_text("x = 1\ndef test_it(")
+    error = fails(3, "exercises", str(own))
+    assert error["detail"] == {"path": str(path), "line": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--lab", "nowhere"), "no-such-lab"),
+        (("nowhere/it",), "no-such-lab"),
+        (("nowhere.py",), "no-such-exercise"),
+        (("two-domains/no-such-exercise",), "no-such-exercise"),
+        (("no-such-exercise", "--lab", "two-domains"), "no-such-exercise"),
+        (("it", "--all"), "usage"),
+        (("--step",), "usage"),
+        (("--junit", "nowhere/report.xml"), "usage"),
+        (("--name", "Not_A_Name"), "usage"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_wrong_with_the_command_is_told_before_an_engine_is_looked_for(
+    labctl: Labctl, arguments: tuple[str, ...], code: str
+) -> None:
+    ran = labctl("run", "--json", *arguments)
+    assert (ran.code, ran.document["code"]) == (2, code)
+
+
+def test_without_an_engine_it_is_not_the_students_fault(labctl: Labctl, own: Path) -> None:
+    ran = labctl("run", "--json", "--lab", str(own))
+    assert (ran.code, ran.document["code"]) == (4, "engine-unavailable")
+
+
+def test_exercises_complete_with_and_without_their_lab(labctl: Labctl, own: Path) -> None:
+    def complete(line: str) -> list[str]:
+        words = {
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split(" ")) - 1),
+            "_LABCTL_COMPLETE": "complete_bash",
+            "LABCTL_LABS": str(own.parent),
+        }
+        return labctl(environ=words).stdout.split()
+
+    assert complete("labctl run own/") == ["own/it-arrives"]
+    assert complete("labctl run --lab own it-") == ["it-arrives"]
