@@ -27,9 +27,11 @@ fault = typer.Typer(help=_HELP, rich_markup_mode=None)
 def fault_default(
     context: typer.Context, *, name: options.Name = None, as_json: options.Json = False
 ) -> None:
-    """List the faults, where no other command is given."""
+    """List the faults, where no other command is given; the options hold for the one that is, too."""
     if context.invoked_subcommand is None:
         fault_list(name=name, as_json=as_json)
+    else:
+        context.default_map = {context.invoked_subcommand: {"name": name, "as_json": as_json}}
 
 
 @fault.command("list")

@@ -28,8 +28,8 @@ points = 2
 
 FAULTS = (
     "mta-down mda-down dns-down auth-down dns-servfail dns-nxdomain dns-timeout mx-missing mx-wrong "
-    "mx-dead mx-null mx-loop ptr-missing ptr-wrong greylist mailbox-full size-limit reject rate- "
-    "limit refuse drop partition tarpit slow-greeting lost-after-dot relay-denied discard hold "
+    "mx-dead mx-null mx-loop ptr-missing ptr-wrong greylist mailbox-full size-limit reject "
+    "rate-limit refuse drop partition tarpit slow-greeting lost-after-dot relay-denied discard hold "
     "latency loss"
 )
 

@@ -107,6 +107,13 @@ def test_a_wrong_value_of_a_fault_is_refused_before_an_engine_is_looked_for(
     assert document["hint"].startswith("labctl fault ")
 
 
+def test_options_before_a_faults_command_hold_for_it(labctl: Labctl) -> None:
+    ran = labctl("fault", "--json", "apply", "mx-nul")
+    assert (ran.code, ran.document["code"], ran.stderr) == (2, "no-such-fault", "")
+    assert labctl("fault", "--name", "A_B", "revert").code == 2
+    assert labctl("fault", "--json", "list").document["schema"] == "labctl/fault/v1"
+
+
 def test_a_lab_that_is_not_there_is_refused_before_an_engine_is_looked_for(fails: Fails) -> None:
     document = fails(2, "up", "no-such-lab", "--yes")
     assert document["code"] == "no-such-lab"
