@@ -54,7 +54,8 @@ class Narrator:
             return
         for listener in self._listeners:
             listener.begins(text)
-        self._open = evidence = []
+        evidence: list[str] = []
+        self._open = evidence
         began = time.monotonic()
         verdict = Verdict.ERROR
         try:

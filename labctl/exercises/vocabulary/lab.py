@@ -1,69 +1,39 @@
-"""The fixture ``lab``: what can be done to a lab's hosts and expected of its servers."""
+"""The fixture ``lab``: what can be expected of a lab's servers, beside what can be done to its hosts."""
 
 from __future__ import annotations
 
-import shlex
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from labctl.errors import ServiceCommandFailed
 from labctl.exercises.vocabulary import attempts, timing
-from labctl.exercises.vocabulary.conversation import Conversation, connected
-from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed, Expectations
+from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
+from labctl.exercises.vocabulary.hosts import Hosts
 from labctl.exercises.vocabulary.letter import Letter
 from labctl.exercises.vocabulary.person import Person
-from labctl.exercises.vocabulary.records import Records
-from labctl.exercises.watch import Watch, now
-from labctl.faults import application, catalogue
-from labctl.faults.hostchange import HostChange
-from labctl.lab import instance, lock
-from labctl.lab.clock import Clock
 from labctl.lab.mailhosts import find_account
 from labctl.lab.queues import read_queue
 from labctl.lab.role import Role
 from labctl.mail.delivery import DeliveryTracker
 from labctl.mail.logevent import Queued
 from labctl.mail.message import normal_message_id
-from labctl.resolver import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
-
     from labctl.engine.protocol import Engine
     from labctl.exercises.narration import Narrator
     from labctl.exercises.saying import Saying
     from labctl.exercises.vocabulary.letter import Attempt
     from labctl.lab.definition import LabDefinition
-    from labctl.lab.instance import Host, Instance
+    from labctl.lab.instance import Instance
     from labctl.mail.queue import QueuedMessage
 
 
-class ExerciseLab:
-    """A running lab, during one exercise.
-
-    Args:
-        engine: The engine.
-        engine_url: Its URL, under which labs are locked.
-        there: The lab.
-        definition: What it was started from.
-        narrator: Told every step.
-    """
+class ExerciseLab(Hosts):
+    """A running lab, during one exercise; its arguments are those of `Hosts`."""
 
     def __init__(
         self, engine: Engine, engine_url: str, there: Instance, definition: LabDefinition, narrator: Narrator
     ) -> None:
-        self.engine = engine
-        self.there = there
-        self.narrator = narrator
-        self.clock = Clock.of(definition)
-        self.watch = Watch(engine, there.hosts, since=now())
-        self.expectations = Expectations(engine, there, self.watch)
-        self._engine_url = engine_url
+        super().__init__(engine, engine_url, there, definition, narrator)
         self._people: dict[str, Person] = {}
-        self._applied: list[str] = []
-        self._changes = 0
-        self.flushed: list[tuple[str, datetime]] = []
 
     def account(self, address: str) -> Person:
         """Return the user of an account.
@@ -75,170 +45,11 @@ class ExerciseLab:
             self._people[address] = Person(self, find_account(self.engine, self.there, address))
         return self._people[address]
 
-    def host(self, name: str) -> Host:
-        """Return a host by its service's name or its FQDN.
-
-        Raises:
-            NoSuchHost: There is none.
-        """
-        return self.there.host(name)
-
     def close(self, *, keep_faults: bool = False) -> None:
         """End the exercise: what is still applied is undone, and the connections are given back."""
         for person in self._people.values():
             person.close()
-        self.watch.close()
-        if not keep_faults:
-            for name in reversed(self._applied):
-                self._revert(name)
-
-    # What is done to hosts
-
-    @contextmanager
-    def fault(self, name: str, **parameters: object) -> Iterator[None]:
-        """Apply a fault (``labctl fault list``) for the length of a block.
-
-        Args:
-            name: Its name, as ``mx-null``.
-            parameters: Its parameters; the others keep their defaults.
-        """
-        fault = catalogue.find(name)
-        given = {key: str(value) for key, value in parameters.items()}
-        values = fault.values(given)
-        with self.narrator.step(f"Fault {name}: {fault.title.format_map(values)}") as evidence:
-            evidence.extend(fault.setting.splitlines())
-            with lock.held(self._engine_url, self.there.name):
-                application.apply(self.engine, self._now(), fault, given)
-            self._applied.append(name)
-        yield from self._for_a_block(name, f"The fault {name} is gone")
-
-    @contextmanager
-    def settings(self, host: str, why: str, **settings: str) -> Iterator[None]:
-        """Change parameters of an MTA's ``main.cf`` for the length of a block.
-
-        Args:
-            host: The MTA.
-            why: What that means, as the step's text.
-            settings: The parameters (postconf(5)) and their values.
-        """
-        lines = [f"{name} = {value}" for name, value in settings.items()]
-        change = HostChange(self.host(host).service, settings=settings)
-        with self.changed(f"{self.host(host).hostname}: {why}", lines, change):
-            yield
-
-    @contextmanager
-    def files(self, host: str, why: str, files: Mapping[str, str]) -> Iterator[None]:
-        """Put files into a host for the length of a block, and make its daemon read them.
-
-        Args:
-            host: The host.
-            why: What that means, as the step's text.
-            files: Texts by path.
-        """
-        lines = [f"{path}: {line}" for path, text in files.items() for line in text.splitlines() if line]
-        change = HostChange(self.host(host).service, files=files)
-        with self.changed(f"{self.host(host).hostname}: {why}", lines, change):
-            yield
-
-    @contextmanager
-    def changed(self, text: str, evidence_lines: list[str], *changes: HostChange) -> Iterator[None]:
-        """Make changes to hosts, all at once, for the length of a block: what `settings` and its kin do."""
-        self._changes += 1
-        name = f"exercise-{self._changes}"
-        with self.narrator.step(text) as evidence:
-            evidence.extend(evidence_lines)
-            with lock.held(self._engine_url, self.there.name):
-                application.change(self.engine, self._now(), name, {}, changes, title=text)
-            self._applied.append(name)
-        yield from self._for_a_block(name, f"As before again: {text}")
-
-    def _for_a_block(self, name: str, text: str) -> Iterator[None]:
-        """Undo at the block's end, unless an exception passes: then `close` does, or the user keeps it."""
-        yield
-        with self.narrator.step(text):
-            self._revert(name)
-
-    def _revert(self, name: str) -> None:
-        with lock.held(self._engine_url, self.there.name):
-            application.revert(self.engine, self._now(), name)
-        self._applied.remove(name)
-
-    def _now(self) -> Instance:
-        return instance.observe(self.engine, self.there.name)
-
-    def exec(
-        self, host: str, *argv: str, why: str = "", stdin: str | None = None, fails: bool = False
-    ) -> str:
-        """Run a command on a host, as root.
-
-        Args:
-            host: The host.
-            argv: The command.
-            why: What it is for, as the step's text; the command itself where it is empty.
-            stdin: What it reads.
-            fails: Whether it may end with another code than 0.
-
-        Returns:
-            What it printed, both streams.
-
-        Raises:
-            ServiceCommandFailed: It ended with another code than 0.
-        """
-        there = self.host(host)
-        shown = shlex.join(argv)
-        with self.narrator.step(f"{there.hostname}: {why or shown}") as evidence:
-            command = list(argv)
-            if stdin is not None:
-                command = [
-                    "/bin/sh",
-                    "-c",
-                    'input=$1; shift; printf %s "$input" | "$@"',
-                    "exec",
-                    stdin,
-                    *argv,
-                ]
-            done = self.engine.execute(there.running_container().id, command)
-            said = (done.stdout + done.stderr).decode("utf-8", "replace")
-            evidence.append(f"$ {shown}")
-            evidence.extend(said.splitlines())
-            if done.exit_code != 0 and not fails:
-                raise ServiceCommandFailed(
-                    f"{shown} on {there.service} ended with {done.exit_code}: {said.strip()}",
-                    hint=f"labctl logs {there.service}",
-                )
-            return said
-
-    def flush(self, host: str) -> None:
-        """Make an MTA try at once what waits in its queue (postqueue(1))."""
-        self.flushed.append((self.host(host).hostname, now()))
-        self.exec(host, "postqueue", "-f", why="try everything in the queue now")
-
-    @contextmanager
-    def conversation(self, host: str, port: int = 25, *, early: str | None = None) -> Iterator[Conversation]:
-        """Talk SMTP with a server, line by line.
-
-        Args:
-            host: The server.
-            port: Its port.
-            early: A line to say without waiting for the greeting, as no client may.
-        """
-        there = self.host(host)
-        too_early = f", and say “{early}” before it greets" if early else ""
-        with self.narrator.step(f"Connect to {there.hostname}, port {port}{too_early}") as evidence:
-            dialogue = connected(self.engine, there, port, early)
-            evidence.extend(dialogue.transcript)
-        with dialogue:
-            yield Conversation(dialogue, there.hostname, self.narrator)
-
-    def dig(self, name: str, rdtype: str | None = None) -> Records:
-        """Ask the lab's resolver."""
-        resolver = self.there.of_role(Role.DNS)[0]
-        with self.narrator.step(f"Ask {resolver.hostname} for {name} {rdtype or ''}".rstrip()) as evidence:
-            answer = Records(self, resolver, resolve(*resolver.door(53, "udp"), name, rdtype))
-            evidence.extend(answer.lines)
-            return answer
-
-    # What is expected of servers
+        super().close(keep_faults=keep_faults)
 
     def expect_sent(self, letter: Letter, **wanted: Any) -> Attempt:
         """Expect that a host handed a letter on (``status=sent``); see `expect_attempt`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.lab.account import Account
+    from labctl.mail.delivery import RecipientState
 
 
 class Person:
@@ -197,8 +199,8 @@ class Person:
         with self._lab.narrator.step(f"Expect {letter} in the mailbox of {self.address}") as evidence:
 
             def saved() -> bool | None:
-                copies = [each for each in letter.tracker.recipients if each.state == MessageState.DELIVERED]
-                return True if copies else None
+                mine = [each for each in letter.tracker.recipients if self._is_for_me(each)]
+                return True if any(each.state == MessageState.DELIVERED for each in mine) else None
 
             self._lab.expectations.expect(
                 f"delivered to {self.address}",
@@ -214,6 +216,11 @@ class Person:
                     evidence.extend(timing.of_attempt(letter, each, self._lab.clock, self._lab.flushed))
             evidence.append(f"in {folder}, UID {mail.uid}: “{mail.subject}”")
             return mail
+
+    def _is_for_me(self, copy: RecipientState) -> bool:
+        """Say whether a copy goes to this user, by whatever name; alice+lists is alice."""
+        names = {re.sub(r"\+[^@]*@", "@", each).casefold() for each in (copy.address, copy.original)}
+        return self.address.casefold() in names
 
     def expect_bounce(self, letter: Letter, *, within: float = WITHIN, **says: Any) -> Report:
         """Expect a bounce about a letter: a report that it failed for good (RFC 3464, action failed).

@@ -11,7 +11,7 @@ from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from labctl.exercises.saying import Saying
-    from labctl.exercises.vocabulary.lab import ExerciseLab
+    from labctl.exercises.vocabulary.hosts import Hosts
     from labctl.lab.instance import Host
     from labctl.resolver import Answer
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Records:
     """An answer of the resolver's."""
 
-    def __init__(self, lab: ExerciseLab, resolver: Host, answer: Answer) -> None:
+    def __init__(self, lab: Hosts, resolver: Host, answer: Answer) -> None:
         self._lab = lab
         self._resolver = resolver
         self.answer = answer
