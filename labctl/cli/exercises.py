@@ -116,7 +116,7 @@ def run(
             found.url,
             wish,
             environ=os.environ,
-            audience=Silence() if as_json else Narration(sys.stdout, sys.stdin, os.environ),
+            audience=Silence() if as_json else Narration(sys.stdin, os.environ),
             child=lambda: ready.pop() if ready else Child(os.environ),
             progress=lambda: Ticker(sys.stderr, os.environ),
         )

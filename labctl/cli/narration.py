@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Final, TextIO
 
 from labctl.cli.console import write_line
@@ -44,18 +45,16 @@ class Silence:
 
 
 class Narration:
-    """Tells what happens.
+    """Tells what happens. Only a terminal gets colours, and a step while it lasts.
 
     Args:
-        out: Where to; only a terminal gets colours, and a step while it lasts.
         answers: Where a person presses Enter.
         environ: The environment; ``NO_COLOR`` and a dumb terminal mean plain lines.
     """
 
-    def __init__(self, out: TextIO, answers: TextIO, environ: Mapping[str, str]) -> None:
-        self._out = out
+    def __init__(self, answers: TextIO, environ: Mapping[str, str]) -> None:
         self._answers = answers
-        self._live = out.isatty() and environ.get("TERM") != "dumb"
+        self._live = sys.stdout.isatty() and environ.get("TERM") != "dumb"
         self._color = self._live and not environ.get("NO_COLOR")
         self._first = True
         self._transient = False
@@ -70,14 +69,13 @@ class Narration:
         if not self._first:
             self._say(f"  {self._painted(_FAINT, f'[Enter] {one_line(text)}')}")
             self._answers.readline()
-            if self._live and self._answers.isatty():
-                write_line(_UP + _UP.rstrip("\n"))
+            self._transient = self._live and self._answers.isatty()  # which has shown the line's end itself
         self._first = False
 
     def step_begins(self, text: str) -> None:
         """Show a step while it lasts, where the line can be taken back."""
         if self._live:
-            room = os.get_terminal_size(self._out.fileno()).columns or 80
+            room = os.get_terminal_size(sys.stdout.fileno()).columns or 80
             self._say(f"  · {one_line(text, max(room // 2 - 5, 10))}")
             self._transient = True
 

@@ -1,0 +1,130 @@
+"""Exercises on a terminal and elsewhere, as they happen."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tty
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.cli.narration import Narration, Silence
+from labctl.exercises.narration import Step
+from labctl.exercises.outcome import Result
+from labctl.exercises.verdict import Verdict
+from tests.unit.cli.test_console import lines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SENT = Step("alice sends", Verdict.PASSED, 0.04, ("250 2.0.0 Ok", "evil \x1b[2J"))
+MISSED = Step("Expect a bounce", Verdict.FAILED, 2.0, ())
+FAILED = Result(
+    "comes-back", "bounces", "A letter comes back.", Verdict.FAILED, 2.1, (SENT, MISSED),
+    "expected: a bounce\n    seen: nothing", None, "test_it.py", 12, "printed \x9b2J\n",
+)  # fmt: skip
+
+PLAIN = """\
+bounces/comes-back
+  A letter comes back.
+  ✓ alice sends  0.0 s
+      250 2.0.0 Ok
+      evil \\x1b[2J
+  ✗ Expect a bounce  2.0 s
+    expected: a bounce
+        seen: nothing
+    at test_it.py:12
+    it printed:
+      printed \\x9b2J
+  ✗ failed in 2.1 s
+
+"""
+
+
+def tell(audience: Narration | Silence, *, step: bool = False) -> None:
+    """Tell of an exercise with two steps, the second of which fails."""
+    audience.exercise_begins("bounces", "comes-back", "A letter comes back.")
+    for each in (SENT, MISSED):
+        if step:
+            audience.before_step(each.text)
+        audience.step_begins(each.text)
+        audience.step_ended(each)
+    audience.exercise_ended(FAILED)
+
+
+@contextmanager
+def a_terminal() -> Iterator[Callable[[], str]]:
+    """Make standard output a terminal; yields a function that returns all that it was told since."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    try:
+        with os.fdopen(slave, "w", encoding="utf-8") as stream, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+
+            def told() -> str:
+                stream.write("\x04")
+                stream.flush()
+                said = b""
+                while not said.endswith(b"\x04"):
+                    said += os.read(master, 4096)
+                return said[:-1].decode()
+
+            yield told
+    finally:
+        os.close(master)
+
+
+def test_elsewhere_than_on_a_terminal_there_are_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(Narration(io.StringIO(), {"TERM": "xterm"}))
+    assert capsys.readouterr().out == PLAIN
+
+
+def test_a_terminal_gets_colours_and_each_step_while_it_lasts() -> None:
+    with a_terminal() as told:
+        narration = Narration(io.StringIO(), {"TERM": "xterm"})
+        narration.step_begins("alice sends")
+        assert "  · alice sends" in told()
+        narration.step_ended(SENT)
+        shown = told()
+    assert "\x1b[1A" in shown
+    assert "\x1b[32m✓\x1b[0m alice sends" in shown
+
+
+@pytest.mark.parametrize("environ", [{"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_without_colours_a_terminal_ends_up_showing_the_same(environ: dict[str, str]) -> None:
+    with a_terminal() as told:
+        tell(Narration(io.StringIO(), environ))
+        shown = told()
+    assert [each.rstrip() for each in lines_of(shown)] == PLAIN.rstrip().splitlines()
+    assert "\x1b[3" not in shown
+
+
+def test_in_front_of_a_class_each_step_but_the_first_waits_for_enter(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answers = io.StringIO("\nleft\n")
+    tell(Narration(answers, {}), step=True)
+    assert answers.read() == "left\n"
+    assert "  [Enter] Expect a bounce\n  ✗ Expect a bounce" in capsys.readouterr().out
+
+
+def test_where_nobody_can_press_enter_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(Narration(io.StringIO(), {}), step=True)
+    assert "✗ failed" in capsys.readouterr().out
+
+
+def test_an_encoding_without_these_characters_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    monkeypatch.setattr(sys, "stdout", stream)
+    tell(Narration(io.StringIO(), {}))
+    written = stream.buffer
+    assert isinstance(written, io.BytesIO)
+    assert b"  \\u2713 alice sends" in written.getvalue()
+
+
+def test_for_programs_nothing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(Silence(), step=True)
+    assert capsys.readouterr().out == ""
