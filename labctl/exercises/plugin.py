@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from labctl.exercises.narration import Listener, Step
     from labctl.exercises.performance import Performance
     from labctl.exercises.stage import Stage
+    from labctl.exercises.testcontainers import MailLab
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.person import Person
 
@@ -89,6 +90,21 @@ def bob(lab: ExerciseLab) -> Person:
 def bea(lab: ExerciseLab) -> Person:
     """The user bea@beta.test."""
     return lab.account("bea@beta.test")
+
+
+@pytest.fixture(scope="session")
+def _mail_lab() -> Iterator[MailLab]:
+    from labctl.exercises.testcontainers import MailLab  # noqa: PLC0415  # as above
+
+    with MailLab() as started:
+        yield started
+
+
+@pytest.fixture
+def mail_lab(_mail_lab: MailLab) -> MailLab:
+    """Two mail domains for the tests of an application, as new for each."""
+    _mail_lab.reset()
+    return _mail_lab
 
 
 def performance_of(item: pytest.Item) -> Performance:

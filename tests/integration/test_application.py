@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labctl.exercises.testcontainers import MailLab, Server
 from labctl.lab import origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from labctl.exercises.testcontainers import MailLab, Server
     from tests.integration.conftest import Lab
 
 
@@ -64,16 +62,9 @@ def failed_for_good(report: Any) -> set[str]:
     }
 
 
-@pytest.fixture(scope="module")
-def started(standing_lab: Lab) -> Iterator[MailLab]:  # noqa: ARG001  # builds the images
-    with MailLab() as lab:
-        yield lab
-
-
-@pytest.fixture
-def mail_lab(started: MailLab) -> MailLab:
-    started.reset()
-    return started
+@pytest.fixture(autouse=True)
+def _images(standing_lab: Lab) -> None:
+    """Build the images, which the standing lab needs."""
 
 
 @pytest.fixture
