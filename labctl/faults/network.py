@@ -75,7 +75,9 @@ def _loss(scene: Scene) -> tuple[HostChange, ...]:
     """Lose what comes from other hosts of the lab; labctl's own way is to another address."""
     host = scene.host()
     own = ", ".join(host.addresses)
-    rule = f'iif != "lo" ip daddr {{ {own} }} numgen random mod 100 < {scene["percent"]} drop'
+    # nft refuses a comparison that always holds.
+    chance = "" if scene["percent"] == "100" else f"numgen random mod 100 < {scene['percent']} "
+    rule = f'iif != "lo" ip daddr {{ {own} }} {chance}drop'
     return (HostChange(host.service, rules=_chain("input", rule)),)
 
 

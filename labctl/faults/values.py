@@ -46,7 +46,7 @@ def number(lowest: int, highest: int) -> Callable[[str], str | None]:
     """Return a check for a whole number."""
 
     def check(value: str) -> str | None:
-        fits = re.fullmatch(r"[0-9]{1,12}", value) is not None and lowest <= int(value) <= highest
+        fits = re.fullmatch(r"0|[1-9][0-9]{0,11}", value) is not None and lowest <= int(value) <= highest
         return None if fits else f"expected a whole number from {lowest} to {highest}"
 
     return check

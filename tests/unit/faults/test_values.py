@@ -41,7 +41,7 @@ def test_a_number_is_taken_within_its_bounds_alone(number: int, one: int, other:
     assert (values.number(lowest, highest)(str(number)) is None) == (lowest <= number <= highest)
 
 
-@pytest.mark.parametrize("value", ["", "-1", "+1", "1.0", " 1", "1 ", "1e3", "٣", "0x1", "1\n"])
+@pytest.mark.parametrize("value", ["", "-1", "+1", "01", "1.0", " 1", "1 ", "1e3", "٣", "0x1", "1\n"])
 def test_what_is_no_plain_number_is_refused(value: str) -> None:
     assert values.number(0, 1000)(value) is not None
 
