@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl.commands.status import Status, describe_ready
 from labctl.engine import images
+from labctl.errors import EngineError, FaultError
+from labctl.faults import application
 from labctl.lab import instance, lock, origin, pristine
 from labctl.progress import Progress, silent
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labctl.engine.protocol import Engine
+    from labctl.lab.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ def reset(
     environ: Mapping[str, str],
     progress: Progress = silent,
 ) -> Reset:
-    """Make a lab as new: queues and mailboxes empty, its own files, a mark in each log.
+    """Make a lab as new: no faults, queues and mailboxes empty, its own files, a mark in each log.
 
     Raises:
         UsageError: No such lab is up, or its definition is not to be found any more.
@@ -47,6 +51,15 @@ def reset(
     planner = origin.planner_of(there, environ, specs)
     with lock.held(engine_url, there.name):
         images.ensure(engine, specs, environ=environ, progress=progress)
+        reverted = _without_faults(engine, instance.observe(engine, there.name))
         changes = pristine.restore(engine, planner, progress)
         described = describe_ready(engine, instance.observe(engine, there.name))
-    return Reset(there.name, planner.lab.id, tuple(str(change) for change in changes), described)
+    changed = (*(f"fault {each} reverted" for each in reverted), *(str(change) for change in changes))
+    return Reset(there.name, planner.lab.id, changed, described)
+
+
+def _without_faults(engine: Engine, there: Instance) -> tuple[str, ...]:
+    """Undo the faults; a host where that fails is made anew afterwards, and what was done to it ends so."""
+    with suppress(EngineError, FaultError):
+        return application.revert_all(engine, there)
+    return ()
