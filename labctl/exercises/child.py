@@ -170,7 +170,7 @@ class Reporter:
             if path not in self._collected and path not in self._unusable:
                 said = "holds no exercise: no function in it is named test_…"
                 self._wire.say(Unusable(path, 1, Verdict.ERROR, said))
-        if any("lab" in getattr(each, "fixturenames", ()) for each in session.items):
+        if any("_stage_of" in getattr(each, "fixturenames", ()) for each in session.items):
             stage = _stage(self._setup)
             session.config.stash[plugin.STAGE_OF] = lambda _: stage
         order = self._wire.next()

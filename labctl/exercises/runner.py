@@ -188,9 +188,9 @@ class Runner:
     def __init__(
         self, orders: Orders, audience: Audience, prepare: Callable[[], object], child: Callable[[], Child]
     ) -> None:
-        self._orders = orders
-        self._audience = audience
-        self._prepare = prepare
+        self.orders = orders
+        self.audience = audience
+        self.prepare = prepare
         self._child = child
         self.results: list[Result] = []
 
@@ -225,14 +225,14 @@ class Runner:
 
     def tell(self, choice: Choice, exercise: discovery.Exercise, outcome: Outcome) -> None:
         """Tell of an exercise that could not even begin."""
-        self._audience.exercise_begins(choice.lab.id, exercise.id, exercise.title)
+        self.audience.exercise_begins(choice.lab.id, exercise.id, exercise.title)
         self.add(_result(choice.lab.id, exercise.id, exercise.title, seconds=0.0, steps=(), outcome=outcome))
 
     def add(self, result: Result, printed: str = "") -> None:
         """Tell of an exercise that is over."""
         result = replace(result, printed=printed)
         self.results.append(result)
-        self._audience.exercise_ended(result)
+        self.audience.exercise_ended(result)
 
 
 class _Attempt:
@@ -253,7 +253,7 @@ class _Attempt:
     def run(self) -> None:
         """Give the orders, and take in what is told."""
         first = next(iter(self._left.values()))
-        orders = self._runner._orders  # noqa: SLF001  # a part of it
+        orders = self._runner.orders
         self._child.order(
             Setup(
                 engine_url=orders.engine_url,
@@ -270,13 +270,13 @@ class _Attempt:
                 keep_faults=orders.keep_faults,
             )
         )
-        self._runner._prepare()  # noqa: SLF001
+        self._runner.prepare()
         self._child.order(Go())
         for message in self._child.events(orders.limit + _SILENCE):
             self._take(message)
 
     def _take(self, message: Message) -> None:
-        audience = self._runner._audience  # noqa: SLF001
+        audience = self._runner.audience
         match message:
             case Collecting(path):
                 self._collecting = path
@@ -290,7 +290,7 @@ class _Attempt:
                 self._current, self._steps, self._began = message, [], time.monotonic()
                 audience.exercise_begins(self._lab(message.path), message.id, message.title)
             case StepBegins(text):
-                if self._runner._orders.step:  # noqa: SLF001
+                if self._runner.orders.step:
                     audience.before_step(text)
                     self._child.order(Continue())
                 audience.step_begins(text)
@@ -343,7 +343,7 @@ class _Attempt:
         path = self._current.path if self._current is not None else self._collecting
         line = _line_of(path, words)
         if "Timeout (" in words:
-            limit = self._runner._orders.limit  # noqa: SLF001
+            limit = self._runner.orders.limit
             said = f"it did not end within {limit:g} s, and could not be interrupted"
             said += f"; it was at line {line}" if line is not None else ""
         else:
