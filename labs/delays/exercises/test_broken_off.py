@@ -14,11 +14,11 @@ def test_tarpit(lab: ExerciseLab, alice: Person, bob: Person) -> None:
 
     mx.beta.test greets, and then takes its time with the answer to RCPT TO. The sender's server waits, but
     not forever: RFC 5321, section 4.5.3.2, gives each step a time of its own, five minutes for this one
-    (smtp_rcpt_timeout; 2 s here). Then it hangs up, and the letter waits for a retry. The status is 4.4.2, a
+    (smtp_rcpt_timeout; 3 s here). Then it hangs up, and the letter waits for a retry. The status is 4.4.2, a
     bad connection, not 4.4.1: somebody did answer at first. The log names the step at which the conversation
     hung.
     """
-    with lab.fault("tarpit", stage="RCPT"):
+    with lab.fault("tarpit", stage="RCPT", timeout=3):
         letter = alice.send(bob, "Take your time")
         lab.expect_deferred(
             letter, dsn="4.4.2", says="timed out while sending RCPT TO", at="mx-alpha", relay="mx.beta.test"
