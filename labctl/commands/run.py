@@ -117,8 +117,8 @@ def _run_in(stage: Stage, runner: Runner, chosen: Sequence[Choice], wish: Wish, 
     """Run the exercises of one lab; where it breaks altogether, that is told of those that are left."""
     left = list(chosen)
     with ExitStack() as ends:
-        ends.enter_context(stage.occupied())
         try:
+            ends.enter_context(stage.occupied())
             if stage.bring(progress=progress) and wish.every:
                 ends.callback(_take_down, stage)
             for _, group in groupby(chosen, key=lambda each: each.path.parent):
@@ -126,15 +126,17 @@ def _run_in(stage: Stage, runner: Runner, chosen: Sequence[Choice], wish: Wish, 
                 results = runner.run(together)
                 left = left[len(together) :]
                 stage.left(well=bool(results) and results[-1].outcome.exit_code <= 1)
-        except KeyboardInterrupt:
+        except (EngineError, UsageError) as error:
+            if isinstance(error, UsageError) and not wish.every:
+                raise  # of all labs, one that is not to be had does not keep the others
+            outcome = Outcome(Verdict.ERROR, f"{error.message}\nnext: {error.hint}", Blame.LAB)
+            for each in left:
+                runner.unusable(each, outcome)
+        except BaseException:
             if not wish.keep_faults:
                 with suppress(LabctlError):  # it is over; what could not be undone stays on record
                     stage.tidy()
             raise
-        except EngineError as error:
-            outcome = Outcome(Verdict.ERROR, f"{error.message}\nnext: {error.hint}", Blame.LAB)
-            for each in left:
-                runner.unusable(each, outcome)
 
 
 def _take_down(stage: Stage) -> None:

@@ -209,7 +209,7 @@ class Runner:
                 attempt = _Attempt(self, child, left, done)
                 try:
                     attempt.run()
-                except KeyboardInterrupt:
+                except BaseException:  # Ctrl-C, or nobody reads any more what is told
                     child.interrupt()
                     raise
                 if attempt.finished:

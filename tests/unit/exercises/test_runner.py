@@ -291,6 +291,23 @@ def test_the_audience_is_told_in_order(tmp_path: Path) -> None:
     ]
 
 
+class Gone(Audience):
+    """Reads no further, as ``head`` does."""
+
+    def exercise_begins(self, lab: str, exercise: str, title: str) -> None:
+        raise BrokenPipeError(lab, exercise, title)
+
+
+def test_what_an_exercise_did_is_undone_where_nobody_reads_any_more(tmp_path: Path) -> None:
+    source = (
+        "import pathlib, pytest, time\n@pytest.fixture\ndef thing():\n    yield\n"
+        "    pathlib.Path(__file__).with_name('undone').touch()\ndef test_a(thing): time.sleep(30)\n"
+    )
+    with pytest.raises(BrokenPipeError):
+        run(tmp_path, {"test_it": source}, audience=Gone())
+    assert (tmp_path / "undone").exists()
+
+
 @pytest.mark.parametrize(
     "message",
     [
