@@ -31,7 +31,10 @@ class Condition(Enum):
     """It is as new: there is nothing to do."""
 
     USED = auto()
-    """An exercise or a user has left mail there, and perhaps faults."""
+    """An exercise has left mail there, and perhaps faults."""
+
+    UNKNOWN = auto()
+    """It was there before: a user may have changed anything."""
 
     DOUBTFUL = auto()
     """Something went wrong in it: nobody knows what else is not as it was."""
@@ -46,7 +49,7 @@ class Stage:
     name: str
     lab: LabDefinition
     environ: Mapping[str, str]
-    condition: Condition = field(default=Condition.USED)
+    condition: Condition = field(default=Condition.UNKNOWN)
 
     def bring(self, *, progress: Progress = silent) -> bool:
         """Make the lab be there, unless it is.
@@ -101,8 +104,9 @@ class Stage:
         if there.faults:
             with suppress(EngineError, FaultError):  # what can't be undone now is once all hosts run again
                 there = self._reverted(there)
+        unknown = self.condition == Condition.UNKNOWN
         doubtful = self.condition == Condition.DOUBTFUL or bool(there.faults)
-        if not doubtful and not emptying.empty(self.engine, there, progress=progress):
+        if not doubtful and not emptying.empty(self.engine, there, search=unknown, progress=progress):
             return there
         from labctl.lab import origin, pristine
 

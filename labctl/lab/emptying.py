@@ -13,7 +13,7 @@ from labctl.lab.role import Role
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
     from labctl.engine.protocol import Engine
@@ -41,11 +41,41 @@ class Emptied:
     """Since when an MTA had no mail, and until when at least."""
 
 
+RESET: Final = """
+/usr/local/lib/labctl/reset || exit
+echo 'changes:'
+/usr/local/lib/labctl/changes || exit
+echo 'files:'
+sha256sum -- "$@"
+stat -c '%a  %n' -- "$@"
+exit 0
+"""
+"""For a host's shell: the image's own scripts empty what the daemon keeps, leave a mark in the log, and tell
+what else was changed; the rest says of each file of labctl's what its fingerprint is made of."""
+
+EXPECTED: Final = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/root/.bash_history"})
+"""Files that the engine or a shell writes, whatever the lab does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What was found in a host that was emptied."""
+
+    emptied: Emptied
+    strange: frozenset[str]
+    """Files that were changed, added or removed and that are none of labctl's."""
+
+    rewritten: bool
+    """Whether a file of labctl's is not as labctl wrote it."""
+
+
 NOTHING_LEFT: Final = Emptied(again=False, idle=(0.0, math.inf))
 """Told of a host that is being made anew."""
 
 
-def empty(engine: Engine, there: Instance, *, progress: Progress = silent) -> tuple[str, ...]:
+def empty(
+    engine: Engine, there: Instance, *, search: bool = False, progress: Progress = silent
+) -> tuple[str, ...]:
     """Empty a lab of mail: its queues, its mailboxes, what Postfix remembers; and mark each log.
 
     The quick part of a reset: files and faults stay as they are.
@@ -57,18 +87,27 @@ def empty(engine: Engine, there: Instance, *, progress: Progress = silent) -> tu
     Args:
         engine: The engine.
         there: The lab.
+        search: Also look for whatever else somebody may have changed in a host.
         progress: Told which host has been emptied.
 
     Returns:
-        The services that don't run, and so were passed over.
+        The services that are not as new: they don't run, and so were passed over, or something was found.
 
     Raises:
         ServiceCommandFailed: A host could not be emptied.
     """
     running = [each for each in there.hosts if each.running and each.role is not None]
+    written = there.record.files if there.record is not None else {}
+    changed: set[str] = set()
 
     def first(host: Host) -> Emptied:
-        told = run(engine, host)
+        if search:
+            found = searched(engine, host, written.get(host.service, {}))
+            if found.strange or found.rewritten:
+                changed.add(host.service)
+            told = found.emptied
+        else:
+            told = run(engine, host)
         progress(host.service, "emptied")
         return told
 
@@ -80,7 +119,7 @@ def empty(engine: Engine, there: Instance, *, progress: Progress = silent) -> tu
             first=first,
             again=lambda host: run(engine, host, "again"),
         )
-    return tuple(each.service for each in there.hosts if each not in running)
+    return tuple(each.service for each in there.hosts if each not in running or each.service in changed)
 
 
 def in_turns(
@@ -142,11 +181,46 @@ def run(engine: Engine, host: Host, *arguments: str) -> Emptied:
     Raises:
         ServiceCommandFailed: It could not empty the host.
     """
-    said = engine.execute(host.running_container().id, [SCRIPT, *arguments])
+    return emptied(_said(engine, host, [SCRIPT, *arguments]))
+
+
+def searched(engine: Engine, host: Host, written: Mapping[str, str]) -> Searched:
+    """Empty a host, and look for what was changed in it besides.
+
+    Args:
+        engine: The engine.
+        host: The host.
+        written: The fingerprints of the files that labctl wrote there, by path.
+
+    Raises:
+        ServiceCommandFailed: The host could not be emptied.
+    """
+    said = _said(engine, host, ["/bin/sh", "-c", RESET, "reset", *written])
+    told, _, changes = said.partition("changes:\n")
+    changes, _, fingerprints = changes.partition("files:\n")
+    return Searched(
+        emptied(told),
+        frozenset(changes.splitlines()) - EXPECTED - written.keys(),
+        _fingerprints(fingerprints) != dict(written),
+    )
+
+
+def _said(engine: Engine, host: Host, argv: Sequence[str]) -> str:
+    said = engine.execute(host.running_container().id, argv)
     if said.exit_code != 0:
         complaint = said.stderr.decode("utf-8", "replace").strip()
         raise ServiceCommandFailed(
             f"{host.service} ({host.hostname}) could not be emptied: {complaint}",
             hint=f"labctl logs {host.service}",
+            detail={"said": complaint},
         )
-    return emptied(said.stdout.decode("utf-8", "replace"))
+    return said.stdout.decode("utf-8", "surrogateescape")
+
+
+def _fingerprints(told: str) -> dict[str, str]:
+    """Read what `RESET` says of files: for each path a line with its hash, and one with its mode."""
+    words: dict[str, list[str]] = {}
+    for line in told.splitlines():
+        word, _, path = line.partition("  ")
+        words.setdefault(path, []).append(word)
+    return {path: " ".join(said_of_it) for path, said_of_it in words.items()}

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
+from labctl.errors import ServiceCommandFailed
 from labctl.lab import instance, lifecycle, readiness
 from labctl.lab.difference import LOST, Change, compare
-from labctl.lab.emptying import NOTHING_LEFT, Emptied, emptied, empty, in_turns, run
+from labctl.lab.emptying import NOTHING_LEFT, Emptied, empty, in_turns, run, searched
 from labctl.lab.role import Role
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
@@ -23,21 +24,6 @@ if TYPE_CHECKING:
     from labctl.lab.plan import Planner
 
 __all__ = ["empty", "restore"]
-
-RESET: Final = """
-/usr/local/lib/labctl/reset || exit
-echo 'changes:'
-/usr/local/lib/labctl/changes || exit
-echo 'files:'
-sha256sum -- "$@"
-stat -c '%a  %n' -- "$@"
-exit 0
-"""
-"""For a host's shell: the image's own scripts empty what the daemon keeps, leave a mark in the log, and tell
-what else was changed; the rest says of each file of labctl's what its fingerprint is made of."""
-
-EXPECTED: Final = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/root/.bash_history"})
-"""Files that the engine or a shell writes, whatever the lab does."""
 
 _ANSWERS_WITHIN: Final = 1.0
 """Seconds; to make a host anew takes as long."""
@@ -149,19 +135,17 @@ class _Renewal:
             return NOTHING_LEFT, f"it was {container.state}"
         if (complaint := self._complaints[step.service]()) is not None:
             return NOTHING_LEFT, f"it did not answer, {complaint}"
-        paths = [file.path for file in step.host.files]
-        said = self._engine.execute(container.id, ["/bin/sh", "-c", RESET, "reset", *paths])
-        if said.exit_code != 0:
-            return NOTHING_LEFT, f"it could not be emptied, {said.stderr.decode('utf-8', 'replace').strip()}"
-        told, _, changes = said.stdout.decode("utf-8", "surrogateescape").partition("changes:\n")
-        changes, _, fingerprints = changes.partition("files:\n")
-        if strange := set(changes.splitlines()) - EXPECTED - set(paths):
-            return NOTHING_LEFT, f"{min(strange)} was changed"
-        if _fingerprints(fingerprints) != step.host.manifest:
+        try:
+            found = searched(self._engine, instance.observed(container), step.host.manifest)
+        except ServiceCommandFailed as failure:
+            return NOTHING_LEFT, f"it could not be emptied, {failure.detail['said']}"
+        if found.strange:
+            return NOTHING_LEFT, f"{min(found.strange)} was changed"
+        if found.rewritten:
             self._engine.put_files(container.id, step.host.files)
             self._engine.signal(container.id, step.host.service.reload_signal)
             self.reloaded.add(step.service)
-        return emptied(told), None
+        return found.emptied, None
 
 
 def _complaint(host: Host, domains: tuple[str, ...]) -> str | None:
@@ -174,12 +158,3 @@ def _complaint(host: Host, domains: tuple[str, ...]) -> str | None:
 
     eventually(answers, within=_ANSWERS_WITHIN)
     return said[-1]
-
-
-def _fingerprints(told: str) -> dict[str, str]:
-    """Read what `RESET` says of files: for each path a line with its hash, and one with its mode."""
-    words: dict[str, list[str]] = {}
-    for line in told.splitlines():
-        word, _, path = line.partition("  ")
-        words.setdefault(path, []).append(word)
-    return {path: " ".join(said_of_it) for path, said_of_it in words.items()}

@@ -71,7 +71,7 @@ def _first_step() -> float:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if "sends" in line:
+            if "✓" in line:
                 seconds = time.monotonic() - began
                 break
         else:

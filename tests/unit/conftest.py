@@ -24,10 +24,9 @@ from labctl.engine.model import Container, ContainerSpec, ExecResult, PublishedP
 from labctl.errors import NoSuchObject
 from labctl.lab import definition, instance, labels
 from labctl.lab.difference import compare
-from labctl.lab.emptying import SCRIPT
+from labctl.lab.emptying import RESET, SCRIPT
 from labctl.lab.faultrecord import FaultRecord
 from labctl.lab.plan import make_planner
-from labctl.lab.pristine import RESET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
