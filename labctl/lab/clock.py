@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULTS: Final = {
     "queue_run_delay": ("300s", "1s"),
-    "minimal_backoff_time": ("300s", "1s"),
+    "minimal_backoff_time": ("300s", "2s"),
     "maximal_backoff_time": ("4000s", "4s"),
     "delay_warning_time": ("4h", "3s"),
     "maximal_queue_lifetime": ("5d", "10s"),
