@@ -151,7 +151,7 @@ class Reporter:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Keep what is wanted."""
+        """Keep what is wanted, in the order in which it is wanted."""
         kept: list[pytest.Item] = []
         dropped: list[pytest.Item] = []
         for item in items:
@@ -160,7 +160,16 @@ class Reporter:
             wanted = self._setup.files.get(str(item.path))
             fits = (wanted is None or function in wanted) and item.nodeid not in self._setup.done
             (kept if fits else dropped).append(item)
-        items[:] = kept
+        files = list(self._setup.files)
+
+        def turn(item: pytest.Item) -> tuple[int, int]:
+            path = str(item.path)
+            wanted = self._setup.files.get(path)
+            return files.index(path) if path in files else len(files), wanted.index(
+                _function(item)
+            ) if wanted else 0
+
+        items[:] = sorted(kept, key=turn)
         if dropped:
             config.hook.pytest_deselected(items=dropped)
 

@@ -291,6 +291,21 @@ def test_the_audience_is_told_in_order(tmp_path: Path) -> None:
     ]
 
 
+def test_exercises_are_run_in_the_order_in_which_they_are_wanted(tmp_path: Path) -> None:
+    audience = Audience()
+    path = tmp_path / "test_it.py"
+    path.write_text("def test_a(): ...\ndef test_b(): ...\ndef test_c(): ...\n")
+    a, b, c = discovery.in_file(path)
+    choice = discovery.Choice(catalogue.find("two-domains", {}), path, (c, a, b), whole=False)
+    orders = Orders("unix:///nowhere", "x", LIMIT)
+    Runner(orders, audience, lambda: None, lambda: Child(os.environ)).run([choice])
+    assert [each for each in audience.told if each.startswith("over")] == [
+        "over c: passed",
+        "over a: passed",
+        "over b: passed",
+    ]
+
+
 class Gone(Audience):
     """Reads no further, as ``head`` does."""
 
