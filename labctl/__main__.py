@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
 
 import typer
 
 from labctl.cli.app import create
 from labctl.cli.console import print_error
-from labctl.errors import LabctlError, UsageError
+from labctl.errors import LabctlError, OutputError, UsageError
 
 INTERRUPTED = 130
 
@@ -22,7 +23,8 @@ def main() -> None:
     """Run labctl and exit with the code that says how it went."""
     gc.set_threshold(_COLLECT_AFTER)
     code = run(sys.argv[1:])
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody can be told
+        sys.stderr.flush()
     os._exit(code)  # what a command opened is closed by then; to take the interpreter apart costs 20 ms
 
 
@@ -41,6 +43,8 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _unread()
+    except (OutputError, OSError):  # the error could not be told, or what was left could not be written
+        return OutputError.exit_code
     except SystemExit as end:  # typer's own, of completion, and of a pipe that nobody reads any more
         if isinstance(end.__context__, BrokenPipeError):
             return _unread()

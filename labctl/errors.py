@@ -6,6 +6,7 @@ LabctlError
 │                FaultClash · LabNotUp
 ├ LabError       InvalidLabFile
 ├ FaultError
+├ OutputError
 ├ AttemptError   MissingFile · ForbiddenFile · ConfigRejected
 └ EngineError    EngineUnavailable · ImageUnavailable · ServiceNotReady · ServiceCommandFailed
                  NoSuchObject · NameInUse · SubnetInUse
@@ -130,6 +131,13 @@ class FaultError(LabctlError):
 
     code = "fault"
     exit_code = 4
+
+
+class OutputError(LabctlError):
+    """A result can't be written, as on a full disk."""
+
+    code = "output"
+    exit_code = 2
 
 
 class AttemptError(LabctlError):

@@ -6,7 +6,10 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
+
+from labctl.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +44,12 @@ def print_error(error: LabctlError, *, as_json: bool, debug: bool = False) -> No
     if as_json:
         from labctl.report.document import dumped, error_document
 
-        write_line(dumped(error_document(error)))
-    else:
-        from labctl.report.text import error_text
+        with suppress(OutputError):  # the error may be that nothing can be written there: it is told in words
+            write_line(dumped(error_document(error)))
+            return
+    from labctl.report.text import error_text
 
-        _write(sys.stderr, error_text(error) + "\n")
+    _write(sys.stderr, error_text(error) + "\n")
 
 
 def write_line(text: str) -> None:
@@ -62,10 +66,20 @@ def write_said(stdout: str, stderr: str) -> None:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Write text; what the stream's encoding can't say is escaped, as in a locale without UTF-8."""
+    """Write text; what the stream's encoding can't say is escaped, as in a locale without UTF-8.
+
+    Raises:
+        OutputError: The stream can't be written, as on a full disk.
+    """
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    stream.flush()
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:  # who read it has had enough
+        raise
+    except OSError as exc:
+        name = "standard error" if stream is sys.stderr else "standard output"
+        raise OutputError(f"{name} can't be written: {exc.strerror}", hint="df -h") from exc
 
 
 class Ticker:

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.contract.conftest import Labctl
 
@@ -267,6 +267,34 @@ def test_a_reader_that_has_had_enough_is_no_error(labctl: Labctl, arguments: lis
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("arguments", [["labs"], ["labs", "--json"], ["exercises", "two-domains"]])
+def test_output_that_can_not_be_written_is_told_in_words(labctl: Labctl, arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "labctl", *arguments],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=labctl.environ,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("labctl: standard output can't be written: No space left on device\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_that_nobody_can_be_told_still_has_its_code(labctl: Labctl) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "labctl", "labs", "--json"],
+            check=False,
+            stdout=full,
+            stderr=full,
+            env=labctl.environ,
+        )
+    assert done.returncode == 2
 
 
 def test_an_engine_is_removed_only_after_a_yes(fails: Fails) -> None:

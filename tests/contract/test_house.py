@@ -51,6 +51,7 @@ TREE = {
     "LabError": ("LabctlError", "lab", 3),
     "InvalidLabFile": ("LabError", "invalid-lab-file", 3),
     "FaultError": ("LabctlError", "fault", 4),
+    "OutputError": ("LabctlError", "output", 2),
     "AttemptError": ("LabctlError", "attempt", 1),
     "MissingFile": ("AttemptError", "missing-file", 1),
     "ForbiddenFile": ("AttemptError", "forbidden-file", 1),
