@@ -91,7 +91,7 @@ def run(
     \b
     Examples:
       labctl run                                 every exercise of the lab that runs
-      labctl run two-domains/unknown-user --step
+      labctl run bounces/unknown-at-the-door --step
       labctl run my_exercise.py --lab two-domains
       labctl run --all --junit exercises.xml
     """

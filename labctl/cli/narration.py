@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final, TextIO
 
 from labctl.cli.console import write_line
+from labctl.exercises.telling import MARKS
 from labctl.exercises.verdict import Verdict
 from labctl.report.plain import harmless, one_line
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from labctl.exercises.narration import Step
     from labctl.exercises.outcome import Result
 
-_MARKS: Final = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.ERROR: "!", Verdict.SKIPPED: "-"}
 _COLORS: Final = {Verdict.PASSED: "32", Verdict.FAILED: "31", Verdict.ERROR: "33", Verdict.SKIPPED: "36"}
 _FAINT: Final = "2"
 _BOLD: Final = "1"
@@ -81,7 +81,7 @@ class Narration:
 
     def step_ended(self, step: Step) -> None:
         """Tell how a step ended, and what was seen."""
-        mark = self._painted(_COLORS[step.verdict], _MARKS[step.verdict])
+        mark = self._painted(_COLORS[step.verdict], MARKS[step.verdict])
         took = self._painted(_FAINT, f"{step.seconds:.1f} s")
         self._say(f"  {mark} {one_line(step.text, 500)}  {took}")
         for line in step.evidence:
@@ -97,7 +97,7 @@ class Narration:
             self._say("    it printed:")
             for line in result.printed.splitlines():
                 self._say("      " + harmless(line))
-        verdict = self._painted(_COLORS[result.verdict], f"{_MARKS[result.verdict]} {result.verdict}")
+        verdict = self._painted(_COLORS[result.verdict], f"{MARKS[result.verdict]} {result.verdict}")
         self._say(f"  {verdict} in {result.seconds:.1f} s\n")
 
     def _say(self, text: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from labctl.errors import EngineError, FaultError, LabctlError, LabNotUp, UsageError
+from labctl.errors import EngineError, FaultError, LabNotUp, UsageError
 from labctl.lab import emptying, instance, lock
 from labctl.progress import Progress, silent
 
@@ -163,8 +163,3 @@ def _fallen(there: Instance) -> str | None:
         if not host.running and host.service not in there.faulted:
             return f"{host.service} ({host.hostname}) is {host.state}, and no fault has stopped it"
     return None
-
-
-def blamed_on_lab(error: BaseException) -> bool:
-    """Say whether an exception tells that the engine, a service or a host failed."""
-    return isinstance(error, LabctlError) and error.exit_code == EngineError.exit_code

@@ -127,7 +127,7 @@ FAULTS: Final = (
     ),
     Fault(
         "mx-dead",
-        "The first MX of {domain} is a host that takes no mail; is there another one behind it: {backup}",
+        "The first MX of {domain} is a host that takes no mail; the right one stands behind it: {backup}",
         "zone file: MX 10 old-mx.DOMAIN. before MX 20 of the right host (RFC 5321, 5.1)",
         _mx_dead,
         (_DOMAIN, Parameter("backup", "yes", "the right MTA stands behind it", choices=("yes", "no"))),

@@ -40,11 +40,15 @@ def run(result: Run) -> str:
         (each.verdict, f"{each.lab}/{each.id}", f"{each.seconds:.1f} s", _reason(each.explanation))
         for each in result.exercises
     ]
-    counts = [f"{count} {each}" for each in Verdict if (count := result.count(each))]
+    counts = [_counted(count, each) for each in Verdict if (count := result.count(each))]
     total = f"{', '.join(counts) or 'nothing run'}, in {result.seconds:.1f} s."
     if not rows:
         return total
     return f"{table(('VERDICT', 'EXERCISE', 'TIME', 'WHY'), rows)}\n\n{total}"
+
+
+def _counted(count: int, verdict: Verdict) -> str:
+    return f"{count} {verdict}{'s' if verdict == Verdict.ERROR and count > 1 else ''}"
 
 
 def _reason(explanation: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -96,6 +97,13 @@ def test_what_is_wrong_with_the_command_is_told_before_an_engine_is_looked_for(
 def test_without_an_engine_it_is_not_the_students_fault(labctl: Labctl, own: Path) -> None:
     ran = labctl("run", "--json", "--lab", str(own))
     assert (ran.code, ran.document["code"]) == (4, "engine-unavailable")
+
+
+def test_the_exercises_that_help_names_are_there(labctl: Labctl) -> None:
+    named = re.findall(r"labctl run ([a-z-]+/[a-z-]+)", labctl("run", "--help").stdout)
+    listed = labctl("exercises", "--json").document["exercises"]
+    assert named
+    assert set(named) <= {f"{each['lab']}/{each['id']}" for each in listed}
 
 
 def test_exercises_complete_with_and_without_their_lab(labctl: Labctl, own: Path) -> None:
