@@ -105,7 +105,7 @@ class Host:
             LabNotUp: It is missing or does not run.
         """
         if self.container is None or not self.running:
-            raise LabNotUp(f"{self.service} ({self.hostname}) is {self.state}", hint="labctl up")
+            raise LabNotUp(f"{self.service} ({self.hostname}) is {self.state}", hint="labctl status")
         return self.container
 
 

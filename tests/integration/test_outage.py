@@ -83,7 +83,7 @@ def test_a_stopped_mailbox_server_is_told_as_such(lab: Lab) -> None:
     assert error["code"] == "lab-not-up"
     assert "mail.beta.test" in error["message"]
     assert "stopped" in error["message"]
-    assert error["hint"] == "labctl up"
+    assert error["hint"] == "labctl status"  # which knows whether a fault has stopped it, or up mends it
 
 
 def test_a_stopped_submission_server_is_told_as_such(lab: Lab) -> None:
