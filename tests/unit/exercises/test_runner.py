@@ -14,6 +14,7 @@ from labctl.exercises.protocol import Ended, Finished, StepEnded, decode, encode
 from labctl.exercises.runner import Child, Orders, Runner
 from labctl.exercises.verdict import Verdict
 from labctl.lab import catalogue
+from labctl.wait import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -307,20 +308,26 @@ def test_exercises_are_run_in_the_order_in_which_they_are_wanted(tmp_path: Path)
 
 
 class Gone(Audience):
-    """Reads no further, as ``head`` does."""
+    """Reads no further, as ``head`` does, once the exercise has done something, which makes a file."""
+
+    def __init__(self, done: Path) -> None:
+        super().__init__()
+        self._done = done
 
     def exercise_begins(self, lab: str, exercise: str, title: str) -> None:
+        assert eventually(lambda: self._done.exists() or None, within=10)
         raise BrokenPipeError(lab, exercise, title)
 
 
 def test_what_an_exercise_did_is_undone_where_nobody_reads_any_more(tmp_path: Path) -> None:
     source = (
-        "import pathlib, pytest, time\n@pytest.fixture\ndef thing():\n    yield\n"
-        "    pathlib.Path(__file__).with_name('undone').touch()\ndef test_a(thing): time.sleep(30)\n"
+        "import pathlib, pytest, time\ndone = pathlib.Path(__file__).with_name('done')\n"
+        "@pytest.fixture\ndef thing():\n    yield\n    done.unlink()\n"
+        "def test_a(thing):\n    done.touch()\n    time.sleep(30)\n"
     )
     with pytest.raises(BrokenPipeError):
-        run(tmp_path, {"test_it": source}, audience=Gone())
-    assert (tmp_path / "undone").exists()
+        run(tmp_path, {"test_it": source}, audience=Gone(tmp_path / "done"))
+    assert not (tmp_path / "done").exists()
 
 
 @pytest.mark.parametrize(
