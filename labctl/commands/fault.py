@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -108,7 +109,8 @@ def ordered(name: str, assignments: Sequence[str]) -> tuple[Fault, dict[str, str
         if not equals or not key:
             raise UsageError(f"{each!r} is no key=value", hint=f"labctl fault apply {name} KEY=VALUE")
         if key in given:
-            raise UsageError(f"{key} is given twice", hint=f"labctl fault apply {name} {key}={given[key]}")
+            once = f"{key}={shlex.quote(given[key])}"
+            raise UsageError(f"{key} is given twice", hint=f"labctl fault apply {name} {once}")
         given[key] = value
     fault.values(given)
     return fault, given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -127,7 +128,7 @@ class Fault:
             if (wrong := _wrong(known[name], value)) is not None:
                 raise UsageError(
                     f"fault {self.name}: {name}={value}: {wrong}",
-                    hint=f"labctl fault apply {self.name} {name}={known[name].default}",
+                    hint=f"labctl fault apply {self.name} {name}={shlex.quote(known[name].default)}",
                 )
         return values
 

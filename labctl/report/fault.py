@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from labctl.report.plain import one_line
@@ -47,4 +48,4 @@ def _rows(row: FaultRow, width: int) -> list[str]:
 
 def _parameter(parameter: ParameterRow) -> str:
     others = [each for each in parameter.choices if each != parameter.default]
-    return f"{parameter.name}={'|'.join((parameter.default, *others))}"
+    return f"{parameter.name}={'|'.join((shlex.quote(parameter.default), *others))}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
+from labctl.commands.fault import ordered
 from labctl.errors import NoSuchFault, UsageError
 from labctl.faults import catalogue
 
@@ -31,3 +34,14 @@ def test_a_value_is_told_with_one_that_would_do() -> None:
     with pytest.raises(UsageError) as caught:
         catalogue.find("refuse").values({"port": "70000"})
     assert caught.value.hint == "labctl fault apply refuse port=25"
+
+
+@pytest.mark.parametrize(
+    ("fault", "parameter"), [(each.name, one.name) for each in catalogue.FAULTS for one in each.parameters]
+)
+def test_the_command_that_is_hinted_at_can_be_typed(fault: str, parameter: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        catalogue.find(fault).values({parameter: "\x00"})
+    *command, name, assignment = shlex.split(caught.value.hint)
+    assert command == ["labctl", "fault", "apply"]
+    assert ordered(name, [assignment])[1].keys() == {parameter}
