@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from pathlib import Path
 
     from labctl.exercises.narration import Listener, Step
     from labctl.exercises.performance import Performance
@@ -134,6 +135,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Judge how a phase of an exercise ended, and show its steps where it did not end well."""
+    if PERFORMANCE in item.stash:
+        _shorten(call)
     report = yield
     if (performance := item.stash.get(PERFORMANCE, None)) is None:
         return report
@@ -151,6 +154,25 @@ def pytest_runtest_makereport(
         if performance.narrator.steps:
             report.sections.append(("steps", "\n".join(map(told, performance.narrator.steps))))
     return report
+
+
+def _shorten(call: pytest.CallInfo[None]) -> None:
+    """Leave out of a traceback how an expectation waits: the line of the exercise is what is looked for."""
+    from labctl.exercises.vocabulary.expectation import ExpectationFailed  # noqa: PLC0415  # as above
+
+    if call.excinfo is None or not isinstance(error := call.excinfo.value, ExpectationFailed):
+        return
+    shorter: TracebackType | None = None
+    for each in reversed([*_links(error.__traceback__)]):
+        if not Path(each.tb_frame.f_code.co_filename).is_relative_to(Path(__file__).parent):
+            shorter = TracebackType(shorter, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    call.excinfo = pytest.ExceptionInfo.from_exception(error.with_traceback(shorter))
+
+
+def _links(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
 
 
 class _Aloud:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 
 from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
-from labctl.errors import LabNotUp
+from labctl.errors import LabNotUp, NoSuchAccount
 from labctl.exercises.narration import Narrator
 from labctl.exercises.stage import Condition, Stage
 from labctl.exercises.vocabulary.lab import ExerciseLab
@@ -179,10 +179,16 @@ class MailLab:
 
     def _account(self, user: str) -> Account:
         mail = self.mail
-        short = [
-            each for each in instance.accounts(mail.engine, mail.there) if each.address.startswith(f"{user}@")
-        ]
-        return short[0] if len(short) == 1 else find_account(mail.engine, mail.there, user)
+        if "@" in user:
+            return find_account(mail.engine, mail.there, user)
+        known = instance.accounts(mail.engine, mail.there)
+        fitting = [each for each in known if each.address.startswith(f"{user}@")]
+        if len(fitting) == 1:
+            return fitting[0]
+        listed = ", ".join(each.address for each in known)
+        raise NoSuchAccount(
+            f"{user!r} names {len(fitting)} accounts of {listed}", hint="name the whole address"
+        )
 
     def _brought(self) -> Stage:
         if self._stage is None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from labctl.engine.model import ContainerState
-from labctl.errors import LabctlError, NoSuchObject
+from labctl.errors import LabctlError
 from labctl.exercises.saying import Saying
 from labctl.mail.journal import Journal
 from labctl.mail.maillog import event_of
@@ -67,8 +67,6 @@ class Watch:
                         event = event_of(line.text) if host.role == "mta" else None
                         self._arriving.put(Saying(line.at.astimezone(UTC), host, line.text, event))
                 eventually(lambda: self._goes_on(container), within=_BACK_WITHIN)
-        except NoSuchObject:
-            return  # it was made anew, and its log went with it
         except Exception as exc:  # noqa: BLE001  # whoever waits is told
             if not self._closed.is_set():
                 self._arriving.put(exc)

@@ -256,6 +256,7 @@ def test_plain_pytest_runs_exercises_each_worker_in_a_lab_of_its_own_that_is_gon
     )
     assert "1 failed, 4 passed" in done.stdout, done.stdout
     assert "✗ Expect status=sent" in done.stdout
+    assert "labctl/exercises/vocabulary" not in done.stdout  # of the traceback only the exercise's own line
     workers = {f"{base.name}-gw0", f"{base.name}-gw1"}
     assert not workers & {each["name"] for each in labctl.json("list")["labs"]}
 

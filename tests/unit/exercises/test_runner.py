@@ -307,6 +307,13 @@ def test_exercises_are_run_in_the_order_in_which_they_are_wanted(tmp_path: Path)
     ]
 
 
+def test_an_exercise_finds_modules_beside_it_but_none_in_place_of_others(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("VALUE = 1")
+    (tmp_path / "queue.py").write_text("raise RuntimeError")
+    source = "import queue\nfrom beside import VALUE\ndef test_a(): assert VALUE and queue.Queue\n"
+    assert run(tmp_path, {"test_it": source})["a"].verdict == "passed"
+
+
 class Gone(Audience):
     """Reads no further, as ``head`` does, once the exercise has done something, which makes a file."""
 

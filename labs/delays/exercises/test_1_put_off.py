@@ -51,8 +51,9 @@ def test_too_many_letters(lab: ExerciseLab, alice: Person, bob: Person) -> None:
 
     mx.beta.test counts what each client brings and takes one letter in two seconds (in the real world: some
     hundreds in a minute; smtpd_client_message_rate_limit, anvil(8)). The second one comes too soon and is
-    answered 450 4.7.1 at MAIL FROM. The code begins with 4, so the letter is not lost: it waits in the queue
-    of the sender's server. When the time is over, the count begins anew, and a retry gets through.
+    answered 450 4.7.1 at MAIL FROM. The code begins with 4, so the letter is not lost (RFC 5321, section
+    4.2.1): it waits in the queue of the sender's server. When the time is over, the count begins anew, and a
+    retry gets through.
     """
     with lab.fault("rate-limit", messages=1, per=2):
         first = alice.send(bob, "First of two")
