@@ -14,24 +14,13 @@ from labctl.cli.connection import connect_or_bring
 from labctl.cli.console import Ticker, print_result
 
 
-def exercises(
-    lab: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[LAB]",
-            help="A lab's id, or a directory with a lab.toml; every lab where none is named.",
-            autocompletion=options.complete_lab,
-        ),
-    ] = None,
-    *,
-    as_json: options.Json = False,
-) -> None:
-    """List the exercises: what each one shows.
+def exercises(lab: options.Lab = options.DEFAULT_LAB, *, as_json: options.Json = False) -> None:
+    """List a lab's exercises: what each one shows.
 
     \b
     Examples:
       labctl exercises
-      labctl exercises two-domains --json
+      labctl exercises dns --json
     """
     from labctl.commands.exercises import exercises as listed
 

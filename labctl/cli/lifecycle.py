@@ -13,11 +13,9 @@ from labctl.cli import options
 from labctl.cli.connection import connect, connect_or_bring
 from labctl.cli.console import Ticker, print_result
 
-DEFAULT_LAB = "two-domains"
-
 
 def up(
-    lab: options.Lab = DEFAULT_LAB,
+    lab: options.Lab = options.DEFAULT_LAB,
     *,
     name: Annotated[
         str | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -135,6 +135,7 @@ Name = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as a JSON document.")]
+DEFAULT_LAB: Final = "two-domains"
 Lab = Annotated[
     str,
     typer.Argument(

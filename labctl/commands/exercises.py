@@ -11,8 +11,6 @@ from labctl.lab import catalogue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labctl.lab.definition import LabDefinition
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -28,26 +26,24 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Exercises:
-    """The exercises of one lab, or of all."""
+    """The exercises of one lab."""
 
     SCHEMA: ClassVar = "labctl/exercises/v1"
 
     exercises: tuple[Row, ...]
 
 
-def exercises(lab: str | None, environ: Mapping[str, str]) -> Exercises:
-    """List the exercises of a lab, or of all of the catalogue where none is named.
+def exercises(lab: str, environ: Mapping[str, str]) -> Exercises:
+    """List the exercises of a lab.
 
     Raises:
         NoSuchLab: There is none of that name.
-        InvalidLabFile: A lab's definition is wrong, or a file of exercises is no Python.
+        InvalidLabFile: The lab's definition is wrong, or a file of exercises is no Python.
     """
-    labs = (catalogue.find(lab, environ),) if lab is not None else catalogue.all_labs(environ)
-    return Exercises(tuple(row for each in labs for row in _rows(each)))
-
-
-def _rows(lab: LabDefinition) -> list[Row]:
-    return [
-        Row(each.id, lab.id, each.title, each.learn, str(each.path), each.line)
-        for each in discovery.of_lab(lab)
-    ]
+    found = catalogue.find(lab, environ)
+    return Exercises(
+        tuple(
+            Row(each.id, found.id, each.title, each.learn, str(each.path), each.line)
+            for each in discovery.of_lab(found)
+        )
+    )

@@ -12,9 +12,9 @@ from labctl.faults import hostchange
 from labctl.faults.fault import Scene
 from labctl.faults.files import Files
 from labctl.faults.hostchange import VOLATILE
-from labctl.faults.parallel import in_parallel
 from labctl.lab import instance, lifecycle
 from labctl.lab.faultrecord import FAULT, FaultRecord, volume_name
+from labctl.lab.parallel import in_parallel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
 from labctl.errors import EngineError, EngineUnavailable, LabctlError, ServiceNotReady, SubnetInUse
 from labctl.lab import instance, labels, readiness
 from labctl.lab.difference import compare, free_subnet, from_nothing
+from labctl.lab.parallel import uninterrupted
 from labctl.lab.role import Role
 from labctl.lab.teardown import remove_containers, remove_network, take_down
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from ipaddress import IPv4Network
 
     from labctl.engine.protocol import Engine
@@ -60,7 +60,7 @@ class _Start:
         with ThreadPoolExecutor(max_workers=2 * len(self._difference.steps) + 1) as pool:
             self._pool = pool
             try:
-                with _uninterrupted():
+                with uninterrupted():
                     work = [pool.submit(self._guarded, self._make_network)]
                     work += [pool.submit(self._guarded, self._bring, step) for step in self._difference.steps]
                 failures = [failure for each in work if (failure := each.exception()) is not None]
@@ -194,16 +194,6 @@ class _Start:
             if each.service.role == Role.DNS
             or (each.service.role == Role.MDA and each.service.domain == host.service.domain)
         ]
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait: a pool that is interrupted while it starts a thread neither joins it nor ends it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _GaveUp(LabctlError):

@@ -21,13 +21,13 @@ def in_parallel(work: Callable[[T], U], items: Sequence[T]) -> list[U]:
         Exception: What the first of them raised that failed.
     """
     with ThreadPoolExecutor(max_workers=max(len(items), 1)) as pool:
-        with _uninterrupted():
+        with uninterrupted():
             futures = [pool.submit(work, each) for each in items]
         return [each.result() for each in futures]
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Let Ctrl-C wait: a pool that is interrupted while it starts a thread neither joins it nor ends it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
