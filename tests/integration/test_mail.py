@@ -30,7 +30,7 @@ def test_a_letter_within_a_domain_never_leaves_it(lab: Lab) -> None:
     outside = lab.send("alice@alpha.test", "bob@beta.test")
     inside = lab.send("alice@alpha.test", "amy@alpha.test")
     assert [each["message_id"] for each in lab.inbox("amy@alpha.test")] == [inside["message_id"]]
-    beta = lab.log("mx-beta")
+    beta = lab.log("mx-beta").rpartition("labctl: reset")[2]
     assert outside["message_id"] in beta  # it would be seen there
     assert inside["message_id"] not in beta
     assert "amy@alpha.test" not in beta

@@ -49,4 +49,4 @@ def test_a_host_is_called_by_its_name_and_asks_the_labs_resolver_only(standing_l
     for host in standing_lab.json("status")["hosts"]:
         assert standing_lab.execute(host["service"], "hostname") == (0, host["name"] + "\n")
         said = standing_lab.execute(host["service"], "cat", "/etc/resolv.conf")
-        assert said == (0, "nameserver 203.0.113.53\n")
+        assert said == (0, "nameserver 203.0.113.53\noptions timeout:2 attempts:2\n")
