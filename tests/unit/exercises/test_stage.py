@@ -1,0 +1,96 @@
+"""The lab between exercises: as new, as cheaply as what is known of it allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl import resources
+from labctl.errors import LabNotUp, UsageError
+from labctl.exercises.stage import Condition
+from labctl.exercises.stage import Stage as ExerciseStage
+from labctl.lab import definition
+from labctl.lab.emptying import SCRIPT
+from labctl.lab.faultrecord import FaultRecord
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Stage
+
+BETA = "labctl-x-mx-beta"
+
+
+def on(stage: Stage, condition: Condition = Condition.UNKNOWN, lab: str = "two-domains") -> ExerciseStage:
+    found = definition.load(resources.labs_dir() / lab)
+    return ExerciseStage(stage.fake, "fake", "x", found, {}, condition)
+
+
+def executed(stage: Stage) -> set[str]:
+    """Return what was done in hosts: each container's name and the command."""
+    return {call.subject for call in stage.fake.calls if call.method == "execute"}
+
+
+def test_a_lab_of_another_kind_under_its_name_is_left_alone(stage: Stage) -> None:
+    stage.stand()
+    with pytest.raises(UsageError, match="is a 'two-domains'; the exercise is one for 'dns'"):
+        on(stage, lab="dns").bring()
+
+
+def test_a_lab_that_runs_is_taken_as_it_is(stage: Stage) -> None:
+    stage.stand()
+    stage.fake.calls.clear()
+    assert not on(stage).bring()
+    assert {call.method for call in stage.fake.calls} <= {"containers", "networks", "volumes"}
+
+
+def test_a_pristine_lab_is_not_emptied(stage: Stage) -> None:
+    stage.stand()
+    on(stage, Condition.PRISTINE).prepare()
+    assert executed(stage) == set()
+
+
+def test_every_host_of_a_used_lab_is_emptied(stage: Stage) -> None:
+    there = stage.stand()
+    on(stage, Condition.USED).prepare()
+    assert executed(stage) == {f"labctl-x-{host.service} {SCRIPT}" for host in there.hosts}
+
+
+@pytest.mark.parametrize(("well", "expected"), [(True, Condition.USED), (False, Condition.DOUBTFUL)])
+def test_after_an_exercise_the_lab_is_used_and_after_one_that_broke_it_is_doubtful(
+    stage: Stage, *, well: bool, expected: Condition
+) -> None:
+    exercise_stage = on(stage, Condition.PRISTINE)
+    exercise_stage.left(well=well)
+    assert exercise_stage.condition == expected
+
+
+def test_a_lab_that_is_gone_is_told(stage: Stage) -> None:
+    exercise_stage = on(stage)
+    assert exercise_stage.complaint() == "lab 'x' is gone"
+    with pytest.raises(LabNotUp):
+        exercise_stage.prepare()
+
+
+def test_a_host_that_has_ended_by_itself_is_a_broken_lab(stage: Stage) -> None:
+    stage.stand()
+    stage.fake.end(BETA)
+    complaint = on(stage).complaint()
+    assert complaint is not None
+    assert complaint.startswith("mx-beta (mx.beta.test) is stopped")
+
+
+def test_a_host_that_a_fault_has_stopped_is_no_broken_lab(stage: Stage) -> None:
+    stage.stand()
+    record = FaultRecord("mta-down", {}, {"mx-beta": {"stopped": True}})
+    stage.fake.create_volume(record.volume("x", "two-domains"))
+    stage.fake.end(BETA)
+    assert on(stage).complaint() is None
+
+
+def test_two_runs_of_exercises_keep_out_of_each_others_way(stage: Stage) -> None:
+    stage.stand()
+    second = on(stage).occupied()
+    with on(stage).occupied(), pytest.raises(UsageError, match="another run of exercises"):
+        second.__enter__()
+    with on(stage).occupied():
+        pass  # the first one is over
