@@ -166,7 +166,7 @@ def _row(fault: Fault, record: FaultRecord | None) -> FaultRow:
     values = fault.values({}) | dict(record.parameters if record is not None else {})
     return FaultRow(
         name=fault.name,
-        title=fault.title.format_map(values),
+        title=fault.told(values),
         setting=fault.setting,
         parameters=tuple(
             ParameterRow(

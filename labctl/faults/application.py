@@ -54,9 +54,7 @@ def apply(engine: Engine, there: Instance, fault: Fault, given: Mapping[str, str
     _refuse_second(there, fault.name)
     files = Files(engine)
     changes = fault.plan(Scene(files, there, values))
-    return change(
-        engine, there, fault.name, values, changes, title=fault.title.format_map(values), files=files
-    )
+    return change(engine, there, fault.name, values, changes, title=fault.told(values), files=files)
 
 
 def change(

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 _DOMAIN: Final = Parameter("domain", "beta.test", "the mail domain", check=values.name)
 _CALLER: Final = Parameter("host", "mx-alpha", "the MTA that calls others", check=values.name)
-_PERMANENT: Final = Parameter("permanent", "no", "refused with 550 instead of 450", choices=("no", "yes"))
+_PERMANENT: Final = Parameter(
+    "permanent",
+    "no",
+    "refused with 550 instead of 450",
+    choices=("no", "yes"),
+    words={"no": "for now", "yes": "for good"},
+)
 
 _WHO: Final = "smtpd_client_restrictions"
 _PERMANENTLY: Final = {"unknown_client_reject_code": "550"}
@@ -127,10 +133,19 @@ FAULTS: Final = (
     ),
     Fault(
         "mx-dead",
-        "The first MX of {domain} is a host that takes no mail; the right one stands behind it: {backup}",
+        "The first MX of {domain} is a host that takes no mail, {backup}",
         "zone file: MX 10 old-mx.DOMAIN. before MX 20 of the right host (RFC 5321, 5.1)",
         _mx_dead,
-        (_DOMAIN, Parameter("backup", "yes", "the right MTA stands behind it", choices=("yes", "no"))),
+        (
+            _DOMAIN,
+            Parameter(
+                "backup",
+                "yes",
+                "the right MTA stands behind it",
+                choices=("yes", "no"),
+                words={"yes": "and the right one stands behind it", "no": "and there is no other"},
+            ),
+        ),
     ),
     Fault(
         "mx-null",
@@ -148,14 +163,14 @@ FAULTS: Final = (
     ),
     Fault(
         "ptr-missing",
-        "No name is behind the address of {host}, and other MTAs refuse such; for good: {permanent}",
+        "No name is behind the address of {host}, and other MTAs refuse such {permanent}",
         "reverse zone: no PTR; main.cf: smtpd_client_restrictions = reject_unknown_reverse_client_hostname",
         lambda scene: _ptr(scene, [], "reject_unknown_reverse_client_hostname"),
         (_CALLER, _PERMANENT),
     ),
     Fault(
         "ptr-wrong",
-        "The name behind the address of {host} is another's; other MTAs refuse such; for good: {permanent}",
+        "The name behind the address of {host} is another's, and other MTAs refuse such {permanent}",
         "reverse zone: another's PTR; main.cf: smtpd_client_restrictions = reject_unknown_client_hostname",
         lambda scene: _ptr(scene, [f"{scene.resolver().hostname}."], "reject_unknown_client_hostname"),
         (_CALLER, _PERMANENT),

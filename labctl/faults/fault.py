@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from labctl.errors import NoSuchHost, UsageError
@@ -28,6 +28,9 @@ class Parameter:
     choices: tuple[str, ...] = ()
     check: Callable[[str], str | None] | None = None
     """Returns what is wrong with a value, or None."""
+
+    words: Mapping[str, str] = field(default_factory=dict)
+    """How the fault's title says a value that would read oddly there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,11 @@ class Fault:
     """Returns the changes; it reads but changes nothing."""
 
     parameters: tuple[Parameter, ...] = ()
+
+    def told(self, values: Mapping[str, str]) -> str:
+        """Return the title with the values of the parameters."""
+        words = {each.name: each.words.get(values[each.name], values[each.name]) for each in self.parameters}
+        return self.title.format_map(words)
 
     def values(self, given: Mapping[str, str]) -> dict[str, str]:
         """Return every parameter's value, as given or by default.

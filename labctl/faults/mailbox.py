@@ -73,14 +73,24 @@ def _full(scene: Scene) -> tuple[HostChange, ...]:
 FAULTS: Final = (
     Fault(
         "mailbox-full",
-        "The mailbox of {user} holds {bytes} bytes and no more (told by {at}; only for now: {temporarily})",
+        "The mailbox of {user} holds {bytes} bytes and no more: {at} refuses letters {temporarily}",
         "dovecot.conf: quota_storage_size, quota_full_tempfail; at=rcpt: the policy service quota-status",
         _full,
         (
             Parameter("user", "bob@beta.test", "whose mailbox", check=values.address),
-            Parameter("temporarily", "no", "452 4.2.2 instead of 552 5.2.2", choices=("no", "yes")),
             Parameter(
-                "at", "lmtp", "whether the MDA says so, or the MTA at RCPT TO", choices=("lmtp", "rcpt")
+                "temporarily",
+                "no",
+                "452 4.2.2 instead of 552 5.2.2",
+                choices=("no", "yes"),
+                words={"no": "for good", "yes": "for now"},
+            ),
+            Parameter(
+                "at",
+                "lmtp",
+                "whether the MDA says so, or the MTA at RCPT TO",
+                choices=("lmtp", "rcpt"),
+                words={"lmtp": "the MDA", "rcpt": "the MTA, at the door,"},
             ),
             Parameter("bytes", "16", "what it holds", check=values.number(1, 10**12)),
         ),

@@ -152,13 +152,19 @@ FAULTS: Final = (
     ),
     Fault(
         "size-limit",
-        "{host} takes no letter of more than {bytes} bytes; does it say so beforehand: {advertised}",
+        "{host} takes no letter of more than {bytes} bytes, and {advertised}",
         "main.cf: message_size_limit; smtpd_discard_ehlo_keywords = size (RFC 1870)",
         _size_limit,
         (
             _HOST,
             Parameter("bytes", "10240", "the limit", check=values.number(1, 10**9)),
-            Parameter("advertised", "yes", "its EHLO tells the limit", choices=("yes", "no")),
+            Parameter(
+                "advertised",
+                "yes",
+                "its EHLO tells the limit",
+                choices=("yes", "no"),
+                words={"yes": "says so beforehand", "no": "does not say so beforehand"},
+            ),
         ),
     ),
     Fault(
@@ -188,10 +194,19 @@ FAULTS: Final = (
     ),
     Fault(
         "relay-denied",
-        "{host} has forgotten that its domain is its own, and relays for nobody; for good: {permanent}",
+        "{host} has forgotten that its domain is its own, and refuses {permanent} to relay its mail",
         "main.cf: virtual_mailbox_domains is empty; defer_unauth_destination or reject_unauth_destination",
         _relay_denied,
-        (_HOST, Parameter("permanent", "no", "refused with 554 instead of 454", choices=("no", "yes"))),
+        (
+            _HOST,
+            Parameter(
+                "permanent",
+                "no",
+                "refused with 554 instead of 454",
+                choices=("no", "yes"),
+                words={"no": "for now", "yes": "for good"},
+            ),
+        ),
     ),
     Fault(
         "discard",

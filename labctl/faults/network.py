@@ -98,13 +98,19 @@ FAULTS: Final = (
     ),
     Fault(
         "partition",
-        "{domain} and {other} can't reach each other (packets: {how})",
+        "{domain} and {other} can't reach each other: {how}",
         "nftables on the hosts of both: ip saddr and ip daddr of the other, drop or reject",
         _partition,
         (
             Parameter("domain", "beta.test", "one mail domain", check=values.name),
             Parameter("other", "alpha.test", "the other one", check=values.name),
-            Parameter("how", "drop", "what happens to packets", choices=("drop", "reject")),
+            Parameter(
+                "how",
+                "drop",
+                "what happens to packets",
+                choices=("drop", "reject"),
+                words={"drop": "packets vanish", "reject": "packets are refused"},
+            ),
         ),
     ),
     Fault(

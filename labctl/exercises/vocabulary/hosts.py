@@ -88,7 +88,7 @@ class Hosts:
         fault = catalogue.find(name)
         given = {key: str(value) for key, value in parameters.items()}
         values = fault.values(given)
-        with self.narrator.step(f"Fault {name}: {fault.title.format_map(values)}") as evidence:
+        with self.narrator.step(f"Fault {name}: {fault.told(values)}") as evidence:
             evidence.extend(fault.setting.splitlines())
             with lock.held(self._engine_url, self.there.name):
                 application.apply(self.engine, self._now(), fault, given)

@@ -21,7 +21,7 @@ def test_defaults_are_values_of_their_parameters(fault: Fault) -> None:
 
 @pytest.mark.parametrize("fault", catalogue.FAULTS, ids=lambda fault: fault.name)
 def test_a_title_names_nothing_but_the_faults_own_parameters(fault: Fault) -> None:
-    assert "{" not in fault.title.format_map(fault.values({}))
+    assert "{" not in fault.told(fault.values({}))
 
 
 def test_names_of_faults_are_different() -> None:
