@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C, and let the programs that tests start hear it, where a shell runs this in its background."""
+    """Hear Ctrl-C, as do the programs that tests start, even where a shell runs this in its background."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
