@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated, Final
 
 import typer
@@ -82,7 +83,15 @@ def fault_apply(
 
     wanted, given = command.ordered(fault_name, assignments or [])
     found = connect()
-    print_result(command.apply(found.engine, found.url, name, wanted, given), as_json=as_json)
+    result = None
+    try:
+        result = command.apply(found.engine, found.url, name, wanted, given)
+        print_result(result, as_json=as_json)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done and told: too late
+    except KeyboardInterrupt:
+        if result is not None:  # else `apply` itself has undone what it did
+            command.revert(found.engine, found.url, result.name, wanted.name)
+        raise
 
 
 @fault.command("revert")

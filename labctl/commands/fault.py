@@ -127,9 +127,15 @@ def apply(
     """
     there = instance.select(engine, name)
     with lock.held(engine_url, there.name):
-        done = application.apply(engine, instance.observe(engine, there.name), fault, given)
-    settings = tuple(Setting(key, value) for key, value in done.parameters.items())
-    return FaultApplied(there.name, there.lab, done.name, done.title, settings, done.services)
+        there = instance.observe(engine, there.name)
+        try:
+            done = application.apply(engine, there, fault, given)
+            settings = tuple(Setting(key, value) for key, value in done.parameters.items())
+            return FaultApplied(there.name, there.lab, done.name, done.title, settings, done.services)
+        except KeyboardInterrupt:  # it may have come when all was applied, and nobody has been told
+            if not any(record.name == fault.name for record in there.faults):
+                application.revert(engine, instance.observe(engine, there.name), fault.name)
+            raise
 
 
 def revert(engine: Engine, engine_url: str, name: str | None, fault: str | None = None) -> FaultsReverted:
