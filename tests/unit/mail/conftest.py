@@ -69,7 +69,7 @@ class ScriptedServer:
             words = text.upper().split(" ")
             self.tag = words[0] if len(words) > 1 else self.tag
             known = (self.script[key] for key in (text, *words[:2]) if key in self.script)
-            answer = next(known, b"500 what?\r\n").replace(b"{tag}", self.tag.encode("latin-1"))
+            answer = next(known, b"500 what?\r\n").replace(b"{tag}", self.tag.encode("latin-1", "replace"))
             if not self._answer(connection, answer, lines):
                 return
             if words[0] == "DATA" and answer.startswith(b"354"):
