@@ -14,7 +14,7 @@ from labctl.exercises.outcome import Blame, Outcome, Result
 from labctl.exercises.runner import Orders, Runner
 from labctl.exercises.stage import Stage
 from labctl.exercises.verdict import Verdict
-from labctl.lab import catalogue, instance, lock
+from labctl.lab import catalogue, instance
 from labctl.lab.name import valid_name
 from labctl.progress import silent
 
@@ -120,7 +120,7 @@ def _run_in(stage: Stage, runner: Runner, chosen: Sequence[Choice], wish: Wish, 
         try:
             ends.enter_context(stage.occupied())
             if stage.bring(progress=progress) and wish.every:
-                ends.callback(_take_down, stage)
+                ends.callback(stage.take_down)
             for _, group in groupby(chosen, key=lambda each: each.path.parent):
                 together = tuple(group)
                 results = runner.run(together)
@@ -137,13 +137,6 @@ def _run_in(stage: Stage, runner: Runner, chosen: Sequence[Choice], wish: Wish, 
                 with suppress(LabctlError):  # it is over; what could not be undone stays on record
                     stage.tidy()
             raise
-
-
-def _take_down(stage: Stage) -> None:
-    from labctl.lab.teardown import take_down  # noqa: PLC0415  # the first step is waited for
-
-    with lock.held(stage.engine_url, stage.name):
-        take_down(stage.engine, stage.name)
 
 
 def _running(engine: Engine, name: str | None) -> tuple[Instance, ...]:

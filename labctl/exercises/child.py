@@ -164,10 +164,10 @@ class Reporter:
 
         def turn(item: pytest.Item) -> tuple[int, int]:
             path = str(item.path)
-            wanted = self._setup.files.get(path)
-            return files.index(path) if path in files else len(files), wanted.index(
-                _function(item)
-            ) if wanted else 0
+            if path not in files:
+                return len(files), 0
+            wanted = self._setup.files[path]
+            return files.index(path), wanted.index(_function(item)) if wanted else 0
 
         items[:] = sorted(kept, key=turn)
         if dropped:

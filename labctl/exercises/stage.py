@@ -140,6 +140,17 @@ class Stage:
         with lock.held(self.engine_url, self.name):
             self._reverted(instance.observe(self.engine, self.name))
 
+    def take_down(self) -> None:
+        """Remove the lab.
+
+        Raises:
+            EngineError: The engine failed.
+        """
+        from labctl.lab import teardown  # the first step is waited for
+
+        with lock.held(self.engine_url, self.name):
+            teardown.take_down(self.engine, self.name)
+
     @contextmanager
     def occupied(self) -> Iterator[None]:
         """Keep every other run of exercises out of the lab.

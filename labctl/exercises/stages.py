@@ -10,9 +10,8 @@ from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
 from labctl.exercises import discovery
 from labctl.exercises.stage import Stage
-from labctl.lab import catalogue, instance, lock
+from labctl.lab import catalogue, instance
 from labctl.lab.name import valid_name
-from labctl.lab.teardown import take_down
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +64,7 @@ class Stages:
         stage = Stage(self._engine, self._url, self._name(lab), lab, self._environ)
         self._ends.enter_context(stage.occupied())
         if stage.bring():
-            self._ends.callback(self._take_down, stage.name)
+            self._ends.callback(stage.take_down)
         return stage
 
     def _name(self, lab: LabDefinition) -> str:
@@ -89,10 +88,6 @@ class Stages:
 
     def _default(self) -> LabDefinition:
         return catalogue.find(discovery.DEFAULT_LAB, self._environ)
-
-    def _take_down(self, name: str) -> None:
-        with lock.held(self._url, name):
-            take_down(self._engine, name)
 
 
 def _endpoint(environ: Mapping[str, str]) -> Endpoint:

@@ -26,9 +26,8 @@ from labctl.errors import LabNotUp, NoSuchAccount
 from labctl.exercises.narration import Narrator
 from labctl.exercises.stage import Condition, Stage
 from labctl.exercises.vocabulary.lab import ExerciseLab
-from labctl.lab import catalogue, instance, lock
+from labctl.lab import catalogue, instance
 from labctl.lab.mailhosts import find_account, mda_of, mta_of
-from labctl.lab.teardown import take_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +89,7 @@ class MailLab:
             ends.callback(engine.close)
             definition = catalogue.find(self._lab, os.environ)
             self._stage = Stage(engine, found.url, self._name, definition, os.environ)
-            ends.callback(self._take_down, self._stage)
+            ends.callback(self._stage.take_down)
             self._stage.bring()
             self.reset()
             self._ends = ends.pop_all()
@@ -111,11 +110,6 @@ class MailLab:
             stage.condition = Condition.USED
         there = stage.prepare()
         self._mail = ExerciseLab(stage.engine, stage.engine_url, there, stage.lab, Narrator())
-
-    @staticmethod
-    def _take_down(stage: Stage) -> None:
-        with lock.held(stage.engine_url, stage.name):
-            take_down(stage.engine, stage.name)
 
     @property
     def name(self) -> str:
