@@ -40,6 +40,11 @@ class Received:
     sasl_username: str | None = None
     original_queue_id: str | None = None
     """Its id before ``postsuper -r`` requeued it."""
+    sasl_method: str | None = None
+    filtered_from: str | None = None
+    """The id of the message that a content filter took and gave back as this one (``orig_queue_id=``)."""
+    uid: int | None = None
+    """Of the local user, where pickup(8) took it in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +183,57 @@ class Pipelined:
     """What it said too early, with Postfix's escapes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A client connected to smtpd(8)."""
+
+    client: str
+    queue_id: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """A client's session with smtpd(8) ended."""
+
+    client: str
+    queue_id: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsEstablished:
+    """A connection was encrypted (``smtp_tls_loglevel``, ``smtpd_tls_loglevel`` of 1 or more)."""
+
+    peer: str
+    """``mx.beta.test[203.0.113.20]:25`` of smtp(8), without the port of smtpd(8)."""
+    trust: str
+    """``Anonymous``, ``Untrusted``, ``Trusted`` or ``Verified``."""
+    protocol: str
+    """``TLSv1.3``"""
+    cipher: str
+    queue_id: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """A delivery agent could not connect to a host; what it then did its next `Delivery` tells."""
+
+    relay: str
+    """``mx.beta.test[203.0.113.20]:25``"""
+    reason: str
+    queue_id: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something a daemon says that is worth showing beside what it then does.
+
+    A warning, or what one host answered before the next one was tried (``host … said: 450 …``).
+    """
+
+    queue_id: str | None
+    text: str
+
+
 Event: TypeAlias = (
     Received
     | Queued
@@ -192,4 +248,9 @@ Event: TypeAlias = (
     | Discarded
     | ConnectionLost
     | Pipelined
+    | Connected
+    | Disconnected
+    | TlsEstablished
+    | Unreachable
+    | Remark
 )

@@ -1,0 +1,1 @@
+"""One message's journey, joined from everything that tells of it."""
