@@ -176,7 +176,7 @@ class DeliveryTracker:
             here = _outcome(file, at, delivery)
             next_file = None if is_final(here.state) else file.requeued_as
             if here.state is MessageState.RELAYED:
-                next_file = self._next(file, delivery)
+                next_file = self.journal.onward(file, delivery, self.message_id)
             # local(8) makes a queue file for each address that it forwards; of a list with an owner, it does
             # not say there whom the copies were sent to.
             forwarded = here.state is MessageState.RELAYED and delivery.program == "local"
@@ -195,23 +195,6 @@ class DeliveryTracker:
         else:
             yield from self._walk(next_file, here.address, passed, whole=whole)
 
-    def _next(self, file: QueueFile, delivery: Delivery) -> QueueFile | None:
-        """Find the queue file that an accepted delivery went into.
-
-        Two hosts may use the same id; it must be one that may hold this message.
-        """
-        queue_id = delivery.next_queue_id
-        if queue_id is None:
-            return None
-        if delivery.program == "local":  # "forwarded as": the same host's next queue file
-            return self.journal.holding(file.host, queue_id, self.message_id)
-        # False sorts first: a host that the relay names comes before those it does not.
-        hosts = sorted(
-            self.journal.hosts(queue_id), key=lambda host: not delivery.relay.startswith(f"{host}[")
-        )
-        holding = (self.journal.holding(host, queue_id, self.message_id) for host in hosts)
-        return next((found for found in holding if found is not None and found is not file), None)
-
     def _trail(self) -> list[QueueFile]:
         trail: dict[QueueFile, None] = {}
         ahead = [self._root()]
@@ -221,7 +204,10 @@ class DeliveryTracker:
                 continue
             trail[file] = None
             ahead.append(file.requeued_as)
-            ahead.extend(self._next(file, delivery) for _, delivery in file.attempts.values())
+            ahead.extend(
+                self.journal.onward(file, delivery, self.message_id)
+                for _, delivery in file.attempts.values()
+            )
         return list(trail)
 
 

@@ -49,6 +49,8 @@ class QueueFile:
     nrcpt: int = 0
     attempts: dict[tuple[str, str | None], Attempt] = field(default_factory=dict)
     notifications: list[tuple[datetime, NonDelivery]] = field(default_factory=list)
+    begun: bool = False
+    """Whether anything was said of it."""
     closed: bool = False
     requeued_as: QueueFile | None = None
     state: MessageState = MessageState.SUBMITTED
@@ -59,6 +61,7 @@ class QueueFile:
 
     def add(self, at: datetime, event: Event) -> None:
         """Take in what the host's log says next of this file."""
+        self.begun = True
         match event:
             case Delivery():
                 if event.status not in _PROBES:
@@ -124,7 +127,8 @@ class Journal:
                 self._forget_oldest()
         else:
             self._files.move_to_end(key)
-        if not uses or uses[-1].closed:  # Postfix uses an id again once its message is gone
+        # Postfix uses an id again once its message is gone, and a log may not have it that it went.
+        if not uses or uses[-1].closed or (isinstance(event, Received) and uses[-1].begun):
             uses.append(QueueFile(host, event.queue_id))
         uses[-1].add(at, event)
         if isinstance(event, Received) and event.original_queue_id is not None:
@@ -157,3 +161,18 @@ class Journal:
         sure = (file for file in reversed(uses) if file.message_id == message_id)
         possible = (file for file in reversed(uses) if not file.message_id)
         return next(sure, None) or next(possible, None)
+
+    def onward(self, file: QueueFile, delivery: Delivery, message_id: str) -> QueueFile | None:
+        """Find the queue file that an accepted delivery went into.
+
+        Two hosts may use the same id; it must be one that may hold this message.
+        """
+        queue_id = delivery.next_queue_id
+        if queue_id is None:
+            return None
+        if delivery.program == "local":  # "forwarded as": the same host's next queue file
+            return self.holding(file.host, queue_id, message_id)
+        # False sorts first: a host that the relay names comes before those it does not.
+        hosts = sorted(self.hosts(queue_id), key=lambda host: not delivery.relay.startswith(f"{host}["))
+        holding = (self.holding(host, queue_id, message_id) for host in hosts)
+        return next((found for found in holding if found is not None and found is not file), None)

@@ -1,0 +1,29 @@
+"""What is known beside the logs: a running lab's clock, queues, mailboxes and addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from labctl.lab.clock import Clock
+    from labctl.lab.instance import HostState
+    from labctl.mail.mailbox import MailboxMessage
+    from labctl.mail.queue import QueuedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is known beside the logs; of anyone's log files alone, nothing is."""
+
+    clock: Clock | None = None
+    queues: Mapping[str, tuple[QueuedMessage, ...]] = field(default_factory=dict)
+    """By host name; of MTAs that run."""
+    mailboxes: Mapping[str, tuple[tuple[str, MailboxMessage], ...]] = field(default_factory=dict)
+    """By account: the folder and the message, of those that were looked for."""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """Host names by IP address."""
+    states: Mapping[str, HostState] = field(default_factory=dict)
+    """By host name."""
