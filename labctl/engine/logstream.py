@@ -82,6 +82,27 @@ class FrameStream:
         self._frames.close()
 
 
+def joined(blob: bytes) -> bytes:
+    """Return a whole log's frames as lines, each with its stamp in front and an end.
+
+    A thing for logs of hundreds of thousands of lines: nothing is decoded. Pieces are joined as `FrameStream`
+    does it, and a frame that is cut off is left out.
+    """
+    parts: list[bytes] = []
+    ended = True
+    end, length = 0, len(blob)
+    while end + _HEAD.size <= length:
+        begin = end + _HEAD.size
+        end = begin + _HEAD.unpack_from(blob, end)[1]
+        if end > length:
+            break
+        if not ended:
+            begin = blob.find(b" ", begin, end) + 1  # a further piece has a stamp of its own
+        parts.append(blob[begin:end])
+        ended = blob.endswith(b"\n", begin, end)
+    return b"".join(parts) + (b"" if ended else b"\n")
+
+
 def moment(text: str) -> datetime:
     """Read the engine's RFC 3339 time, whose nanoseconds are more than a datetime holds, in UTC."""
     found = datetime.fromisoformat(text)

@@ -118,6 +118,15 @@ class Engine(Protocol):
     ) -> LogStream:
         """Read a container's log, oldest line first; with `follow` go on until it stops or is closed."""
 
+    def read_log(self, name: str, *, since: datetime | None = None, tail: int | None = None) -> bytes:
+        """Read a container's log at once, as lines of the engine's stamp, a space, and what was said."""
+
+    def log_files(self, name: str) -> tuple[Path, ...]:
+        """Name the files in which the engine keeps a container's log, the oldest first.
+
+        None where this process can't read them: they are another machine's, or another user's.
+        """
+
     # Images
 
     def image(self, tag: str) -> Image | None:

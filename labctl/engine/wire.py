@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from labctl.engine.endpoint import Endpoint
 
-__all__ = ["Answer", "HTTPException", "Stream", "call", "get_json", "request", "stream"]
+__all__ = ["Answer", "HTTPException", "Stream", "blob", "call", "get_json", "request", "stream"]
 
 CONNECT_TIMEOUT: Final = 2.0
 ANSWER_TIMEOUT: Final = 10.0
@@ -145,6 +145,28 @@ def request(
     connection = _connection(endpoint)
     try:
         response = _sent(connection, method, path, body, timeout)
+        return Answer(response.status, response.headers, response.read())
+    finally:
+        connection.close()
+
+
+def blob(endpoint: Endpoint, path: str, *, timeout: float = ANSWER_TIMEOUT) -> Answer:
+    """Ask for bytes, however many.
+
+    By HTTP/1.0 (RFC 1945), in which nothing comes in chunks: an engine makes one of each line of a log, and
+    to put these together would take longer than all the rest.
+
+    Raises:
+        OSError: Nobody is there, or the deadline passed (`TimeoutError`).
+        HTTPException: Whoever is there does not speak HTTP.
+    """
+    connection = _connection(endpoint)
+    try:
+        connection.connect()
+        connection.sock.settimeout(timeout)
+        connection.sock.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode("ascii"))
+        response = HTTPResponse(connection.sock, method="GET")
+        response.begin()
         return Answer(response.status, response.headers, response.read())
     finally:
         connection.close()

@@ -103,6 +103,17 @@ class Connection:
         """Ask for bytes that are no JSON."""
         return self._answer(doing, "GET", f"/v{self.api_version}{path}", None, query).body
 
+    def _blob(self, doing: str, path: str, /, **query: Any) -> bytes:
+        """Ask for bytes that are many."""
+        target = f"/v{self.api_version}{path}?{urlencode(query)}"
+        try:
+            answer = wire.blob(self.endpoint, target, timeout=TIMEOUT)
+        except (OSError, wire.HTTPException) as exc:
+            raise self._unavailable(doing, exc) from exc
+        if answer.refused:
+            raise refusal(doing, answer.status, answer.words)
+        return answer.body
+
     def _stream(
         self, doing: str, method: str, path: str, body: Mapping[str, Any] | None = None, /, **query: Any
     ) -> wire.Stream:

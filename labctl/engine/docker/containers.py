@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import time
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.engine.docker.connection import Connection, escaped, filters
-from labctl.engine.logstream import STDERR, STDOUT, Frames, FrameStream, moment
+from labctl.engine.logstream import STDERR, STDOUT, Frames, FrameStream, joined, moment
 from labctl.engine.model import Container, ContainerState, ExecResult, Network, PublishedPort, Volume
 from labctl.errors import EngineError, NoSuchObject
 
@@ -230,12 +232,34 @@ class Containers(Connection):
         self, name: str, *, since: datetime | None = None, tail: int | None = None, follow: bool = False
     ) -> FrameStream:
         """See `Engine.logs`."""
-        query: dict[str, Any] = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow)}
-        query["tail"] = "all" if tail is None else tail
-        if since is not None:
-            query["since"] = f"{since.timestamp():.6f}"
+        query = _log_query(since, tail) | {"follow": int(follow)}
         stream = self._stream(f"log of {name}", "GET", f"/containers/{escaped(name)}/logs", **query)
         return FrameStream(Frames(stream))
+
+    def read_log(self, name: str, *, since: datetime | None = None, tail: int | None = None) -> bytes:
+        """See `Engine.read_log`."""
+        path = f"/containers/{escaped(name)}/logs"
+        return joined(self._blob(f"log of {name}", path, **_log_query(since, tail)))
+
+    def log_files(self, name: str) -> tuple[Path, ...]:
+        """See `Engine.log_files`; they are those of the driver ``json-file``."""
+        each = self._ask(f"container {name}", "GET", f"/containers/{escaped(name)}/json")
+        ours = each["HostConfig"]["LogConfig"]["Type"] == "json-file" and each.get("LogPath")
+        if not ours or not self.endpoint.url.startswith("unix:"):
+            return ()
+        newest = Path(ours)
+        try:
+            older = [path for path in newest.parent.iterdir() if path.name.startswith(f"{newest.name}.")]
+            older.sort(key=lambda path: int(path.suffix[1:]), reverse=True)
+        except (OSError, ValueError):  # nothing of this user's, or compressed ones
+            return ()
+        found = (*older, newest)
+        return found if all(os.access(path, os.R_OK) for path in found) else ()
+
+
+def _log_query(since: datetime | None, tail: int | None) -> dict[str, Any]:
+    query = {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": "all" if tail is None else tail}
+    return query if since is None else query | {"since": f"{since.timestamp():.6f}"}
 
 
 def _wanted(spec: ContainerSpec, *, mac_on_endpoint: bool) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from labctl.errors import EngineError, NameInUse, NoSuchObject, SubnetInUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from labctl.engine.fake.memory import Call
     from labctl.engine.model import ContainerSpec, File, NetworkSpec
@@ -236,6 +237,21 @@ class Containers(Images):
             while since is not None and first < len(box.log) and box.log[first].at < since:
                 first += 1
             return Log(box, first, self._changed, follow=follow)
+
+    def read_log(self, name: str, *, since: datetime | None = None, tail: int | None = None) -> bytes:
+        """See `Engine.read_log`."""
+        lines = self.logs(name, since=since, tail=tail)
+        return b"".join(
+            f"{line.at.astimezone(UTC):%FT%T.%f}000Z {line.text}\n".encode("utf-8", "surrogateescape")
+            for line in lines
+        )
+
+    def log_files(self, name: str) -> tuple[Path, ...]:
+        """See `Engine.log_files`: it has no files."""
+        self._called("log_files", name)
+        with self._changed:
+            self._box(name)
+        return ()
 
     def _box(self, name: str, *states: ContainerState) -> Box:
         for box in self._boxes.values():

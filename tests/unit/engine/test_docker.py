@@ -379,6 +379,61 @@ class TestInside:
         with closing(scripted.engine.logs("x")) as log:
             assert [line.text for line in log] == ["one"]
 
+    def test_a_whole_log_comes_as_bytes(self, scripted: Scripted) -> None:
+        lines = b"2026-01-01T00:00:01.5Z one\n", b"2026-01-01T00:00:02.5Z caf\xe9\n"
+        scripted.answers("GET", "/containers/x/logs", b"".join(self.frame(STDOUT, each) for each in lines))
+        since = datetime(2026, 1, 1, microsecond=5, tzinfo=UTC)
+        assert scripted.engine.read_log("x", since=since, tail=5) == b"".join(lines)
+        asked = scripted.asked().query
+        assert (asked["since"], asked["tail"]) == (["1767225600.000005"], ["5"])
+        assert "follow" not in asked
+
+    def test_a_whole_log_of_nobody_is_an_error(self, scripted: Scripted) -> None:
+        with pytest.raises(NoSuchObject, match="log of x"):
+            scripted.engine.read_log("x")
+
+    def test_a_whole_log_of_an_engine_that_dies_is_an_error(self, scripted: Scripted) -> None:
+        scripted.answers("GET", "/containers/x/logs", b"", 0)
+        with pytest.raises(EngineUnavailable, match="log of x"):
+            scripted.engine.read_log("x")
+
+
+class TestLogFiles:
+    @staticmethod
+    def described(scripted: Scripted, path: Path, driver: str = "json-file") -> None:
+        told = {"LogPath": str(path), "HostConfig": {"LogConfig": {"Type": driver}}}
+        scripted.answers("GET", "/containers/x/json", told)
+
+    def test_the_oldest_comes_first(self, scripted: Scripted, tmp_path: Path) -> None:
+        names = ["x-json.log.10", "x-json.log.2", "x-json.log.1", "x-json.log"]
+        for name in (*names, "config.v2.json"):
+            (tmp_path / name).touch()
+        self.described(scripted, tmp_path / "x-json.log")
+        assert scripted.engine.log_files("x") == tuple(tmp_path / each for each in names)
+
+    def test_another_driver_has_none(self, scripted: Scripted, tmp_path: Path) -> None:
+        (tmp_path / "x.log").touch()
+        self.described(scripted, tmp_path / "x.log", "local")
+        assert scripted.engine.log_files("x") == ()
+
+    def test_those_of_another_machine_are_none(self, scripted: Scripted, tmp_path: Path) -> None:
+        self.described(scripted, tmp_path / "not-here" / "x-json.log")
+        assert scripted.engine.log_files("x") == ()
+
+    def test_what_was_removed_meanwhile_is_none(self, scripted: Scripted, tmp_path: Path) -> None:
+        self.described(scripted, tmp_path / "x-json.log")
+        assert scripted.engine.log_files("x") == ()
+
+    def test_compressed_ones_are_none(self, scripted: Scripted, tmp_path: Path) -> None:
+        for name in ("x-json.log", "x-json.log.1.gz"):
+            (tmp_path / name).touch()
+        self.described(scripted, tmp_path / "x-json.log")
+        assert scripted.engine.log_files("x") == ()
+
+    def test_those_of_nobody_are_an_error(self, scripted: Scripted) -> None:
+        with pytest.raises(NoSuchObject, match="container x"):
+            scripted.engine.log_files("x")
+
 
 class TestImages:
     def test_a_build_that_fails_is_told_with_the_engines_words(self, scripted: Scripted) -> None:

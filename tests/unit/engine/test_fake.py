@@ -200,6 +200,16 @@ def test_a_log_is_read_from_a_time_or_from_its_tail(running: FakeEngine) -> None
     assert [line.text for line in running.logs("labctl-x-dns", tail=0)] == []
 
 
+def test_a_whole_log_is_read_as_lines_with_their_stamps(running: FakeEngine) -> None:
+    noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    running.say("labctl-x-dns", "one", at=noon)
+    running.say("labctl-x-dns", "caf\udce9", at=noon + timedelta(microseconds=5))
+    last = b"2024-01-01T12:00:00.000005000Z caf\xe9\n"
+    assert running.read_log("labctl-x-dns") == b"2024-01-01T12:00:00.000000000Z one\n" + last
+    assert running.read_log("labctl-x-dns", tail=1) == last
+    assert running.log_files("labctl-x-dns") == ()
+
+
 def test_a_followed_log_ends_when_its_container_does(running: FakeEngine) -> None:
     running.say("labctl-x-dns", "before")
     lines: list[str] = []

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import struct
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.logstream import STDOUT, FrameStream, moment
+from labctl.engine.logstream import STDOUT, FrameStream, joined, moment
 from labctl.engine.model import LogLine
 
 STAMP = "2026-03-01T12:00:00.123456789Z"
@@ -94,6 +95,50 @@ def test_what_was_said_is_what_is_read_however_it_was_cut(texts: list[bytes]) ->
     found = lines(*frames)
     assert [line.text.encode("utf-8", "surrogateescape") for line in found] == texts
     assert [line.at.second for line in found] == list(range(len(texts)))
+
+
+def blob(*frames: bytes) -> bytes:
+    return b"".join(struct.pack(">BxxxL", STDOUT, len(frame)) + frame for frame in frames)
+
+
+def test_a_whole_log_is_its_frames_without_their_heads() -> None:
+    frames = stamped(b"one\n", 1), stamped(b"\n", 2), stamped(b"caf\xe9\n", 3)
+    assert joined(blob(*frames)) == b"".join(frames)
+
+
+def test_in_a_whole_log_the_pieces_of_a_long_line_are_joined() -> None:
+    pieces = stamped(b"a b", 1), stamped(b" c", 2), stamped(b"d\n", 3), stamped(b"next\n", 4)
+    assert joined(blob(*pieces)) == stamped(b"a b cd\n", 1) + stamped(b"next\n", 4)
+
+
+def test_a_whole_log_without_lines_is_empty() -> None:
+    assert joined(b"") == b""
+
+
+def test_in_a_whole_log_a_last_line_without_its_end_gets_one() -> None:
+    assert joined(blob(stamped(b"one\n"), stamped(b"tw"))) == stamped(b"one\n") + stamped(b"tw\n")
+
+
+@given(st.integers(0, 200))
+def test_a_whole_log_that_is_cut_off_ends_before_the_cut(length: int) -> None:
+    frames = [stamped(b"one\n", 1), stamped(b"two\n", 2), stamped(b"three\n", 3)]
+    whole = joined(blob(*frames))
+    cut = joined(blob(*frames)[:length])
+    assert whole.startswith(cut)
+    assert cut == b"" or cut.endswith(b"\n")
+
+
+@given(st.lists(st.binary(max_size=40).map(lambda text: text.replace(b"\n", b" ").rstrip(b"\r")), max_size=8))
+def test_a_whole_log_has_the_lines_that_a_followed_one_has(texts: list[bytes]) -> None:
+    frames = [
+        stamped(piece, n)
+        for n, text in enumerate(texts)
+        for piece in ([text[:16], text[16:] + b"\n"] if len(text) > 16 else [text + b"\n"])
+    ]
+    told = [line.partition(b" ")[2] for line in joined(blob(*frames)).split(b"\n")[:-1]]
+    assert told == texts
+    if not any(text[:16].endswith(b"\r") for text in texts if len(text) > 16):  # there it takes it for an end
+        assert told == [line.text.encode("utf-8", "surrogateescape") for line in lines(*frames)]
 
 
 @pytest.mark.parametrize(
