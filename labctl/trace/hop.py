@@ -39,8 +39,8 @@ class HopEvent(StrEnum):
     """A next host accepted it: the keys of an attempt, ``next_host``, ``next_queue_id``.
 
     An attempt's keys: ``recipient``, ``orig_to``, ``relay``, ``delay`` (seconds), ``delays``
-    (``before_queue_manager``, ``in_queue``, ``connection``, ``transmission``, in seconds), ``dsn``, ``reply``,
-    ``code`` (of SMTP), ``program``.
+    (``before_queue_manager``, ``in_queue``, ``connection``, ``transmission``, in seconds), ``dsn``,
+    ``reply``, ``code`` (of SMTP), ``program``, ``tls``.
     """
     FORWARDED = "forwarded"
     """An alias or a list turned it into a new queue file: the keys of an attempt, ``next_queue_id``."""

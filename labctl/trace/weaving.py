@@ -1,0 +1,246 @@
+"""One message's journey, woven from the lines of all logs and what else is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from labctl.mail.delivery import DeliveryTracker
+from labctl.mail.logevent import (
+    Accepted,
+    NonDelivery,
+    NotificationKind,
+    Queued,
+    Received,
+)
+from labctl.mail.message import normal_message_id
+from labctl.mail.state import MessageState, least_happy
+from labctl.trace import telling
+from labctl.trace.attribution import Surroundings
+from labctl.trace.hop import Hop, HopEvent, Notice, QueueFileName, TracedMessage
+from labctl.trace.notes import notes_of
+from labctl.trace.queuefiles import QueueFiles
+from labctl.trace.readers import at_the_mailboxes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from labctl.mail.delivery import RecipientState
+    from labctl.mail.dsn import Dsn
+    from labctl.trace.entry import Entry
+    from labctl.trace.queuefiles import Part
+    from labctl.trace.world import World
+
+_NOTICES_OF_NOTICES: Final = 2
+"""How deep notifications about notifications are told; Postfix writes no more (``2bounce``)."""
+
+_RANKS: Final = {event: rank for rank, event in enumerate(HopEvent)}
+"""Of what a host logs in the same second, what comes first."""
+
+
+def weave(
+    entries: Sequence[Entry],
+    world: World,
+    *,
+    message_ids: Iterable[str] = (),
+    queue_files: Iterable[tuple[str, str]] = (),
+) -> tuple[TracedMessage, ...]:
+    """Tell the journeys of some messages.
+
+    Args:
+        entries: Lines of all logs, in the order of time; lines of other messages do no harm, and are needed
+            to tell with whom a DNS answer may be shared.
+        world: What else is known.
+        message_ids: The messages, by their Message-IDs.
+        queue_files: More of them, by (host, queue id).
+
+    Returns:
+        One for each message, by the time it was first seen; messages may share a Message-ID.
+    """
+    return Weaver(entries, world).messages(message_ids, queue_files)
+
+
+class Weaver:
+    """Knows all queue files of some lines, and tells the messages that were in them."""
+
+    def __init__(self, entries: Sequence[Entry], world: World) -> None:
+        self._entries = entries
+        self._world = world
+        self._files = QueueFiles(entries, world.hosts)
+        self._surroundings = Surroundings(entries, self._files, world.hosts)
+
+    def messages(
+        self, message_ids: Iterable[str], queue_files: Iterable[tuple[str, str]]
+    ) -> tuple[TracedMessage, ...]:
+        """See `weave`."""
+        ids = {normal_message_id(each) for each in message_ids} - {""}
+        names = set(queue_files)
+        wanted = [part for part in self._files if part.message_id in ids or part.name in names]
+        roots = self._files.roots(wanted)
+        alike = [root.message_id for root in roots]
+        return tuple(self._message(root, twins=alike.count(root.message_id) - 1) for root in roots)
+
+    def all_messages(self) -> tuple[TracedMessage, ...]:
+        """Tell every message that the lines tell of; notifications are messages of their own, too."""
+        return tuple(self._message(root) for root in self._files.roots(self._files))
+
+    def _message(self, root: Part, *, twins: int = 0) -> TracedMessage:
+        parts = self._files.whole(root)
+        recipients, state = self._fate(root)
+        hops = self._hops(parts)
+        notices = tuple(self._notices(parts, depth=1))
+        failures = [each for each in notices if each.kind is NotificationKind.FAILED and each.to == "sender"]
+        return TracedMessage(
+            message_id=root.message_id,
+            state=state,
+            recipients=recipients,
+            hops=hops,
+            bounce=failures[-1] if failures else None,
+            mail_from=root.mail_from,
+            first_at=hops[0].at if hops else root.first_at,
+            last_at=hops[-1].at if hops else root.last_at,
+            queue_ids=tuple(QueueFileName(*part.name) for part in parts),
+            notices=notices,
+            notes=notes_of(root, parts, recipients, hops, notices, twins=twins),
+        )
+
+    def _fate(self, root: Part) -> tuple[tuple[RecipientState, ...], MessageState]:
+        """Tell where each recipient's copy is."""
+        host, queue_id = root.name
+        tried = dict.fromkeys(delivery.orig_to or delivery.recipient for _, delivery in root.deliveries())
+        waiting = [
+            recipient.address
+            for each in self._world.queues.get(host, ())
+            if each.queue_id == queue_id and not root.file.closed
+            for recipient in each.recipients
+        ]
+        expanded = {delivery.recipient.casefold() for _, delivery in root.deliveries()}
+        addresses = [
+            *tried,
+            *root.named_recipients,
+            *(each for each in waiting if each.casefold() not in expanded),
+        ]
+        distinct = {each.casefold(): each for each in reversed(addresses)}
+        tracker = DeliveryTracker(
+            root.message_id,
+            queue_id,
+            host,
+            tuple(dict.fromkeys(distinct[each.casefold()] for each in addresses)),
+            journal=self._files.journal,
+        )
+        found = tracker.recipients
+        return found, least_happy(each.state for each in found) if found else root.file.state
+
+    def _notices(self, parts: Iterable[Part], depth: int) -> Iterator[Notice]:
+        if depth > _NOTICES_OF_NOTICES:
+            return
+        told = [(entry, event, part) for part in parts for entry, event in part.notices()]
+        for entry, event, part in sorted(told, key=lambda each: each[0].at):
+            written = self._files.written(part, event)
+            if written is None:
+                yield Notice(
+                    event.kind,
+                    entry.at,
+                    entry.host,
+                    event.dsn_queue_id,
+                    event.to,
+                    None,
+                    MessageState.UNKNOWN,
+                    (),
+                    (),
+                    None,
+                )
+                continue
+            recipients, state = self._fate(written)
+            own = self._files.whole(written)
+            yield Notice(
+                event.kind,
+                entry.at,
+                entry.host,
+                event.dsn_queue_id,
+                event.to,
+                written.message_id or None,
+                state,
+                recipients,
+                self._hops(own),
+                self._dsn(written.message_id),
+            )
+            yield from self._notices(own, depth + 1)
+
+    def _dsn(self, message_id: str) -> Dsn | None:
+        """Find what a notification says, where it lies in a mailbox that was looked into."""
+        for messages in self._world.mailboxes.values():
+            for _, message in messages:
+                if message.dsn is not None and message.message_id == message_id:
+                    return message.dsn
+        return None
+
+    def _hops(self, parts: dict[Part, int]) -> tuple[Hop, ...]:
+        """Tell all that happened, in the order of time; of what is of the same time, causes come first."""
+        told: list[tuple[int, Hop]] = []
+        for part, depth in parts.items():
+            told.extend((depth, hop) for hop in self._of(part, first=depth == 0))
+            told.extend((depth, hop) for hop in self._surroundings.of(part))
+        last = max(parts.values()) + 1
+        told.extend((last, hop) for hop in at_the_mailboxes(self._entries, parts))
+        told.sort(key=lambda pair: (pair[1].at, pair[0], _RANKS[pair[1].event]))
+        return tuple(hop for _, hop in told)
+
+    def _of(self, part: Part, *, first: bool) -> Iterator[Hop]:
+        """Tell what the lines of one queue file say."""
+        yield from self._taken_in(part, first=first)
+        onward = {each.file.queue_id: each for each in self._files.onward(part)}
+        for (entry, delivery), turn in zip(part.deliveries(), self._turns(part), strict=True):
+            yield from telling.attempted(
+                entry,
+                delivery,
+                turn,
+                clock=self._world.clock,
+                onward=onward.get(delivery.next_queue_id or ""),
+                tls=self._surroundings.tls(entry),
+            )
+        for entry in part.entries:
+            event = entry.event
+            written = self._files.written(part, event) if isinstance(event, NonDelivery) else None
+            yield from telling.happened(entry, self._world.clock, written)
+
+    def _taken_in(self, part: Part, *, first: bool) -> Iterator[Hop]:
+        """Tell how a message came into the queue, and each time the queue manager took it up again."""
+        named: list[Entry] = []
+        runs: list[tuple[Entry, Accepted]] = []
+        for entry in part.entries:
+            match entry.event:
+                case Received() as event:
+                    tls = self._surroundings.tls(entry)
+                    yield telling.submitted(entry, event, first=first, tls=tls)
+                case Queued():
+                    named.append(entry)
+                case Accepted() as event:
+                    runs.append((entry, event))
+        if named or runs:
+            yield telling.queued(named, runs[0] if runs else None, part.message_id)
+        for number, (entry, _) in enumerate(runs[1:], start=1):
+            yield telling.retried(entry, number)
+
+    def _turns(self, part: Part) -> list[telling.Turn]:
+        """Number the attempts for each recipient, and say when the next one was or will be."""
+        runs = [(entry.at, (event.recipient, event.orig_to)) for entry, event in part.deliveries()]
+        counts: dict[tuple[str, str | None], int] = {}
+        numbers: list[int] = []
+        for _, key in runs:
+            numbers.append(counts.get(key, 0))
+            counts[key] = numbers[-1] + 1
+        following: dict[tuple[str, str | None], datetime] = {}
+        waits = self._next_try(part)
+        found: list[telling.Turn] = []
+        for (at, key), number in zip(reversed(runs), reversed(numbers), strict=True):
+            age = max((at - part.first_at).total_seconds(), 0)
+            found.append(telling.Turn(number, age, following.get(key, waits)))
+            following[key] = at
+        return found[::-1]
+
+    def _next_try(self, part: Part) -> datetime | None:
+        """Return when a message that waits is tried again, as the queue itself has it."""
+        host, queue_id = part.name
+        waiting = () if part.file.closed else self._world.queues.get(host, ())
+        return next((each.next_try_at for each in waiting if each.queue_id == queue_id), None)
