@@ -122,10 +122,10 @@ class Surroundings:
         """Tell what was said around the work on one queue file."""
         told: set[tuple[str, int]] = set()
         for work in self._work_on(part):
-            for entry, answer in self._asked_in(work):
+            for entry, answer, needed in self._asked_in(work):
                 if (entry.source, entry.offset) not in told:
                     told.add((entry.source, entry.offset))
-                    shared = self._shared(answer, work)
+                    shared = self._shared(answer, needed, work)
                     yield telling.looked_up(entry, answer, work.host, shared)
         for entry, event in part.deliveries():
             session = self._sessions.get((entry.source, entry.offset))
@@ -153,10 +153,7 @@ class Surroundings:
                     )
                 case Delivery():
                     began, ended = _span(entry, event)
-                    wanted = frozenset({_domain(event.recipient), _bare(event.relay.partition("[")[0])}) - {
-                        "",
-                        "none",
-                    }
+                    wanted = _asked_for(event)
                     yield _Work(part.file.host, began, ended, wanted, message, event.reply_text)
                     for refusal, reject, caller in self._refusals(part, entry, event):
                         names = self._of_client(caller.client or reject.client)
@@ -196,9 +193,12 @@ class Surroundings:
             pointer = ""
         return {pointer, "" if name == "unknown" else _bare(name), _bare(self._hosts.get(address[:-1], ""))}
 
-    def _asked_in(self, work: _Work) -> Iterator[tuple[Entry, DnsAnswer]]:
-        """Yield the answers that a host got in some work, and that this work needs."""
-        names = set(work.names)
+    def _asked_in(self, work: _Work) -> Iterator[tuple[Entry, DnsAnswer, str]]:
+        """Yield the answers that a host got in some work and that it needs, each with the name it began with.
+
+        An answer may name what must be asked next: an MX record a host, and its address is asked for then.
+        """
+        needed = {name: name for name in work.names}
         for n in range(bisect_left(self._answers, work.began, key=lambda each: each[0]), len(self._answers)):
             at, entry, answer = self._answers[n]
             if at > work.ended:
@@ -206,21 +206,29 @@ class Surroundings:
             name = _bare(answer.name)
             if self._hosts.get(answer.client, answer.client) != work.host:
                 continue
-            if name in names or (name and name in work.said):
-                names.update(_bare(each.split()[-1]) for each in answer.records if each.endswith("."))
-                yield entry, answer
+            first = needed.get(name) or (name if name and name in work.said else None)
+            if first is not None:
+                targets = (_bare(each.split()[-1]) for each in answer.records if each.endswith("."))
+                needed |= {target: needed.get(target, first) for target in targets}
+                yield entry, answer, first
 
-    def _shared(self, answer: DnsAnswer, work: _Work) -> tuple[str, ...]:
+    def _shared(self, answer: DnsAnswer, needed: str, work: _Work) -> tuple[str, ...]:
         """Name the other messages that an answer may have been for."""
-        name = _bare(answer.name)
         others = (
             each.message
             for each in self._works.get(work.host, ())
             if each.message != work.message
             and each.began <= answer.at <= each.ended
-            and (name in each.names or each.names & work.names or (name and name in each.said))
+            and (needed in each.names or needed in each.said)
         )
         return tuple(dict.fromkeys(others))
+
+
+def _asked_for(event: Delivery) -> frozenset[str]:
+    """Return the names that a delivery begins with: only smtp(8) asks for the recipient's domain."""
+    relay = event.relay.partition("[")[0]
+    names = {_bare(relay)} | ({_domain(event.recipient)} if event.program == "smtp" else set())
+    return frozenset(names - {"", "none", event.program})
 
 
 def _span(entry: Entry, event: Delivery) -> tuple[datetime, datetime]:

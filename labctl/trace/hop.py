@@ -29,8 +29,8 @@ class HopEvent(StrEnum):
     QUEUED = "queued"
     """``message_id``, ``mail_from``, ``size`` (bytes), ``nrcpt``."""
     LOOKUP = "lookup"
-    """A DNS answer: ``name``, ``type``, ``rcode``, ``records``, ``client``, ``duration`` (seconds),
-    ``shared_with`` (Message-IDs of others whom it may have been for)."""
+    """A DNS answer: ``name``, ``type``, ``rcode``, ``records``, ``client``, ``asked_by`` (a host),
+    ``duration`` (seconds), ``shared_with`` (Message-IDs of others whom it may have been for)."""
     UNREACHABLE = "unreachable"
     """A next host could not be reached: ``relay``, ``reason``."""
     RETRIED = "retried"

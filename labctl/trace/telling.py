@@ -258,6 +258,7 @@ def looked_up(entry: Entry, answer: DnsAnswer, asker: str, shared_with: tuple[st
         rcode=answer.rcode or "",
         records=list(answer.records),
         client=answer.client,
+        asked_by=asker,
         duration=answer.duration,
         shared_with=list(shared_with),
     )

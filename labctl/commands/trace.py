@@ -1,0 +1,159 @@
+"""``labctl trace``: what became of a message, and why."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
+
+from labctl.errors import NoSuchMessage
+from labctl.lab import instance
+from labctl.trace.following import followed
+from labctl.trace.hop import HopEvent
+from labctl.trace.laboratory import logs_of, world_of
+from labctl.trace.live import Live, live_hops
+from labctl.trace.log import open_logs
+from labctl.trace.search import search
+from labctl.trace.table import rows
+from labctl.trace.weaving import weave
+from labctl.trace.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import tzinfo
+
+    from labctl.engine.protocol import Engine
+    from labctl.trace.hop import Notice, TracedMessage
+    from labctl.trace.live import LiveHop
+    from labctl.trace.search import Found
+    from labctl.trace.table import Filters, Row
+    from labctl.trace.wanted import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The journeys of the messages that were asked for."""
+
+    SCHEMA: ClassVar = "labctl/trace/v1"
+
+    messages: tuple[TracedMessage, ...]
+
+
+def trace(engine: Engine, name: str | None, wanted: Wanted, *, environ: Mapping[str, str]) -> Trace:
+    """Trace a message through a running lab.
+
+    Args:
+        engine: The engine.
+        name: The lab's name, or None for the only one that runs.
+        wanted: The message: its Message-ID, a queue id, or an address that it is from or to.
+        environ: The environment, for where definitions of labs are.
+
+    Raises:
+        UsageError: There is no such lab, or no such message in it.
+        EngineError: A log can't be read.
+    """
+    there = instance.select(engine, name)
+    with logs_of(engine, there.hosts) as logs:
+        found = search(logs, wanted)
+    hosts = {address: host.hostname for host in there.hosts for address in host.addresses}
+    first = _woven(found, World(hosts=hosts))
+    if not first:
+        raise NoSuchMessage(
+            f"no log of lab {there.name!r} tells of {_named(wanted)}",
+            hint=f"labctl trace --name {there.name}",
+            detail={"wanted": wanted.value},
+        )
+    accounts, message_ids = _mailboxes(first)
+    world = world_of(engine, there, accounts=accounts, message_ids=message_ids, environ=environ)
+    return Trace(_woven(found, world))
+
+
+def trace_files(paths: Sequence[str], wanted: Wanted, *, zone: tzinfo, stdin: BinaryIO) -> Trace:
+    """Trace a message through log files of anyone's Postfix and Dovecot.
+
+    Args:
+        paths: The files, plain or gzip; ``-`` is standard input.
+        wanted: The message: its Message-ID, a queue id, or an address that it is from or to.
+        zone: In which zone the times are that say none.
+        stdin: Standard input.
+
+    Raises:
+        UsageError: A file can't be read, or none tells of such a message.
+    """
+    with open_logs(paths, zone=zone, stdin=stdin) as logs:
+        found = search(logs, wanted)
+    messages = _woven(found, World())
+    if not messages:
+        raise NoSuchMessage(
+            f"no line of {', '.join(paths)} tells of {_named(wanted)}",
+            hint="labctl trace --logs FILE…   without a message it lists all",
+            detail={"wanted": wanted.value},
+        )
+    return Trace(messages)
+
+
+@contextmanager
+def table(engine: Engine, name: str | None, filters: Filters) -> Iterator[Iterator[Row]]:
+    """Give all messages of a running lab, one by one, since its last reset.
+
+    Raises:
+        UsageError: There is no such lab.
+        EngineError: A log can't be read.
+    """
+    there = instance.select(engine, name)
+    with logs_of(engine, there.hosts) as logs:
+        yield rows(logs, filters)
+
+
+@contextmanager
+def table_of_files(
+    paths: Sequence[str], filters: Filters, *, zone: tzinfo, stdin: BinaryIO
+) -> Iterator[Iterator[Row]]:
+    """Give all messages that log files tell of, one by one.
+
+    Raises:
+        UsageError: A file can't be read.
+    """
+    with open_logs(paths, zone=zone, stdin=stdin) as logs:
+        yield rows(logs, filters)
+
+
+@contextmanager
+def following(
+    engine: Engine, name: str | None, wanted: Wanted | None, *, environ: Mapping[str, str]
+) -> Iterator[Iterator[LiveHop]]:
+    """Give what happens to one message, or to all, as it happens.
+
+    Of a message that is named, what happened before is told first; of all, what happens from now on.
+
+    Raises:
+        UsageError: There is no such lab.
+        EngineError: A log can't be read any more.
+    """
+    there = instance.select(engine, name)
+    world = world_of(engine, there, environ=environ)
+    since = None if wanted is None else datetime.min.replace(tzinfo=UTC)
+    with followed(engine, there, since=since) as entries:
+        yield live_hops(entries, Live(world, wanted))
+
+
+def _woven(found: Found, world: World) -> tuple[TracedMessage, ...]:
+    return weave(found.entries, world, message_ids=found.message_ids, queue_files=found.queue_files)
+
+
+def _named(wanted: Wanted) -> str:
+    return f"a message with the {wanted.kind.replace('-', ' ')} {wanted.value}"
+
+
+def _mailboxes(messages: Sequence[TracedMessage]) -> tuple[list[str], set[str]]:
+    """Return whose mailboxes hold a message or a notification about it, and what to look for there."""
+    accounts: dict[str, None] = {}
+    message_ids: set[str] = set()
+    journeys: list[TracedMessage | Notice] = [*messages, *(each for one in messages for each in one.notices)]
+    for journey in journeys:
+        stored = [hop for hop in journey.hops if hop.event is HopEvent.STORED]
+        accounts.update(dict.fromkeys(str(hop.detail["user"]) for hop in stored))
+        if stored and journey.message_id:
+            message_ids.add(journey.message_id)
+    return list(accounts), message_ids

@@ -1,0 +1,30 @@
+"""Hops as lines, while they happen."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from labctl.report.document import plain_value
+from labctl.report.plain import one_line
+
+if TYPE_CHECKING:
+    from labctl.trace.live import LiveHop
+
+
+def line(told: LiveHop) -> str:
+    """Return a hop as a line: when, where, of which message, what."""
+    hop = told.hop
+    of = told.message_id or hop.queue_id or "-"
+    host = one_line(hop.host.partition(".test")[0], 20)
+    return f"{hop.at:%H:%M:%S.%f}"[:12] + f" {host:<10} {_short(of)} {hop.event}: {one_line(hop.text, 1000)}"
+
+
+def json_line(told: LiveHop) -> str:
+    """Return a hop as a JSON object of one line."""
+    return json.dumps(plain_value(told), ensure_ascii=True, allow_nan=False)
+
+
+def _short(message_id: str) -> str:
+    """Return the beginning of a Message-ID: enough to tell messages apart that are on their way at once."""
+    return one_line(message_id.strip("<>").partition("@")[0], 24)
