@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from labctl.cli import exercises, fault, inside, lifecycle, machine, mail
+from labctl.cli import exercises, fault, inside, lifecycle, machine, mail, queue
 
 _HELP: Final = """
 A mail laboratory: real Postfix, Dovecot and CoreDNS in two domains, alpha.test and beta.test.
@@ -30,7 +30,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "labs": lifecycle.labs,
     "send": mail.send,
     "inbox": mail.inbox,
-    "queue": mail.queue,
+    "queue": queue.queue,
     "dig": mail.dig,
     "logs": inside.logs,
     "shell": inside.shell,

@@ -13,6 +13,7 @@ from labctl.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from labctl.errors import LabctlError
 
@@ -49,12 +50,36 @@ def print_error(error: LabctlError, *, as_json: bool, debug: bool = False) -> No
             return
     from labctl.report.text import error_text
 
-    _write(sys.stderr, error_text(error) + "\n")
+    write(sys.stderr, error_text(error) + "\n")
 
 
 def write_line(text: str) -> None:
     """Print one line at once."""
-    _write(sys.stdout, text + "\n")
+    write(sys.stdout, text + "\n")
+
+
+def write_text(text: str) -> None:
+    """Print text as it is, at once."""
+    write(sys.stdout, text)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file that was asked for.
+
+    Raises:
+        OutputError: It can't be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as exc:
+        raise OutputError(f"{path} can't be written: {exc.strerror}", hint=f"ls -ld {path.parent}") from exc
+
+
+def width(default: int = 80) -> int:
+    """Return how many columns the terminal has; `default` where the output goes elsewhere."""
+    if not sys.stdout.isatty():
+        return default
+    return os.get_terminal_size(sys.stdout.fileno()).columns or default
 
 
 def write_said(stdout: str, stderr: str) -> None:
@@ -62,10 +87,10 @@ def write_said(stdout: str, stderr: str) -> None:
     from labctl.report.plain import harmless
 
     for stream, said in ((sys.stdout, stdout), (sys.stderr, stderr)):
-        _write(stream, harmless(said) if stream.isatty() else said)
+        write(stream, harmless(said) if stream.isatty() else said)
 
 
-def _write(stream: TextIO, text: str) -> None:
+def write(stream: TextIO, text: str) -> None:
     """Write text; what the stream's encoding can't say is escaped, as in a locale without UTF-8.
 
     Raises:
@@ -109,10 +134,10 @@ class Ticker:
             height = len(self._states)
             self._states[subject] = state
             if not self._live:
-                _write(self._stream, f"{time.monotonic() - self._began:7.1f} s  {subject}: {state}\n")
+                write(self._stream, f"{time.monotonic() - self._began:7.1f} s  {subject}: {state}\n")
             else:
                 back = f"\x1b[{height}A" if height else ""
-                _write(self._stream, back + "".join(self._line(each) for each in self._states))
+                write(self._stream, back + "".join(self._line(each) for each in self._states))
 
     def _line(self, subject: str) -> str:
         # A line that wraps would take two, and the next drawing would begin in the wrong one.

@@ -1,4 +1,4 @@
-"""Commands about mail and DNS: send, inbox, queue, dig."""
+"""Commands about mail and DNS: send, inbox, dig."""
 
 from __future__ import annotations
 
@@ -101,19 +101,6 @@ def inbox(
     from labctl.commands.inbox import inbox as read
 
     print_result(read(connect().engine, name, address, pop3=pop3, delete=delete), as_json=as_json)
-
-
-def queue(host: options.AnyHost = None, *, name: options.Name = None, as_json: options.Json = False) -> None:
-    """Show what waits in the MTAs' queues, and why. A host that does not run is shown as such.
-
-    \b
-    Examples:
-      labctl queue
-      labctl queue mx-alpha --json
-    """
-    from labctl.commands.queue import queues
-
-    print_result(queues(connect().engine, name, host), as_json=as_json)
 
 
 def dig(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from labctl.mail.clock import TOLERANCE
 from labctl.mail.message import normal_message_id
 
 _MARKER: Final = re.compile(r"\*\*\* ([A-Z ]+) (?:[^ ]*/)?([0-9A-Za-z]+) \*\*\*")
@@ -48,6 +50,10 @@ class QueuedMessage:
     forced_expire: bool = False
     message_id: str | None = None
     """Not in Postfix's JSON; see `parse_headers`."""
+    next_try_at: datetime | None = None
+    """From when on the next queue run takes a deferred message up; not in Postfix's JSON: see `parse_due`."""
+    real_wait: float | None = None
+    """Seconds from its last attempt to the next in the real world, where that is known of a lab."""
 
 
 def parse_queue(text: str) -> tuple[QueuedMessage, ...]:
@@ -80,6 +86,20 @@ def parse_headers(text: str) -> dict[str, str | None]:
                 _keep(found, queue_id, field)
                 field = line
     _keep(found, queue_id, field)
+    return found
+
+
+def parse_due(text: str) -> dict[str, datetime]:
+    """Read when deferred messages are due, by queue id, from lines of a queue file's name and its mtime.
+
+    The queue manager sets that time to the end of the message's cool-off time (qmgr(8), RETRY), and takes it
+    up by the first queue run that comes no more than a second before.
+    """
+    found: dict[str, datetime] = {}
+    for line in text.splitlines():
+        queue_id, _, seconds = line.partition(" ")
+        with suppress(ValueError, OverflowError, OSError):
+            found[queue_id] = datetime.fromtimestamp(int(float(seconds)) - TOLERANCE, UTC)
     return found
 
 

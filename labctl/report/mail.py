@@ -1,4 +1,4 @@
-"""What people read of mail: ``send``, ``inbox``, ``queue``, ``dig``."""
+"""What people read of mail: ``send``, ``inbox``, ``dig``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from labctl.report.table import size, table
 if TYPE_CHECKING:
     from labctl.commands.dig import Dug
     from labctl.commands.inbox import Inbox
-    from labctl.commands.queue import HostQueue, Queues
     from labctl.commands.send import Sent
     from labctl.mail.delivery import RecipientState
     from labctl.mail.dsn import Dsn, DsnRecipient
     from labctl.mail.mailbox import MailboxMessage
-    from labctl.mail.queue import QueuedMessage
 
 
 def send(result: Sent) -> str:
@@ -57,11 +55,6 @@ def inbox(result: Inbox) -> str:
     reports = [_report(each, each.dsn) for each in result.messages if each.dsn is not None]
     end = "Deleted on the server." if result.deleted else "The mail stays on the server."
     return "\n\n".join((f"{title}: {_counted(count, 'message')}\n{table(head, rows)}", *reports, end))
-
-
-def queue(result: Queues) -> str:
-    """Show the queues."""
-    return "\n".join(_queue(each) for each in result.hosts) or "This lab has no MTA, and so no queue."
 
 
 def dig(result: Dug) -> str:
@@ -117,31 +110,6 @@ def _reported(recipient: DsnRecipient) -> list[str]:
     if recipient.will_retry_until:
         head += f", tried again until {recipient.will_retry_until:%d %b %H:%M:%S}"
     return [head, *([f"  {one_line(recipient.diagnostic_code, 500)}"] if recipient.diagnostic_code else [])]
-
-
-def _queue(host: HostQueue) -> str:
-    name = f"{one_line(host.host)} ({one_line(host.service)})"
-    if host.state != "ready":
-        return f"{name} is {host.state}: its queue can't be looked into."
-    if not host.messages:
-        return f"{name}: the queue is empty."
-    lines = [f"{name}: {_counted(len(host.messages), 'message')}"]
-    for each in host.messages:
-        lines.extend(f"  {line}" for line in _queued(each))
-    return "\n".join(lines)
-
-
-def _queued(message: QueuedMessage) -> list[str]:
-    """Show a message as mailq(1) does: a head, and for each recipient why it still waits."""
-    head = (
-        f"{one_line(message.queue_id)} {one_line(message.queue_name)} since {message.arrival_time:%H:%M:%S}"
-        f" from {one_line(message.sender or '<>')}"
-    )
-    lines = [f"{head} {one_line(message.message_id)}" if message.message_id else head]
-    for each in message.recipients:
-        reason = f": {one_line(each.delay_reason, 500)}" if each.delay_reason else ""
-        lines.append(f"  to {one_line(each.address)}{reason}")
-    return lines
 
 
 def _counted(count: int, noun: str) -> str:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return rows under a head, each column as wide as its widest cell; a cell is one harmless line."""
     lines = [tuple(head), *(tuple(one_line(cell) for cell in row) for row in rows)]
-    widths = [max(_width(line[n]) for line in lines) for n in range(len(head))]
+    widths = [max(columns(line[n]) for line in lines) for n in range(len(head))]
     return "\n".join(
         "  ".join(
-            cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
+            cell + " " * (width - columns(cell)) for cell, width in zip(line, widths, strict=True)
         ).rstrip()
         for line in lines
     )
@@ -33,7 +33,7 @@ def size(count: int) -> str:
     return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"  # noqa: PLR2004
 
 
-def _width(text: str) -> int:
+def columns(text: str) -> int:
     """Count the columns that a terminal gives to a text (UAX 11): a wide character takes two."""
     if text.isascii():
         return len(text)

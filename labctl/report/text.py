@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.report import engine, fault, lab, mail, run
+from labctl.report import engine, fault, lab, mail, queue, run
 from labctl.report.plain import harmless, one_line
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "labctl/prune/v1": lab.prune,
     "labctl/send/v1": mail.send,
     "labctl/inbox/v1": mail.inbox,
-    "labctl/queue/v1": mail.queue,
+    "labctl/queue/v1": queue.queue,
     "labctl/dig/v1": mail.dig,
     "labctl/run/v1": run.run,
     "labctl/exercises/v1": run.exercises,

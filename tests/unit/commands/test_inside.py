@@ -1,23 +1,18 @@
-"""The commands that look into a host: exec, shell, logs, queue."""
+"""The commands that look into a host: exec, shell, logs."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from labctl.commands.exec import Executed, execute
 from labctl.commands.logs import followed, logs
-from labctl.commands.queue import queues
 from labctl.commands.shell import SHELL, shell
-from labctl.engine.model import Container, ExecResult
-from labctl.errors import LabNotUp, NoSuchHost, ServiceCommandFailed, UsageError
-from labctl.lab.instance import HostState
+from labctl.engine.model import ExecResult
+from labctl.errors import LabNotUp, NoSuchHost, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tests.unit.conftest import Stage
 
 
@@ -88,66 +83,3 @@ class TestLogs:
     def test_no_such_host_is_told(self, up: Stage) -> None:
         with pytest.raises(NoSuchHost):
             logs(up.fake, None, "web")
-
-
-class TestQueue:
-    LISTED = json.dumps(
-        {
-            "queue_name": "deferred",
-            "queue_id": "4dG7xR0Lz9z1Q",
-            "arrival_time": 1767225600,
-            "message_size": 300,
-            "forced_expire": False,
-            "sender": "alice@alpha.test",
-            "recipients": [{"address": "bob@beta.test", "delay_reason": "Connection refused"}],
-        }
-    )
-    HEADERS = (
-        "*** ENVELOPE RECORDS deferred/4dG7xR0Lz9z1Q ***\n"
-        "*** MESSAGE CONTENTS deferred/4dG7xR0Lz9z1Q ***\n"
-        "Message-ID: <1@alpha.test>\n"
-        "*** HEADER EXTRACTED deferred/4dG7xR0Lz9z1Q ***\n"
-    )
-
-    def answer(self, where: Container, argv: Sequence[str]) -> ExecResult:
-        waiting = where.name == "labctl-x-mx-alpha"
-        said = {"postqueue": self.LISTED, "postcat": self.HEADERS}[argv[0]] if waiting else ""
-        return ExecResult(0, said.encode(), b"")
-
-    def test_every_mtas_queue_is_told_with_message_ids(self, up: Stage) -> None:
-        up.fake.answer = self.answer
-        alpha, beta = queues(up.fake, None).hosts
-        assert (alpha.host, alpha.state) == ("mx.alpha.test", HostState.READY)
-        assert [(each.queue_id, each.message_id) for each in alpha.messages] == [
-            ("4dG7xR0Lz9z1Q", "<1@alpha.test>")
-        ]
-        assert (beta.host, beta.messages) == ("mx.beta.test", ())
-
-    def test_an_empty_queue_asks_for_no_headers(self, up: Stage) -> None:
-        up.fake.answer = self.answer
-        up.fake.calls.clear()
-        queues(up.fake, None, "mx-beta")
-        commands = [call.subject for call in up.fake.calls if call.method == "execute"]
-        assert commands == ["labctl-x-mx-beta postqueue -j"]
-
-    @pytest.mark.parametrize(
-        ("what", "state"),
-        [("end", HostState.STOPPED), ("pause", HostState.PAUSED), ("remove_container", HostState.ABSENT)],
-    )
-    def test_of_an_mta_that_does_not_run_its_state_is_told(
-        self, up: Stage, what: str, state: HostState
-    ) -> None:
-        up.fake.answer = self.answer
-        getattr(up.fake, what)("labctl-x-mx-beta")
-        found = {each.service: each for each in queues(up.fake, None).hosts}
-        assert (found["mx-beta"].state, found["mx-beta"].messages) == (state, ())
-        assert len(found["mx-alpha"].messages) == 1
-
-    def test_a_host_without_a_queue_is_told(self, up: Stage) -> None:
-        with pytest.raises(NoSuchHost, match="dns has no mail queue; the MTAs are mx-alpha, mx-beta"):
-            queues(up.fake, None, "dns")
-
-    def test_a_queue_that_can_not_be_read_is_told_with_postfixs_words(self, up: Stage) -> None:
-        answering(up, 69, b"", b"postqueue: fatal: Queue report unavailable\n")
-        with pytest.raises(ServiceCommandFailed, match="ended with 69: postqueue: fatal"):
-            queues(up.fake, None)

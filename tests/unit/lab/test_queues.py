@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,11 +50,12 @@ def test_each_message_has_its_message_id_but_those_that_left_meanwhile(stage: St
 
     def answer(container: Container, argv: Sequence[str]) -> ExecResult:
         assert container.name == "labctl-x-mx-alpha"
-        if argv[0] == "postqueue":
-            return ExecResult(0, "\n".join(map(listed, IDS)).encode(), b"")
-        wanted = [each for each in argv if each in IDS]
+        wanted = IDS if argv[0] == "sh" else [each for each in argv if each in IDS]
         told = wanted[: wanted.index(IDS[1])] if IDS[1] in wanted else wanted  # it ends at one that is gone
-        return ExecResult(0, "".join(map(headers, told)).encode(), b"")
+        said = "".join(map(headers, told))
+        if argv[0] == "sh":
+            said = "\n".join([*map(listed, IDS), "--", f"{IDS[0]} 1795525210.0000000000", "--", said])
+        return ExecResult(0, said.encode(), b"")
 
     stage.fake.answer = answer
     assert {each.queue_id: each.message_id for each in read_queue(stage.fake, host)} == {
@@ -61,6 +63,25 @@ def test_each_message_has_its_message_id_but_those_that_left_meanwhile(stage: St
         IDS[1]: None,
         IDS[2]: f"<{IDS[2]}@alpha.test>",
     }
+
+
+def test_a_deferred_message_is_due_when_its_file_says_or_its_due_time_is_not_known(stage: Stage) -> None:
+    host = stage.stand().host("mx-alpha")
+    said = "\n".join([*map(listed, IDS), "--", f"{IDS[0]} 1795525210.0000000000", "--", *map(headers, IDS)])
+    stage.fake.answer = lambda *_: ExecResult(0, said.encode(), b"")
+    assert {each.queue_id: each.next_try_at for each in read_queue(stage.fake, host)} == {
+        IDS[0]: datetime.fromtimestamp(1795525209, UTC),
+        IDS[1]: None,
+        IDS[2]: None,
+    }
+
+
+def test_a_queue_without_deferred_messages_has_none_that_is_due(stage: Stage) -> None:
+    host = stage.stand().host("mx-alpha")
+    said = "\n".join([listed(IDS[0]).replace("deferred", "hold"), "--", "--", headers(IDS[0])])
+    stage.fake.answer = lambda *_: ExecResult(0, said.encode(), b"")
+    [held] = read_queue(stage.fake, host)
+    assert (held.message_id, held.next_try_at) == (f"<{IDS[0]}@alpha.test>", None)
 
 
 def test_a_queue_that_can_not_be_read_is_told(stage: Stage) -> None:

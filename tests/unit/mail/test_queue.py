@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail.queue import QueuedMessage, QueuedRecipient, QueueName, parse_headers, parse_queue
+from labctl.mail.queue import QueuedMessage, QueuedRecipient, QueueName, parse_due, parse_headers, parse_queue
 
 # Printed by Postfix 3.10.
 LISTING = """\
@@ -79,6 +79,17 @@ def test_each_message_has_the_id_of_its_own_header() -> None:
         "9794EF81F5": None,
         "4XyzBc12bdz9Kl": "<one@alpha.test>",
     }
+
+
+def test_a_deferred_file_is_taken_up_from_a_second_before_its_time() -> None:
+    assert parse_due("03A3A1DA155 1795537458.0000000000\n\n4XyzBc12bdz9Kl nan\nfind: gone\n") == {
+        "03A3A1DA155": datetime(2026, 11, 24, 16, 24, 17, tzinfo=UTC)
+    }
+
+
+@given(st.text())
+def test_any_list_of_files_is_read(text: str) -> None:
+    parse_due(text)
 
 
 @given(st.text())

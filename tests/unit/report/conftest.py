@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +135,14 @@ def queues() -> Queues:
         size=600,
         recipients=(QueuedRecipient("bob@beta.test", reason), QueuedRecipient("bea@beta.test", reason)),
         message_id=MESSAGE_ID,
+        next_try_at=NOON + timedelta(seconds=5),
+        real_wait=600.0,
     )
     notification = replace(
         deferred,
         queue_id="4bXy2z",
+        next_try_at=None,
+        real_wait=None,
         queue_name="active",
         sender="",
         recipients=(QueuedRecipient("bob@beta.test", None),),
@@ -149,7 +153,8 @@ def queues() -> Queues:
             HostQueue("mx.alpha.test", "mx-alpha", HostState.READY, (deferred, notification)),
             HostQueue("mx.beta.test", "mx-beta", HostState.STOPPED, ()),
             HostQueue("mx.gamma.test", "mx-gamma", HostState.READY, ()),
-        )
+        ),
+        looked_at=NOON + timedelta(seconds=3),
     )
 
 

@@ -203,6 +203,8 @@ def test_a_document_may_have_more_fields_than_its_schema_knows(
         ("inbox", ("messages", 0, "uid"), 0),
         ("queue", ("hosts", 0, "messages", 0, "queue_name"), "bounce"),
         ("queue", ("hosts", 0, "messages", 0, "arrival_time"), 1772366400),
+        ("queue", ("hosts", 0, "messages", 0, "next_try_at"), "in 2 s"),
+        ("queue", ("hosts", 0, "messages", 0, "real_wait"), -1),
         ("doctor", ("checks", 0, "state"), "fine"),
         ("doctor", ("checks", 1, "cure"), None),
         ("labs", ("labs", 0, "max_score"), 10),

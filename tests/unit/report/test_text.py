@@ -18,7 +18,6 @@ from labctl.commands.engine import EngineReport
 from labctl.commands.images import Images
 from labctl.commands.list import Labs
 from labctl.commands.prune import Pruned
-from labctl.commands.queue import Queues
 from labctl.commands.reset import Reset
 from labctl.commands.up import Up
 from labctl.errors import ConfigRejected, EngineUnavailable, InvalidLabFile, LabctlError, ServiceNotReady
@@ -136,7 +135,6 @@ def test_lists_of_nothing_say_so() -> None:
     assert text(Labs(())) == "No lab is up. Start one: labctl up"
     assert text(Down(())).startswith("Nothing to remove")
     assert text(Pruned(())) == "Nothing to remove."
-    assert "no MTA" in text(Queues(()))
 
 
 def test_running_labs_and_the_catalogue_are_tables(examples: Mapping[str, Any]) -> None:
@@ -226,20 +224,6 @@ def test_a_mailbox_read_by_pop3_says_what_is_gone(inbox: Inbox) -> None:
 
 def test_an_empty_mailbox_is_told_in_a_line(inbox: Inbox) -> None:
     assert text(replace(inbox, messages=())) == "alice@alpha.test, by IMAP: no messages."
-
-
-def test_a_queue_shows_who_waits_and_why(examples: Mapping[str, Any]) -> None:
-    said = text(examples["labctl/queue/v1"])
-    assert "mx.alpha.test (mx-alpha): 2 messages" in said
-    assert "4bXy1z deferred since 12:00:00 from alice@alpha.test <177.1@alpha.test>" in said
-    assert "to bea@beta.test: connect to mx.beta.test[203.0.113.20]:25: Connection refused" in said
-    assert "4bXy2z active since 12:00:00 from <>" in said
-
-
-def test_the_queue_of_a_stopped_host_is_not_taken_for_an_empty_one(examples: Mapping[str, Any]) -> None:
-    said = text(examples["labctl/queue/v1"])
-    assert "mx.beta.test (mx-beta) is stopped: its queue can't be looked into." in said
-    assert "mx.gamma.test (mx-gamma): the queue is empty." in said
 
 
 def test_an_answer_of_the_resolver_is_shown_as_zone_files_have_it(examples: Mapping[str, Any]) -> None:
