@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from labctl.errors import UsageError
+from labctl.trace.reading import Reader
 from labctl.trace.spool import HEAD, is_plain, spool
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from labctl.trace.entry import Entry
-    from labctl.trace.reading import Reader
 
 LINE_LIMIT: Final = 1 << 16
 """What is longer in a line is left out: strangers may write what is logged."""
@@ -173,8 +173,6 @@ class Log:
 
     def reader(self) -> Reader:
         """Return what reads this log's lines, for one way through them."""
-        from labctl.trace.reading import Reader  # noqa: PLC0415  # whoever only looks for bytes needs none
-
         return Reader(self.name, host=self.host, newest=self._newest, zone=self._zone)
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
@@ -183,6 +181,13 @@ class Log:
         for offset, line in self.lines(start, stop):
             if (entry := reader.entry(line, offset)) is not None:
                 yield entry
+
+    def entry_of(self, reader: Reader, offset: int, line: bytes) -> Entry | None:
+        """Return what one line says; where it has no time, it gets that of a line before it."""
+        if _time_of(reader, line) is None:
+            for before, earlier in self.lines(max(offset - _FIRST_CHUNK, 0), offset):
+                reader.entry(earlier, before)
+        return reader.entry(line, offset)
 
     def offset_at(self, moment: datetime) -> int:
         """Return where the first line begins that is not older than a moment.
@@ -205,7 +210,7 @@ class Log:
     def _timed(self, reader: Reader, start: int, stop: int) -> tuple[datetime, int] | None:
         """Return the time of the first line that has one, and where the line after it begins."""
         for count, (offset, line) in enumerate(self.lines(start, stop)):
-            if (at := reader.time_of(line)) is not None:
+            if (at := _time_of(reader, line)) is not None:
                 return at, offset + len(line) + 1 if len(line) < LINE_LIMIT else self._end_of(offset) + 1
             if count > _TIMELESS:
                 break
@@ -234,6 +239,10 @@ class Log:
     def _end_of(self, offset: int) -> int:
         """Return where the line ends that a place lies in."""
         return next(self.find(b"\n", offset), self.size)
+
+
+def _time_of(reader: Reader, line: bytes) -> datetime | None:
+    return reader.lines.time_of(line.decode("utf-8", "surrogateescape"))
 
 
 @contextmanager
