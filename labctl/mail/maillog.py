@@ -1,34 +1,37 @@
 """Postfix's log: lines into entries, entries into events.
 
 Every pattern is linear in the length of the line, whatever the line holds: what stands in a log was partly
-written by strangers.
+written by strangers. The forms are those of Postfix 2.3 to 3.10.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from labctl.mail import smtpdlog
 from labctl.mail.logevent import (
     Accepted,
-    ConnectionLost,
+    Connected,
     Delivery,
-    Discarded,
+    Disconnected,
     Event,
     Expired,
     Held,
     NonDelivery,
     NotificationKind,
-    Pipelined,
     Queued,
     Received,
-    Rejected,
     Released,
+    Remark,
     Removed,
+    TlsEstablished,
+    Unreachable,
 )
 from labctl.mail.queueid import QUEUE_ID_PATTERN, next_queue_id
-from labctl.mail.reply import EnhancedStatus, SmtpReply
+from labctl.mail.smtpdlog import MAILBOX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,34 +46,27 @@ _LINE: Final = re.compile(
     rf"(?:(?P<queue_id>{QUEUE_ID_PATTERN}): )?(?P<text>.*)",
     re.DOTALL,
 )
+_BEHIND: Final = re.compile("[_-]")
+_QUEUE_ID: Final = re.compile(rf"({QUEUE_ID_PATTERN}): ")
 
-# A mailbox as Postfix logs it (info_log_address_format = external): a quoted local part may hold anything.
-_MAILBOX: Final = r'((?:"(?:[^"\\]++|\\.)*+"|[^"<>]++)*+)'
+_FIELD: Final = r"[a-z_]++(?:=[^,]*+)?+"  # what a later version or a patch may add
 _DELIVERY: Final = re.compile(
-    rf"to=<{_MAILBOX}>, (?:orig_to=<{_MAILBOX}>, )?relay=([^,]*+)(?:, (?!delay=)[a-z_]++=[^,]*+)*+"
-    r", delay=([0-9.]{1,20}), delays=([0-9./]{1,80})(?:, (?!dsn=)[a-z_]++=[^,]*+)*+"
+    rf"to=<{MAILBOX}>, (?:orig_to=<{MAILBOX}>, )?relay=([^,]*+)(?:, (?!delay=){_FIELD})*+"
+    rf", delay=([0-9.]{{1,20}}), delays=([0-9./]{{1,80}})(?:, (?!dsn=){_FIELD})*+"
     r", dsn=([0-9.]{1,11}), status=([A-Za-z-]++)(?: \((.*))?",
     re.DOTALL,
 )
 _ACCEPTED: Final = re.compile(
-    rf"from=<{_MAILBOX}>, size=([0-9]{{1,19}}), nrcpt=([0-9]{{1,10}}) \(queue active\)"
+    rf"from=<{MAILBOX}>, size=([0-9]{{1,19}}), nrcpt=([0-9]{{1,10}}) \(queue active\)"
 )
-_EXPIRED: Final = re.compile(rf"from=<{_MAILBOX}>, status=(force-)?expired, ")
-_CLIENT: Final = re.compile(r"client=([^,]*+)(?:, sasl_method=[^,]*+)?(?:, sasl_username=([^,]*+))?")
-_PICKUP: Final = re.compile(rf"uid=[0-9]++ from=<{_MAILBOX}>(?: orig_id=({QUEUE_ID_PATTERN}))?")
+_EXPIRED: Final = re.compile(rf"from=<{MAILBOX}>, status=(force-)?expired, ")
+_PICKUP: Final = re.compile(rf"uid=([0-9]{{1,10}}) from=<{MAILBOX}>(?: orig_id=({QUEUE_ID_PATTERN}))?")
 _NOTIFICATION: Final = re.compile(
     rf"(sender|postmaster) (non-delivery|delay|delivery status) notification: ({QUEUE_ID_PATTERN})"
 )
-_VERDICT: Final = re.compile(r"(?:NOQUEUE: )?(?:milter-)?(reject|hold|discard): ")
-_SENDER: Final = re.compile(rf"; from=<{_MAILBOX}>(?: to=<{_MAILBOX}>)?")
-_TRAILER: Final = re.compile(r" proto=[A-Z]++(?: helo=<[^>]*+>)?(?: sasl_[a-z]++=[^ ]++)*+(?:: )?")
-_LOST: Final = re.compile(
-    r"(?:NOQUEUE: )?(lost connection|timeout) after ([A-Z-]++)(?: \([0-9]++ bytes\))? from (.*)", re.DOTALL
-)
-_PIPELINED: Final = re.compile(
-    r"(?:NOQUEUE: )?improper command pipelining after ([A-Z-]++) from ([^\[]*+\[[^\]]*+\]): (.*)", re.DOTALL
-)
-_CODE: Final = re.compile(r"[2-5][0-9]{2} ")
+_UNREACHABLE: Final = re.compile(r"connect to ([^ ]++) (.*)", re.DOTALL)
+_BESIDES: Final = (Connected, Disconnected, TlsEstablished, Unreachable, Remark)
+_COMPLAINT: Final = re.compile(rf"(?:NOQUEUE: )?(?:warning|error|fatal|panic): (?:({QUEUE_ID_PATTERN}): )?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,35 +92,77 @@ def parse_line(line: str) -> LogEntry | None:
     if (match := _LINE.match(line)) is None:
         return None
     stamp, host, name, pid, queue_id, text = match.groups()
-    syslog_name, _, program = name.rpartition("/")
-    return LogEntry(stamp, host, syslog_name or name, program, int(pid or 0), queue_id, text.rstrip("\r\n"))
+    _, syslog_name, program = split_name(name)
+    return LogEntry(stamp, host, syslog_name, program, int(pid or 0), queue_id, text.rstrip("\r\n"))
+
+
+@lru_cache(maxsize=1024)
+def split_name(name: str) -> tuple[str, str, str]:
+    """Split what syslog calls a daemon into instance, syslog name and program.
+
+    ``postfix-out/submission/smtpd`` is smtpd(8) of the instance ``postfix-out``. Administrators name daemons
+    as they like: ``postfix/authclean_cleanup`` is cleanup(8). A name without a slash is none of Postfix's and
+    has no instance.
+    """
+    syslog_name, slash, program = name.rpartition("/")
+    if not slash:
+        return "", name, name
+    if program not in _PROGRAMS:
+        behind = _BEHIND.split(program)[-1]
+        program = behind if behind in _PROGRAMS else program
+    return syslog_name.partition("/")[0] or syslog_name, syslog_name, program
+
+
+def split_queue_id(text: str) -> tuple[str | None, str]:
+    """Split what follows a daemon's name into queue id and the rest."""
+    match = _QUEUE_ID.match(text)
+    return (None, text) if match is None else (match[1], text[match.end() :])
 
 
 def parse_event(entry: LogEntry) -> Event | None:
     """Tell what an entry says happened; None where it says nothing of a message's fate."""
-    parser = _BY_PROGRAM.get(entry.program)
-    if parser is not None:
-        return parser(entry)
-    # Delivery agents are many, and master.cf names them as it likes: the line's form tells.
-    return _delivery(entry) if entry.queue_id is not None and entry.text.startswith("to=<") else None
+    return _of_fate(event_from(entry.program, entry.queue_id, entry.text))
 
 
 def event_of(line: str) -> Event | None:
-    """Read one line straight to its event; None where it has none."""
-    entry = parse_line(line)
-    return None if entry is None else parse_event(entry)
+    """Read one line straight to its event; None where it says nothing of a message's fate."""
+    if (match := _LINE.match(line)) is None:
+        return None
+    program = split_name(match["name"])[2]
+    return _of_fate(event_from(program, match["queue_id"], match["text"].rstrip("\r\n")))
 
 
-def _delivery(entry: LogEntry) -> Delivery | None:
-    assert entry.queue_id is not None
-    if (match := _DELIVERY.match(entry.text)) is None:
+def _of_fate(event: Event | None) -> Event | None:
+    return None if isinstance(event, _BESIDES) else event
+
+
+def event_from(program: str, queue_id: str | None, text: str) -> Event | None:
+    """Tell all that a line of a daemon says, from the parts of the line: connections and remarks too."""
+    # Delivery agents are many, and master.cf names them as it likes: the line's form tells.
+    if queue_id is not None and text.startswith("to=<"):
+        return _delivery(queue_id, text, program)
+    parser = _BY_PROGRAM.get(program)
+    if parser is None:
+        return None
+    event = parser(queue_id, text, program)
+    if event is None and program in _REMARKING:
+        # A daemon whose line begins with a queue id speaks of that message, whatever it says.
+        if queue_id is not None:
+            return Remark(queue_id, text)
+        if (match := _COMPLAINT.match(text)) is not None:
+            return Remark(match[1], text)
+    return event
+
+
+def _delivery(queue_id: str, text: str, program: str) -> Delivery | None:
+    if (match := _DELIVERY.match(text)) is None:
         return None
     recipient, orig_to, relay, delay, delays, dsn, status, reply_text = match.groups()
     reply_text = (reply_text or "").removesuffix(")")
     try:
-        seconds = tuple(float(part) for part in delays.split("/"))
+        seconds = tuple(map(float, delays.split("/")))
         return Delivery(
-            entry.queue_id,
+            queue_id,
             recipient,
             orig_to,
             relay,
@@ -134,126 +172,95 @@ def _delivery(entry: LogEntry) -> Delivery | None:
             status,
             reply_text,
             next_queue_id(reply_text),
-            entry.program,
+            program,
         )
     except ValueError:  # more than one point in a number
         return None
 
 
-def _qmgr(entry: LogEntry) -> Event | None:
-    queue_id, text = entry.queue_id, entry.text
+def _agent(queue_id: str | None, text: str, program: str) -> Event | None:  # noqa: ARG001  # one of _BY_PROGRAM
+    if queue_id is None:
+        if (match := _UNREACHABLE.match(text)) is not None:
+            return Unreachable(match[1].removesuffix(":"), match[2])
+        return smtpdlog.tls(text)
+    return None
+
+
+def _qmgr(queue_id: str | None, text: str, program: str) -> Event | None:
     if queue_id is None:
         return None
     if text == "removed":
-        return Removed(queue_id, entry.program)
+        return Removed(queue_id, program)
     if (match := _ACCEPTED.match(text)) is not None:
         return Accepted(queue_id, match[1], int(match[2]), int(match[3]))
     if (match := _EXPIRED.match(text)) is not None:
         return Expired(queue_id, match[1], forced=match[2] is not None)
-    # The queue manager itself defers what a dead transport or destination would get.
-    return _delivery(entry) if text.startswith("to=<") else None
+    return None
 
 
-def _cleanup(entry: LogEntry) -> Event | None:
-    queue_id, text = entry.queue_id, entry.text
+def _cleanup(queue_id: str | None, text: str, program: str) -> Event | None:
     if queue_id is None:
         return None
     if text.startswith("message-id="):
-        return Queued(queue_id, text[11:])
+        return Queued(queue_id, text[11:].strip())
     if text.startswith("removed"):
-        return Removed(queue_id, entry.program)
-    if text.startswith("to=<"):
-        return _delivery(entry)
-    return _verdict(entry)
+        return Removed(queue_id, program)
+    return smtpdlog.verdict(queue_id, text, program)
 
 
-def _smtpd(entry: LogEntry) -> Event | None:
-    if entry.queue_id is not None and (match := _CLIENT.match(entry.text)) is not None:
-        return Received(entry.queue_id, match[1], sasl_username=match[2])
-    if (match := _LOST.match(entry.text)) is not None:
-        return ConnectionLost(entry.queue_id, match[3], match[2], timed_out=match[1] == "timeout")
-    if (match := _PIPELINED.match(entry.text)) is not None:
-        return Pipelined(entry.queue_id, match[2], match[1], match[3])
-    return _verdict(entry)
-
-
-def _pickup(entry: LogEntry) -> Event | None:
-    if entry.queue_id is not None and (match := _PICKUP.match(entry.text)) is not None:
-        return Received(entry.queue_id, "", original_queue_id=match[2])
+def _pickup(queue_id: str | None, text: str, program: str) -> Event | None:  # noqa: ARG001  # one of _BY_PROGRAM
+    if queue_id is not None and (match := _PICKUP.match(text)) is not None:
+        return Received(queue_id, "", original_queue_id=match[3], uid=int(match[1]))
     return None
 
 
-def _bounce(entry: LogEntry) -> Event | None:
-    if entry.queue_id is not None and (match := _NOTIFICATION.match(entry.text)) is not None:
-        return NonDelivery(entry.queue_id, match[3], NotificationKind(match[2]), match[1])
+def _bounce(queue_id: str | None, text: str, program: str) -> Event | None:  # noqa: ARG001  # one of _BY_PROGRAM
+    if queue_id is not None and (match := _NOTIFICATION.match(text)) is not None:
+        return NonDelivery(queue_id, match[3], NotificationKind(match[2]), match[1])
     return None
 
 
-def _postsuper(entry: LogEntry) -> Event | None:
-    queue_id, text = entry.queue_id, entry.text
+def _postsuper(queue_id: str | None, text: str, program: str) -> Event | None:
     if queue_id is None:
         return None
     if text.startswith("placed on hold"):
         return Held(queue_id, text)
     if text.startswith("released from hold"):
         return Released(queue_id)
-    return Removed(queue_id, entry.program) if text.startswith("removed") else None
+    return Removed(queue_id, program) if text.startswith("removed") else None
 
 
-def _verdict(entry: LogEntry) -> Rejected | Held | Discarded | None:
-    """Read ``reject: RCPT from client: reply; from=<…> to=<…> proto=… helo=<…>`` and its kin.
-
-    cleanup(8) puts what it has to say after all this, separated by a colon (``header_checks``).
-    """
-    if (match := _VERDICT.match(entry.text)) is None:
-        return None
-    what, rest = match[1], entry.text[match.end() :]
-    mail_from = rcpt_to = None
-    said = ""
-    # Only where it first stands: a search that tries each place again is not linear.
-    if (sender := _SENDER.match(rest, max(rest.find("; from=<"), 0))) is not None:
-        mail_from, rcpt_to = sender.groups()
-        trailer = _TRAILER.match(rest, sender.end())
-        said = rest[trailer.end() :] if trailer else ""
-        rest = rest[: sender.start()]
-    else:
-        rest = rest.partition("; proto=")[0]
-    where, client, text = _split_client(rest)
-    reason = said or text
-    if what == "hold":
-        return Held(entry.queue_id, reason, mail_from, rcpt_to)
-    if what == "discard":
-        return Discarded(entry.queue_id, reason, mail_from, rcpt_to)
-    return Rejected(
-        entry.queue_id, where.partition(" ")[0], client, _refusal(reason), mail_from, rcpt_to, entry.program
-    )
-
-
-def _split_client(text: str) -> tuple[str, str, str]:
-    """Split ``RCPT from mx.alpha.test[203.0.113.10]: 450 …`` into its three parts."""
-    head, bracket, tail = text.partition("]: ")
-    if bracket:
-        where, _, client = head.rpartition(" from ")
-        return where, f"{client}]", tail
-    where, _, client = text.rpartition(" from ")
-    return where, client, ""
-
-
-def _refusal(text: str) -> SmtpReply:
-    """Read a refusal; cleanup(8) and milters give only the enhanced code, whose class decides (RFC 3463)."""
-    if _CODE.match(text):
-        return SmtpReply.parse(text)
-    enhanced, _, rest = text.partition(" ")
-    if (status := EnhancedStatus.parse(enhanced)) is not None:
-        return SmtpReply(450 if status.status_class == 4 else 550, status, rest)  # noqa: PLR2004  # RFC 3463
-    return SmtpReply(550, None, text)
-
-
-_BY_PROGRAM: Final[dict[str, Callable[[LogEntry], Event | None]]] = {
+_BY_PROGRAM: Final[dict[str, Callable[[str | None, str, str], Event | None]]] = {
     "bounce": _bounce,
     "cleanup": _cleanup,
     "pickup": _pickup,
     "postsuper": _postsuper,
     "qmgr": _qmgr,
-    "smtpd": _smtpd,
+    "nqmgr": _qmgr,
+    "oqmgr": _qmgr,
+    "smtpd": smtpdlog.session,
+    **dict.fromkeys(("discard", "error", "lmtp", "local", "pipe", "retry", "smtp", "virtual"), _agent),
+}
+_REMARKING: Final = frozenset(_BY_PROGRAM) - {"pickup", "postsuper"}
+_PROGRAMS: Final = frozenset(_BY_PROGRAM) | {
+    "anvil",
+    "dnsblog",
+    "flush",
+    "master",
+    "postdrop",
+    "postfix-script",
+    "postlog",
+    "postlogd",
+    "postqueue",
+    "postscreen",
+    "proxymap",
+    "qmqpd",
+    "scache",
+    "sendmail",
+    "showq",
+    "spawn",
+    "tlsmgr",
+    "tlsproxy",
+    "trivial-rewrite",
+    "verify",
 }

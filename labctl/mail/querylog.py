@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +23,29 @@ class DnsAnswer:
     records: tuple[str, ...]
     duration: float
     """Seconds."""
+
+
+def parse(text: str) -> DnsAnswer | None:
+    """Read one line; None where it is no answer."""
+    if not text.startswith("{"):
+        return None
+    try:
+        told = json.loads(text)
+        at = datetime.fromisoformat(told["time"])
+        client, name, type_ = told["client"], told["name"], told["type"]
+        rcode, records, duration = told.get("rcode"), told.get("records") or (), told.get("duration", 0.0)
+        answer = DnsAnswer(
+            at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC),
+            client,
+            name,
+            type_,
+            rcode,
+            tuple(records),
+            float(duration),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return None
+    texts = (
+        (client, name, type_, *answer.records) if rcode is None else (client, name, type_, rcode, *records)
+    )
+    return answer if all(isinstance(part, str) for part in texts) else None
