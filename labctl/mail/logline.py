@@ -54,6 +54,7 @@ _MONTHS: Final = {
     "Dec": 12,
 }
 _LEAP_DAYS_APART: Final = 9  # years: there is none in 1900
+_PID: Final = re.compile("[0-9]{1,10}")
 _WRAPPERS: Final = 4  # a line within more than these is none that anyone logs
 _JOURNAL_TIME: Final = "__REALTIME_TIMESTAMP"
 
@@ -85,7 +86,7 @@ class LineReader:
         Args:
             newest: When the log was written last: times without a year are not later than a day after.
             zone: Of times that name none.
-            host: Of lines that name none.
+            host: Whose log it is, where that is known better than its lines tell.
         """
         self._zone = zone
         self._host = host
@@ -109,89 +110,72 @@ class LineReader:
         if line[:1] == "\0":  # a file that was cut while a daemon still wrote to it
             line = line.lstrip("\0")
         line = line.rstrip("\r\n")
-        if (match := _CLASSIC_LINE.match(line)) is not None:
-            year, day, year_behind, clock, fraction, host, name, pid, text = match.groups()
-            at = self._classic(year or year_behind, day, clock, fraction)
-            return LogLine(at, host or self._host, name, int(pid or 0), text, line)
-        if (match := _ISO_LINE.match(line)) is not None:
-            stamp, host, name, pid, text = match.groups()
-            return LogLine(self._iso(stamp), host or self._host, name, int(pid or 0), text, line)
-        return self._unwrap(line, None, "", _WRAPPERS) if line else None
+        at, outer = None, self._host
+        for _ in range(_WRAPPERS):
+            if (match := _CLASSIC_LINE.match(line)) is not None:
+                year, day, year_behind, clock, fraction, host, name, pid, text = match.groups()
+                at = at or self._classic(year or year_behind, day, clock, fraction)
+                return LogLine(at, outer or host or "", name, int(pid or 0), text, line)
+            if (match := _ISO_LINE.match(line)) is not None:
+                stamp, host, name, pid, text = match.groups()
+                return LogLine(at or self._iso(stamp), outer or host or "", name, int(pid or 0), text, line)
+            if (inside := self._opened(line)) is None:
+                break
+            told, service, line = inside
+            at, outer = at or told, outer or service
+        return self._odd(line, at, outer) if line else None
 
     def time_of(self, line: str) -> datetime | None:
         """Read only a line's time."""
-        line = line.lstrip("\0")
         if (match := _CLASSIC_STAMP.match(line)) is not None:
             year, day, year_behind, clock, fraction = match.groups()
             return self._classic(year or year_behind, day, clock, fraction)
         if (match := _ISO_STAMP.match(line)) is not None:
             return self._iso(match[1])
-        if line.startswith(_JOURNAL_TIME + "="):
-            return _of_journal(line[len(_JOURNAL_TIME) + 1 :].strip())
         read = self.read(line)
         return None if read is None else read.at
 
-    def _unwrap(  # noqa: PLR0911  # one for each form
-        self, line: str, at: datetime | None, host: str, left: int
-    ) -> LogLine | None:
-        """Take off one wrapper after the other; `at` and `host` are what the outer ones told."""
-        if left and (match := _COMPOSE.match(line) or _POD.match(line)) is not None:
-            outer = host or _REPLICA.sub("", match[1])
-            return self._unwrap(line[match.end() :], at, outer, left - 1)
-        if line.startswith("{"):
-            return self._json(line, at, host, left)
-        if (match := _RFC_5424.match(line)) is not None:
-            stamp, inner, name, pid, text = match.groups()
-            process = int(pid) if pid.isascii() and pid.isdigit() and len(pid) <= _LONGEST_PID else 0
-            return LogLine(at or self._iso(stamp), host or inner, name, process, text or "", line)
-        if (match := _ISO_LINE.match(line) or _CLASSIC_LINE.match(line)) is not None:
-            stamp_at = self.time_of(line) if at is None else at
-            *_, inner, name, pid, text = match.groups()
-            return LogLine(stamp_at, host or inner or self._host, name, int(pid or 0), text, line)
-        if left and (match := _ISO_STAMP.match(line)) is not None:
-            rest = line[match.end() :]
-            if (cri := _CRI.match(rest)) is not None:
-                rest = rest[cri.end() :]
-            return self._unwrap(rest, at or self._iso(match[1]), host, left - 1)
-        if (match := _CLASSIC_STAMP.match(line)) is not None:
-            at = at or self.time_of(line)
-            return LogLine(at, host or self._host, "", 0, line[match.end() :], line)
-        match = _ONLY_HEAD.match(line)
-        # Without a time, any prose with a colon looks like a name: a process must stand there.
-        if match is not None and (match[3] or (at is not None and not match[1])):
-            inner, name, pid, text = match.groups()
-            return LogLine(at, host or inner or self._host, name, int(pid or 0), text, line)
-        if at is None and not host:
-            return None
-        return LogLine(at, host or self._host, "", 0, line, line)
+    def _opened(self, line: str) -> tuple[datetime | None, str, str] | None:
+        """Take a line out of what an engine put around it; None where there is nothing to take off."""
+        if (match := _ISO_STAMP.match(line)) is not None:
+            cri = _CRI.match(line, match.end())
+            return self._iso(match[1]), "", line[cri.end() if cri else match.end() :]
+        if (match := _COMPOSE.match(line)) is not None:
+            return None, _REPLICA.sub("", match[1]), line[match.end() :]
+        if (match := _POD.match(line)) is not None:
+            return None, match[1], line[match.end() :]
+        if line.startswith('{"log"') and isinstance(inner := (told := _object(line)).get("log"), str):
+            return self._iso(told.get("time")), "", inner.lstrip("\0").rstrip("\r\n")
+        return None
 
-    def _json(self, line: str, at: datetime | None, host: str, left: int) -> LogLine | None:
-        """Read an object of Docker's ``json-file``, of a journal, or of the lab's resolver."""
-        try:
-            told = json.loads(line)
-        except (ValueError, RecursionError):
-            told = None
-        if not isinstance(told, dict):
-            return None if at is None else LogLine(at, host or self._host, "", 0, line, line)
-        if _JOURNAL_TIME in told:
-            return self._journal(told, at, host)
-        stamp = told.get("time")
-        at = at or (self._iso(stamp) if isinstance(stamp, str) else None)
-        inner = told.get("log")
-        if left and isinstance(inner, str):
-            return self._unwrap(inner.lstrip("\0").rstrip("\r\n"), at, host, left - 1)
-        return LogLine(at, host or self._host, "", 0, line, line)
+    def _odd(self, line: str, at: datetime | None, host: str) -> LogLine | None:
+        """Read a line that is not in syslog's common form."""
+        if line.startswith("{"):
+            told = _object(line)
+            if _JOURNAL_TIME in told:
+                return self._journal(told, at, host)
+            at = at or self._iso(told.get("time"))
+        elif (match := _RFC_5424.match(line)) is not None:
+            stamp, inner, name, pid, text = match.groups()
+            return LogLine(at or self._iso(stamp), host or inner, name, _process(pid), text or "", line)
+        elif (match := _CLASSIC_STAMP.match(line)) is not None:
+            return LogLine(at or self.time_of(line), host, "", 0, line[match.end() :], line)
+        elif (match := _ONLY_HEAD.match(line)) is not None and match[3]:
+            # Without a time, any prose with a colon looks like a name: a process must stand there.
+            inner, name, pid, text = match.groups()
+            return LogLine(at, host or inner or "", name, int(pid), text, line)
+        return None if at is None else LogLine(at, host, "", 0, line, line)
 
     def _journal(self, told: dict[str, Any], at: datetime | None, host: str) -> LogLine:
         """Read what ``journalctl -o json`` prints (systemd.journal-fields(7))."""
         name = _plain(told.get("SYSLOG_IDENTIFIER")) or _plain(told.get("_COMM"))
         text = _plain(told.get("MESSAGE")).rstrip("\r\n")
-        pid = _plain(told.get("SYSLOG_PID")) or _plain(told.get("_PID"))
-        process = int(pid) if pid.isascii() and pid.isdigit() and len(pid) <= _LONGEST_PID else 0
-        at = at or _of_journal(_plain(told.get(_JOURNAL_TIME)))
-        host = host or _plain(told.get("_HOSTNAME")) or self._host
-        head = f"{name}[{process}]: " if process else f"{name}: "
-        return LogLine(at, host, name, process, text, head + text if name else text)
+        pid = _process(_plain(told.get("SYSLOG_PID")) or _plain(told.get("_PID")))
+        at = at or _of_journal(_plain(told[_JOURNAL_TIME]))
+        head = f"{name}[{pid}]: " if pid else f"{name}: "
+        return LogLine(
+            at, host or _plain(told.get("_HOSTNAME")), name, pid, text, head + text if name else text
+        )
 
     def _classic(self, year: str | None, day: str, clock: str, fraction: str | None) -> datetime | None:
         stamp = (year, day, clock, fraction)
@@ -223,7 +207,9 @@ class LineReader:
                 continue  # no such day in that year
         return None
 
-    def _iso(self, stamp: str) -> datetime | None:
+    def _iso(self, stamp: object) -> datetime | None:
+        if not isinstance(stamp, str):
+            return None
         try:
             at = datetime.fromisoformat(stamp)
             if at.tzinfo is UTC:
@@ -233,7 +219,17 @@ class LineReader:
             return None
 
 
-_LONGEST_PID: Final = 10
+def _object(line: str) -> dict[str, Any]:
+    """Return a JSON object; an empty one where the line is none."""
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _process(pid: str) -> int:
+    return int(pid) if _PID.fullmatch(pid) else 0
 
 
 def _plain(value: object) -> str:

@@ -32,20 +32,12 @@ def parse(text: str) -> DnsAnswer | None:
     try:
         told = json.loads(text)
         at = datetime.fromisoformat(told["time"])
-        client, name, type_ = told["client"], told["name"], told["type"]
-        rcode, records, duration = told.get("rcode"), told.get("records") or (), told.get("duration", 0.0)
-        answer = DnsAnswer(
-            at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC),
-            client,
-            name,
-            type_,
-            rcode,
-            tuple(records),
-            float(duration),
-        )
+        client, name, type_, rcode = told["client"], told["name"], told["type"], told.get("rcode")
+        records = tuple(told.get("records") or ())
+        duration = float(told.get("duration", 0.0))
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
-    texts = (
-        (client, name, type_, *answer.records) if rcode is None else (client, name, type_, rcode, *records)
-    )
-    return answer if all(isinstance(part, str) for part in texts) else None
+    if not all(isinstance(part, str) for part in (client, name, type_, rcode or "", *records)):
+        return None
+    return DnsAnswer(at, client, name, type_, rcode, records, duration)
