@@ -15,16 +15,11 @@ if TYPE_CHECKING:
 def line(told: LiveHop) -> str:
     """Return a hop as a line: when, where, of which message, what."""
     hop = told.hop
-    of = told.message_id or hop.queue_id or "-"
+    of = told.message_id.strip("<>").partition("@")[0] or hop.queue_id or "-"
     host = one_line(hop.host.partition(".test")[0], 20)
-    return f"{hop.at:%H:%M:%S.%f}"[:12] + f" {host:<10} {_short(of)} {hop.event}: {one_line(hop.text, 1000)}"
+    return f"{hop.at:%H:%M:%S.%f}"[:12] + f" {host:<10} {one_line(of, 16):<16} {one_line(hop.text, 1000)}"
 
 
 def json_line(told: LiveHop) -> str:
     """Return a hop as a JSON object of one line."""
     return json.dumps(plain_value(told), ensure_ascii=True, allow_nan=False)
-
-
-def _short(message_id: str) -> str:
-    """Return the beginning of a Message-ID: enough to tell messages apart that are on their way at once."""
-    return one_line(message_id.strip("<>").partition("@")[0], 24)

@@ -128,7 +128,8 @@ class Live:
         self._wanted = wanted
         self._by_name: dict[tuple[str, str], _Group] = {}
         self._by_id: dict[str, _Group] = {}
-        self._at_readers: dict[str, dict[_Group, None]] = {}
+        self._at_readers: dict[str, dict[_Group, bool]] = {}
+        """By user: what lies in the mailboxes, and whether it is deleted since the last session's end."""
         self._around: deque[Entry] = deque(maxlen=_MAX_AROUND)
         self._fresh: dict[_Group, None] = {}
         self._alone: list[LiveHop] = []
@@ -143,9 +144,7 @@ class Live:
         elif isinstance(event, Saved | SaveFailed | SieveActed | MailboxChanged):
             self._at_mailbox(entry, event)
         elif isinstance(event, LoggedOut):
-            readers = self._at_readers.get(event.user.casefold(), {})
-            for group in list(readers) if len(readers) <= _MANY else ():
-                self._add(group, entry)
+            self._read(entry, event.user.casefold())
         elif event is not None:
             self._around.append(entry)
             if isinstance(event, Rejected) and self._wanted is None and not self._from_lab(event):
@@ -215,10 +214,17 @@ class Live:
             return
         groups = self._at_readers.setdefault(event.user.casefold(), {})
         if isinstance(event, Saved):
-            groups[group] = None
+            groups[group] = False
         elif isinstance(event, MailboxChanged) and event.action == "expunge":
-            groups.pop(group, None)
+            groups[group] = True
         self._add(group, entry)
+
+    def _read(self, entry: Entry, user: str) -> None:
+        """Take in the end of a reader's session."""
+        groups = self._at_readers.get(user, {})
+        for group in groups if len(groups) <= _MANY else ():
+            self._add(group, entry)
+        self._at_readers[user] = {group: False for group, deleted in groups.items() if not deleted}
 
     def _add(self, group: _Group, entry: Entry) -> None:
         group.add(entry)

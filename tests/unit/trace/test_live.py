@@ -1,0 +1,98 @@
+"""Hops while they happen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labctl.trace.hop import HopEvent
+from labctl.trace.live import Live, LiveHop, live_hops
+from labctl.trace.wanted import Wanted
+from labctl.trace.weaving import weave
+from labctl.trace.world import World
+from tests.unit.trace.lines import BOUNCED, BOUNCED_ID, DELIVERED, DELIVERED_ID, HOSTS, entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from labctl.trace.entry import Entry
+
+NOTICE_ID = "<20261124160956.ABD6E1D8167@mx.alpha.test>"
+
+
+def told(lines: Iterable[Entry], wanted: Wanted | None = None) -> list[LiveHop]:
+    return list(live_hops(lines, Live(World(hosts=HOSTS), wanted)))
+
+
+def of(hops: Sequence[LiveHop], message_id: str) -> list[HopEvent]:
+    return [each.hop.event for each in hops if each.message_id == message_id]
+
+
+def test_what_is_told_live_is_what_a_trace_tells_afterwards() -> None:
+    lines = entries(DELIVERED, BOUNCED)
+    hops = told(lines)
+
+    for message in weave(lines, World(hosts=HOSTS), message_ids=[DELIVERED_ID, BOUNCED_ID]):
+        assert sorted(of(hops, message.message_id)) == sorted(each.event for each in message.hops)
+
+
+@given(st.sets(st.integers(min_value=0, max_value=45)))
+def test_each_hop_is_told_once_wherever_the_lines_pause(pauses: set[int]) -> None:
+    live = Live(World(hosts=HOSTS))
+    hops: list[LiveHop] = []
+    for n, line in enumerate(entries(DELIVERED, BOUNCED)):
+        live.feed(line)
+        if n in pauses:
+            hops.extend(live.told())
+    hops.extend(live.told())
+
+    names = [(each.message_id, each.hop.at, each.hop.host, each.hop.text) for each in hops]
+    assert len(names) == len(set(names))
+    assert of(hops, DELIVERED_ID).count(HopEvent.DELIVERED) == 1
+    assert of(hops, BOUNCED_ID).count(HopEvent.BOUNCED) == 1
+
+
+def test_a_message_that_is_named_is_told_with_the_notification_about_it() -> None:
+    hops = told(entries(DELIVERED, BOUNCED), Wanted.parse(BOUNCED_ID))
+
+    assert {each.message_id for each in hops} == {BOUNCED_ID, NOTICE_ID}
+
+
+def test_a_message_may_be_named_by_its_queue_id() -> None:
+    hops = told(entries(DELIVERED, BOUNCED), Wanted.parse("77F9B1D814E"))
+
+    assert {each.message_id for each in hops} == {DELIVERED_ID}
+    assert HopEvent.STORED in of(hops, DELIVERED_ID)
+
+
+def test_an_address_names_the_messages_to_it() -> None:
+    hops = told(entries(DELIVERED, BOUNCED), Wanted.parse("bob@beta.test"))
+
+    assert {each.message_id for each in hops} == {DELIVERED_ID}
+
+
+def test_a_client_from_outside_that_is_refused_is_told_though_it_left_no_message() -> None:
+    refused = {
+        "mx.alpha.test": (
+            "2026-11-24T16:09:57.000000001Z Nov 24 16:09:57 mx postfix/submission/smtpd[20]: "
+            "NOQUEUE: reject: RCPT from unknown[198.19.116.33]: 501 5.1.3 <x@>: Bad recipient address syntax; "
+            "from=<alice@alpha.test> to=<x@> proto=ESMTP helo=<x>\n"
+        )
+    }
+    [hop] = told(entries(refused))
+
+    assert (hop.message_id, hop.hop.event) == ("", HopEvent.REJECTED)
+
+
+def test_what_is_gone_for_long_is_forgotten() -> None:
+    live = Live(World(hosts=HOSTS))
+    lines = entries(DELIVERED)
+    for line in lines:
+        live.feed(line)
+    live.told()
+    live.forget(lines[-1].at.replace(hour=23))
+
+    assert not live._by_name
+    assert not live._by_id
