@@ -77,7 +77,7 @@ def test_a_client_from_outside_that_is_refused_is_told_though_it_left_no_message
     refused = {
         "mx.alpha.test": (
             "2026-11-24T16:09:57.000000001Z Nov 24 16:09:57 mx postfix/submission/smtpd[20]: "
-            "NOQUEUE: reject: RCPT from unknown[198.19.116.33]: 501 5.1.3 <x@>: Bad recipient address syntax; "
+            "NOQUEUE: reject: RCPT from unknown[198.19.116.33]: 501 5.1.3 <x@>: Bad address syntax; "
             "from=<alice@alpha.test> to=<x@> proto=ESMTP helo=<x>\n"
         )
     }
