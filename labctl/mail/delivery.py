@@ -205,8 +205,7 @@ class DeliveryTracker:
             trail[file] = None
             ahead.append(file.requeued_as)
             ahead.extend(
-                self.journal.onward(file, delivery, self.message_id)
-                for _, delivery in file.attempts.values()
+                self.journal.onward(file, delivery, self.message_id) for _, delivery in file.attempts.values()
             )
         return list(trail)
 
