@@ -53,7 +53,7 @@ def test_a_labs_host_goes_by_its_own_name() -> None:
         ("smtp", "connect to a.test[192.0.2.1]:25: Refused", Unreachable("a.test[192.0.2.1]:25", "Refused")),
         (
             "smtp",
-            "Trusted TLS connection established to a.test[192.0.2.1]:25: TLSv1.3 with cipher X (256/256 bits)",
+            "Trusted TLS connection established to a.test[192.0.2.1]:25: TLSv1.3 with cipher X",
             TlsEstablished("a.test[192.0.2.1]:25", "Trusted", "TLSv1.3", "X"),
         ),
         (
@@ -106,9 +106,7 @@ def test_dovecots_and_the_resolvers_lines_are_read() -> None:
 
 
 def test_other_programs_lines_are_kept_without_an_event() -> None:
-    line = (
-        "Nov 24 10:00:00 mx amavis[12]: (12-01) Passed CLEAN, Queue-ID: 308ED228636, queued_as: 3E551228653"
-    )
+    line = "Nov 24 10:00:00 mx amavis[12]: (12-01) Passed, Queue-ID: 308ED228636, queued_as: 3E551228653"
 
     entry = reader().entry(line, 0)
 
