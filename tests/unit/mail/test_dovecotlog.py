@@ -115,7 +115,7 @@ def changed(action: str, box: str, flags: tuple[str, ...], destination: str | No
         (
             "dovecot",
             (
-                f"pop3-login: Login: user=<{BOB}>, method=PLAIN, rip=2001:db8::1, lip=2001:db8::2, mpid=4, TLS, "
+                f"pop3-login: Login: user=<{BOB}>, method=PLAIN, rip=2001:db8::1, mpid=4, TLS, "
                 f"session=<{READER}>"
             ),
             LoggedIn(BOB, "pop3", "2001:db8::1", READER, tls=True),
