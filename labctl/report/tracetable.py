@@ -1,0 +1,167 @@
+"""All messages of some logs as a table, and as JSON; each is written as soon as it comes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from labctl.mail.state import MessageState
+from labctl.report.document import document
+from labctl.report.plain import one_line
+from labctl.report.wrap import brief, padded, wrapped
+from labctl.trace.hop import Note, NoteKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from labctl.mail.delivery import RecipientState
+    from labctl.trace.hop import QueueFileName
+    from labctl.trace.table import Row
+
+SCHEMA: Final = "labctl/trace/v1"
+
+_HEAD: Final = ("TIME", "STATE", "FROM", "TO", "DELAY OR REASON", "QUEUE ID")
+_TIME, _STATE, _QUEUE_ID = 14, 10, 12
+_GAPS: Final = 5
+_NARROW: Final = 72
+"""What the columns need; in a narrower terminal the lines are broken."""
+_HAPPY: Final = (MessageState.DELIVERED, MessageState.RELAYED)
+_DAY: Final = 86400
+_INCOMPLETE: Final = Note(NoteKind.INCOMPLETE, "The logs do not have its beginning or its end.")
+
+
+def lines(rows: Iterable[Row], width: int) -> Iterator[str]:
+    """Yield the table's lines: the head, a line for each message, and how many there are of each state."""
+    states: Counter[MessageState] = Counter()
+    yield head(width)
+    for row in rows:
+        states[row.state] += 1
+        yield line(row, width)
+    yield from wrapped(end(states), width)
+
+
+def head(width: int) -> str:
+    """Return the columns' names."""
+    return _line(_HEAD, width)
+
+
+def line(row: Row, width: int) -> str:
+    """Return one message's line; its time is the last that is known of it, in UTC."""
+    first = row.recipients[0] if row.recipients else None
+    more = f" +{len(row.recipients) - 1}" if len(row.recipients) > 1 else ""
+    cells = (
+        f"{row.last_at:%m-%d %H:%M:%S}",
+        f"{row.state}?" if row.incomplete else str(row.state),
+        _address(row.mail_from),
+        _address(None if first is None else first.address),
+        _why(row),
+        row.queue_ids[0].queue_id if row.queue_ids else "-",
+    )
+    return _line(cells, width, more)
+
+
+def end(states: Counter[MessageState]) -> str:
+    """Return how many messages there are, and of each state."""
+    total = states.total()
+    if not total:
+        return "No messages."
+    counted = ", ".join(f"{states[state]} {state}" for state in MessageState if states[state])
+    return f"{total} message{'s' * (total > 1)}: {counted}"
+
+
+def json_pieces(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the document ``labctl/trace/v1`` in pieces, message by message."""
+    yield f'{{"schema": "{SCHEMA}", "messages": ['
+    between = "\n"
+    for row in rows:
+        yield between + json.dumps(_message(row), ensure_ascii=True, allow_nan=False)
+        between = ",\n"
+    yield "\n]}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """The fields of one message, as the contract names them."""
+
+    SCHEMA: ClassVar[str] = SCHEMA
+
+    message_id: str
+    state: MessageState
+    recipients: tuple[RecipientState, ...]
+    mail_from: str | None
+    first_at: datetime
+    last_at: datetime
+    queue_ids: tuple[QueueFileName, ...]
+    about: str | None
+    notes: tuple[Note, ...]
+    hops: tuple[()] = ()
+    bounce: None = None
+    notices: tuple[()] = ()
+
+    @classmethod
+    def of(cls, row: Row) -> _Message:
+        """Take what a row tells."""
+        return cls(
+            row.message_id or "",
+            row.state,
+            row.recipients,
+            row.mail_from,
+            row.first_at,
+            row.last_at,
+            row.queue_ids,
+            row.about,
+            (_INCOMPLETE,) if row.incomplete else (),
+        )
+
+
+def _message(row: Row) -> dict[str, object]:
+    """Return a message as the document of one message has it, without its journey."""
+    written = document(_Message.of(row))
+    del written["schema"]
+    return written
+
+
+def _line(cells: tuple[str, ...], width: int, more: str = "") -> str:
+    time, state, sender, recipient, why, queue_id = cells
+    free = max(width, _NARROW) - _TIME - _STATE - _QUEUE_ID - _GAPS
+    for_sender = free * 3 // 10
+    for_recipient = free * 4 // 10
+    return " ".join(
+        (
+            padded(time, _TIME),
+            padded(state, _STATE),
+            padded(brief(sender, for_sender), for_sender),
+            padded(brief(recipient, for_recipient - len(more)) + more, for_recipient),
+            padded(brief(why, free - for_sender - for_recipient), free - for_sender - for_recipient),
+            one_line(queue_id, 40),
+        )
+    )
+
+
+def _address(address: str | None) -> str:
+    """Return an address as people see it: the null sender has none, and of some none is known."""
+    return "?" if address is None else address or "<>"
+
+
+def _why(row: Row) -> str:
+    """Return what is most worth telling: how long it took, or why it did not get there."""
+    if row.state in _HAPPY:
+        return _span((row.last_at - row.first_at).total_seconds())
+    worst = next((each for each in row.recipients if each.state is row.state), None)
+    reason = worst.reason if worst is not None else None
+    if not reason:
+        return "its log is cut" if row.incomplete else "-"
+    return reason.partition(" said: ")[2] or reason  # what the other host said, not which
+
+
+def _span(seconds: float) -> str:
+    if seconds < 60:  # noqa: PLR2004  # a minute
+        return f"{seconds:.1f} s" if seconds % 1 else f"{seconds:.0f} s"
+    if seconds < 3600:  # noqa: PLR2004  # an hour
+        return f"{seconds // 60:.0f}m{seconds % 60:02.0f}s"
+    if seconds < _DAY:
+        return f"{seconds // 3600:.0f}h{seconds % 3600 // 60:02.0f}m"
+    return f"{seconds // _DAY:.0f}d{seconds % _DAY // 3600:02.0f}h"
