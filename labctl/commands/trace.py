@@ -56,8 +56,7 @@ def trace(engine: Engine, name: str | None, wanted: Wanted, *, environ: Mapping[
     there = instance.select(engine, name)
     with logs_of(engine, there.hosts) as logs:
         found = search(logs, wanted)
-    hosts = {address: host.hostname for host in there.hosts for address in host.addresses}
-    first = _woven(found, World(hosts=hosts))
+    first = _woven(found, World(hosts=there.names_by_address))
     if not first:
         raise NoSuchMessage(
             f"no log of lab {there.name!r} tells of {_named(wanted)}",

@@ -167,6 +167,11 @@ class Instance:
         return tuple(sorted({each.domain for each in self.hosts if each.domain}))
 
     @property
+    def names_by_address(self) -> dict[str, str]:
+        """Its hosts' names, by each of their addresses in the lab."""
+        return {address.partition("/")[0]: host.hostname for host in self.hosts for address in host.addresses}
+
+    @property
     def published(self) -> bool:
         """Whether its ports were asked to be published on the engine's machine."""
         return any(labels.PUBLISHED in each.container.labels for each in self.hosts if each.container)

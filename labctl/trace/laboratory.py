@@ -114,9 +114,7 @@ def world_of(
         clock=_clock(there, environ),
         queues={mta.hostname: queue for mta, queue in zip(mtas, queues, strict=True) if queue is not None},
         mailboxes={address: found for each in mailboxes for address, found in each.items()},
-        hosts={
-            address.partition("/")[0]: host.hostname for host in there.hosts for address in host.addresses
-        },
+        hosts=there.names_by_address,
         states={each.hostname: HostState.READY if each.running else each.state for each in there.hosts},
     )
 

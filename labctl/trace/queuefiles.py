@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.journal import Journal, QueueFile
-from labctl.mail.logevent import Accepted, Delivery, Discarded, Held, NonDelivery, Received, Rejected
+from labctl.mail.logevent import Accepted, Delivery, Discarded, Held, NonDelivery, Received, Rejected, Remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -121,7 +121,7 @@ class QueueFiles:
         queue_id = getattr(event, "queue_id", None) or entry.queue_id
         if queue_id is None:
             return
-        if event is not None:
+        if event is not None and not isinstance(event, Remark):  # which may come after its message is gone
             self.journal.feed(entry.host, entry.at, event)  # type: ignore[arg-type]  # what has a queue id is Postfix's
         if (file := self.journal.last(entry.host, queue_id)) is not None:
             self._parts.setdefault(file, Part(file)).entries.append(entry)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from labctl.errors import LabctlError
 from labctl.lab.queues import read_queue
 from labctl.lab.role import Role
+from labctl.trace.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ T = TypeVar("T")
 WITHIN: Final = 15.0
 """Seconds that a fact of mail has to come to be; what is there at once costs nothing of them."""
 
-_MOST_LINES: Final = 40
+_MOST_HOPS: Final = 40
 
 
 class ExpectationFailed(AssertionError):  # read by students: "expectation failed"
@@ -93,16 +93,18 @@ class Expectations:
         return ExpectationFailed(expected, seen, evidence)
 
     def _evidence(self, letter: Letter) -> Iterator[str]:
-        """Collect what is known of a letter: its place in the queues, the logs' lines, the DNS answers."""
+        """Collect what is known of a letter: its place in the queues, and its journey until now."""
         yield f"Message-ID {letter.message_id}"
         if letter.submission is not None:
             yield f"the server's reply: {letter.reply}"
         for each in letter.tracker.recipients:
             yield f"{each.address}: {each.state}" + (f" ({each.dsn} {each.reason})" if each.reason else "")
         yield from self._queue_entries(letter)
-        lines = [str(each) for each in letter.sayings()]
-        yield from lines[-_MOST_LINES:]
-        yield from dict.fromkeys(self._answers(letter))
+        journey = letter.journey(World(hosts=self._there.names_by_address))
+        hops = journey.hops if journey is not None else ()
+        yield from (
+            f"{each.at:%H:%M:%S.%f}"[:12] + f" {each.host}: {each.text}" for each in hops[-_MOST_HOPS:]
+        )
 
     def _queue_entries(self, letter: Letter) -> Iterator[str]:
         for host in self._there.of_role(Role.MTA):
@@ -113,14 +115,3 @@ class Expectations:
                             f"{each.address} ({each.delay_reason})" for each in entry.recipients
                         )
                         yield f"{host.hostname}, queue {entry.queue_name}: {entry.queue_id} for {reasons}"
-
-    def _answers(self, letter: Letter) -> Iterator[str]:
-        """Show what the resolver answered about the recipients' domains."""
-        domains = {f"{each.rpartition('@')[2]}.".casefold() for each in letter.rcpt_tos}
-        for each in self._watch.sayings:
-            if each.host.role == Role.DNS and each.text.startswith("{"):
-                with suppress(ValueError, KeyError):
-                    answer = json.loads(each.text)
-                    if any(answer["name"].casefold().endswith(domain) for domain in domains):
-                        asked = f"{answer['client']} asked for {answer['name']} {answer['type']}"
-                        yield f"{asked}: {answer['rcode']}, {', '.join(answer['records']) or 'no records'}"

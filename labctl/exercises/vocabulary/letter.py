@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.logevent import Delivery, Discarded, Held, NonDelivery, Rejected
+from labctl.mail.querylog import DnsAnswer
 from labctl.mail.state import MessageState, is_final
+from labctl.trace.reading import Reader
+from labctl.trace.weaving import weave
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from labctl.mail.delivery import DeliveryTracker
     from labctl.mail.logevent import DeliveryStatus
     from labctl.mail.submission import Submission
+    from labctl.trace.entry import Entry
+    from labctl.trace.hop import TracedMessage
+    from labctl.trace.world import World
 
 _AGENT: Final = re.compile(r"postfix\S*/\w+\[\d+\](?=: )")
 """The process that said a line: a delivery agent delivers one letter after the other."""
@@ -137,6 +143,24 @@ class Letter:
             before = said.pop((each.host.hostname, agent[0]), [])
             if isinstance(each.event, Delivery) and (each.host.hostname, each.event.queue_id) in ids:
                 yield from before
+
+    def journey(self, world: World) -> TracedMessage | None:
+        """Tell its whole journey as far as the logs have it now; None where no log names it.
+
+        Args:
+            world: What is known beside the logs.
+        """
+        readers: dict[str, Reader] = {}
+        lines: list[Entry] = []
+        for offset, saying in enumerate(self.watch.sayings):
+            host = saying.host.hostname
+            reader = readers.setdefault(host, Reader(host, host=host, newest=saying.at))
+            if (entry := reader.entry(saying.text, offset)) is not None:
+                at = entry.at if isinstance(entry.event, DnsAnswer) else saying.at
+                lines.append(replace(entry, at=at))
+        ids = set(self.tracker.queue_ids)
+        found = weave(sorted(lines, key=lambda line: line.at), world, queue_files=ids)
+        return next((each for each in found if each.message_id == self.message_id), None)
 
     def reports(self) -> Iterator[tuple[Saying, NonDelivery]]:
         """Yield what bounce(8) wrote about it."""

@@ -113,22 +113,16 @@ def test_a_failure_tells_what_was_expected_what_was_seen_and_why(scene: Scene) -
         f'"recipients": [{{"address": "bob@beta.test", "delay_reason": "{REFUSED}"}}]}}\n'
     )
     header = f"*** MESSAGE CONTENTS deferred/4/{QUEUE_ID} ***\nMessage-ID: {letter.message_id}\n"
-    answers = {"postqueue": entry, "postcat": header}
-    scene.stage.fake.answer = lambda _, argv: ExecResult(0, answers.get(argv[0], "").encode(), b"")
+    queue = f"{entry}--\n--\n{header}".encode()
+    scene.stage.fake.answer = lambda _, argv: ExecResult(0, queue if "postqueue" in str(argv) else b"", b"")
     scene.says("mx-alpha", scene.attempt("deferred", "4.4.1", REFUSED))
-    scene.stage.fake.say(
-        "labctl-x-dns",
-        '{"time": "", "client": "203.0.113.10", "name": "beta.test.", "type": "MX", "rcode": "NOERROR", '
-        '"records": ["10 mx.beta.test."]}',
-    )
     with pytest.raises(ExpectationFailed) as caught:
         scene.lab.expect_sent(letter, dsn="2.0.0", within=0.1)
     told = str(caught.value)
     assert "expected: status=sent, dsn=2.0.0" in told
     assert "the letter is deferred" in told
     assert f"queue deferred: {QUEUE_ID} for bob@beta.test ({REFUSED})" in told
-    assert "status=deferred" in told
-    assert "203.0.113.10 asked for beta.test. MX: NOERROR, 10 mx.beta.test." in told
+    assert f"mx.alpha.test: put off for <bob@beta.test>: {REFUSED}" in told
 
 
 def test_a_retry_is_told_with_both_times(scene: Scene) -> None:
@@ -148,7 +142,7 @@ def test_an_empty_queue_is_looked_for_until_it_is(scene: Scene) -> None:
 
     def answer(_: object, argv: object) -> ExecResult:
         assert isinstance(argv, list)
-        return ExecResult(0, next(looks, "").encode() if argv[0] == "postqueue" else b"", b"")
+        return ExecResult(0, next(looks, "").encode() if "postqueue" in str(argv) else b"", b"")
 
     scene.stage.fake.answer = answer
     scene.lab.expect_queue_empty("mx-alpha", within=ENDLESS)
