@@ -254,7 +254,7 @@ def _stopped_by(
         StationKind.MDA if program == "lmtp" else StationKind.MTA,
         relay_name(called) or called,
         Mark.FAILED if answered else Mark.NOT_REACHED,
-        lines=[relay_address(called), answer],
+        lines=[relay_address(called), answer.removeprefix(f"connect to {called}: ")],
         hops=[attempt, *_seen_there(evidence, relay_name(called), recipient)],
         link=Mark.FAILED,
     )

@@ -253,7 +253,7 @@ class _Walk:
 
 
 def _client(client: str) -> str:
-    return f"from {client}" if client else ""
+    return f"from {relay_address(client) or client}" if client else ""
 
 
 def _is_local(client: str) -> bool:
