@@ -18,6 +18,8 @@ _SAMPLES: Final = 32
 """In how many places a log is looked at to tell whose it is."""
 _SAMPLE: Final = 4
 """How many lines are read there."""
+_EARLIEST: Final = 1900
+_LATEST: Final = 9000
 _NEAR: Final = 1 << 20
 """How many bytes before and after a line are near it."""
 
@@ -147,7 +149,10 @@ class LogLines:
     def _entry(self, log: Log, offset: int, line: bytes) -> Entry | None:
         key = (log.name, offset)
         if key not in self._read:
-            self._read[key] = log.entry_of(self._readers[log.name], offset, line)
+            entry = log.entry_of(self._readers[log.name], offset, line)
+            # A time that can't be reckoned with is none that a daemon wrote.
+            sane = entry is not None and _EARLIEST < entry.at.year < _LATEST
+            self._read[key] = entry if sane else None
         return self._read[key]
 
 

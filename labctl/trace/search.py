@@ -10,20 +10,19 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.logevent import Accepted, Delivery, Discarded, Held, NonDelivery, Queued, Received, Rejected
 from labctl.mail.message import normal_message_id
 from labctl.trace import needle
 from labctl.trace.loglines import LogLines
-from labctl.trace.queueuse import QueueUse, uses_of
+from labctl.trace.queueuse import SLACK, QueueUse, uses_of
 from labctl.trace.surroundings import Surroundings, owner_depths
 from labctl.trace.wanted import Wanted, WantedKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
 
     from labctl.trace.entry import Entry
     from labctl.trace.log import Log
@@ -34,6 +33,8 @@ MAX_USES: Final = 1000
 """How many queue files one search follows."""
 
 _WINDOWS: Final = (timedelta(minutes=2), timedelta(hours=1))
+_LONG_AGO: Final = datetime(1, 1, 2, tzinfo=UTC)
+_FAR_AHEAD: Final = datetime.max.replace(tzinfo=UTC)
 _FAR: Final = timedelta(days=1)
 _MAX_PASSES: Final = 12
 _MAX_LEVEL: Final = 2
@@ -91,6 +92,7 @@ class _Search:
         self.complete = True
         self._lines: dict[str, dict[tuple[int, int], Entry]] = {}
         self._whole: set[str] = set()
+        self._looked_on: dict[tuple[str, str], datetime] = {}
         self._leads: deque[_Lead] = deque()
         self._followed: set[_Lead] = set()
         self._unfinished: dict[_Lead, None] = {}
@@ -166,15 +168,10 @@ class _Search:
         uses = self._fitting(lead)
         if lead.queue_id in self._whole or (uses and not _partial(uses)):
             return
-        if self._passes >= _MAX_PASSES:
-            self.complete = False
-            return
-        self._passes += 1
-        if uses:
-            for use in uses:
-                found = self.lines.having(lead.queue_id.encode(), lead.at - _WINDOWS[-1], host=use.host)
-                self._keep(lead.queue_id, found)
-        else:
+        for use in uses:
+            # From its first line on there is nothing before; without it, there may be.
+            self._look_on(lead.queue_id, use.host, use.first_at if use.begun else _LONG_AGO)
+        if not uses and self._may_pass():
             self._look_everywhere(lead.queue_id)
         for use in self._fitting(lead):
             self._adopt(use, lead)
@@ -184,6 +181,18 @@ class _Search:
     def _look(self, queue_id: str, since: datetime, until: datetime) -> None:
         if queue_id not in self._whole:
             self._keep(queue_id, self.lines.having(queue_id.encode(), since, until))
+
+    def _look_on(self, queue_id: str, host: str, since: datetime) -> None:
+        """Look for a host's lines from a time on, as far as that was not done."""
+        if self._looked_on.get((queue_id, host), _FAR_AHEAD) > since and self._may_pass():
+            self._looked_on[queue_id, host] = since
+            self._keep(queue_id, self.lines.having(queue_id.encode(), since - SLACK, host=host))
+
+    def _may_pass(self) -> bool:
+        """Whether one more pass over everything is allowed."""
+        self._passes += 1
+        self.complete &= self._passes <= _MAX_PASSES
+        return self._passes <= _MAX_PASSES
 
     def _look_everywhere(self, queue_id: str) -> None:
         if queue_id not in self._whole:
@@ -292,10 +301,8 @@ class _Search:
             ]
             since = min(use.first_at for use in having) - _WINDOWS[-1]
             until = max(use.last_at for use in having) + _WINDOWS[-1]
-        elif self._passes >= _MAX_PASSES:
-            self.complete = False
+        elif not self._may_pass():
             return
-        self._passes += 1
         for entry in self._lines_with_id(message_id, since, until):
             if isinstance(entry.event, Queued):
                 self._leads.append(_Lead(entry.event.queue_id, entry.at, entry.host, message_id))

@@ -81,6 +81,8 @@ class Surroundings:
             if isinstance(entry.event, Connected):
                 break
         for entry in self._later(received, _SESSION):
+            if isinstance(entry.event, Connected) and entry.at == received.at:
+                continue  # its own, in a file that was rotated then
             if entry.queue_id in (None, use.queue_id):
                 self.lines.take(entry, use)
             if isinstance(entry.event, Disconnected | Connected):
