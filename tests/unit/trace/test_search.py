@@ -77,6 +77,7 @@ def lines_of(text: str, *numbers: int) -> list[str]:
     return [lines[number] for number in numbers]
 
 
+ANCIENT = b"0001-01-01T00:00:00Z mx postfix/qmgr[1]: AAAA000001: removed"
 WHOLE = sorted([*lines_of(SENDER, *range(10)), *lines_of(RECEIVER, *range(2, 10))])
 """All that concerns the first message."""
 
@@ -209,7 +210,7 @@ def test_nothing_is_found_where_nothing_is() -> None:
             st.sampled_from(
                 [
                     b"AAAA000001",
-                    b"0001-01-01T00:00:00Z mx postfix/qmgr[1]: AAAA000001: removed",
+                    ANCIENT,
                     b"<one@a.test>",
                     b"message-id=<one@a.test>",
                     b'{"log":"',

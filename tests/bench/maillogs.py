@@ -1,0 +1,445 @@
+"""Mail logs of any size, and how long it takes to find a message in them.
+
+``python -m tests.bench.maillogs make DIR --bytes 1000000000 --hosts 3`` writes the logs of some hosts over
+three days, in rotated files; ``python -m tests.bench.maillogs search DIR`` measures against ``grep -F``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import random
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BEGIN: Final = datetime(2026, 11, 20, tzinfo=UTC)
+DAYS: Final = 3
+FILES: Final = 3
+"""How many files each host's log was rotated into."""
+
+# The lines are those of Postfix 3.10 and Dovecot 2.4, with what differs from message to message left out.
+CONNECT: Final = "postfix/smtpd[{pid}]: connect from {client}"
+TLS: Final = (
+    "postfix/smtpd[{pid}]: Anonymous TLS connection established from {client}: TLSv1.3 with cipher "
+    "TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange X25519 server-signature RSA-PSS (2048 bits)"
+)
+CLIENT: Final = "postfix/smtpd[{pid}]: {qid}: client={client}"
+SUBMITTED: Final = (
+    "postfix/submission/smtpd[{pid}]: {qid}: client={client}, sasl_method=PLAIN, sasl_username={sender}"
+)
+SUBMISSION: Final = "postfix/submission/smtpd[{pid}]: connect from {client}"
+SUBMISSION_END: Final = (
+    "postfix/submission/smtpd[{pid}]: disconnect from {client} ehlo=2 starttls=1 auth=1 mail=1 rcpt=1 data=1 "
+    "quit=1 commands=8"
+)
+MESSAGE_ID: Final = "postfix/cleanup[{pid}]: {qid}: message-id={message_id}"
+ACTIVE: Final = "postfix/qmgr[812]: {qid}: from=<{sender}>, size={size}, nrcpt={nrcpt} (queue active)"
+DISCONNECT: Final = (
+    "postfix/smtpd[{pid}]: disconnect from {client} ehlo=2 starttls=1 mail=1 rcpt=1 data=1 quit=1 commands=7"
+)
+SENT: Final = (
+    "postfix/smtp[{pid}]: {qid}: to=<{rcpt}>, relay={relay}:25, delay={delay}, delays=0.02/0.01/0.03/0.05, "
+    "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as {next})"
+)
+STORED: Final = (
+    "postfix/lmtp[{pid}]: {qid}: to=<{rcpt}>, relay=mail.lab.test[198.51.100.143]:24, delay=0.08, "
+    "delays=0.02/0.01/0.01/0.04, dsn=2.0.0, status=sent (250 2.0.0 <{rcpt}> {session} Saved)"
+)
+SAVED: Final = "dovecot: lmtp({rcpt})<{pid}><{session}>: msgid={message_id}: saved mail to INBOX"
+FORWARDED: Final = (
+    "postfix/local[{pid}]: {qid}: to=<{rcpt}>, orig_to=<{alias}>, relay=local, delay=0.04, "
+    "delays=0.02/0.01/0/0.01, dsn=2.0.0, status=sent (forwarded as {next})"
+)
+REFUSED: Final = "postfix/smtp[{pid}]: connect to {relay}:25: Connection refused"
+DEFERRED: Final = (
+    "postfix/smtp[{pid}]: {qid}: to=<{rcpt}>, relay=none, delay={delay}, delays={delay}/0.01/0.02/0, "
+    "dsn=4.4.1, status=deferred (connect to {relay}:25: Connection refused)"
+)
+BOUNCED: Final = (
+    "postfix/smtp[{pid}]: {qid}: to=<{rcpt}>, relay={relay}:25, delay=0.08, delays=0.02/0.01/0.03/0.02, "
+    "dsn=5.1.1, status=bounced (host {relay} said: 550 5.1.1 <{rcpt}>: Recipient address rejected: User "
+    "unknown in virtual mailbox table (in reply to RCPT TO command))"
+)
+NOTIFIED: Final = "postfix/bounce[{pid}]: {qid}: sender non-delivery notification: {next}"
+REMOVED: Final = "postfix/qmgr[812]: {qid}: removed"
+REJECTED: Final = (
+    "postfix/smtpd[{pid}]: NOQUEUE: reject: RCPT from {client}: 550 5.1.1 <{rcpt}>: Recipient address "
+    "rejected: User unknown in virtual mailbox table; from=<{sender}> to=<{rcpt}> proto=ESMTP helo=<{helo}>"
+)
+LOST: Final = "postfix/smtpd[{pid}]: lost connection after AUTH from {client}"
+BRIEF: Final = "postfix/smtpd[{pid}]: disconnect from {client} ehlo=1 auth=0/1 commands=1/2"
+LOGIN: Final = (
+    "dovecot: imap-login: Logged in: user=<{rcpt}>, method=PLAIN, rip=203.0.113.77, lip=198.51.100.143, "
+    "mpid={pid}, TLS, session=<{session}>"
+)
+LOGOUT: Final = (
+    "dovecot: imap({rcpt})<{pid}><{session}>: Disconnected: Logged out in=420 out=2516 deleted=0 expunged=0 "
+    "trashed=0 hdr_count=3 hdr_bytes=900 body_count=1 body_bytes=1400"
+)
+
+_BASE_52: Final = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
+
+
+@dataclass
+class Host:
+    """One mail server, and its log."""
+
+    name: str
+    directory: Path
+    budget: int
+    long_ids: bool
+    """Long queue ids, and RFC 3339's times."""
+    files: list[Path] = field(default_factory=list)
+    written: int = 0
+    _file: TextIO | None = None
+
+    @property
+    def relay(self) -> str:
+        return f"{self.name}.lab.test[203.0.113.{10 + int(self.name[2:])}]"
+
+    def write(self, at: datetime, text: str) -> None:
+        if self._file is None or self.written > self.budget * len(self.files) // FILES:
+            self.close()
+            self.files.append(self.directory / f"{self.name}.log.{len(self.files) + 1}")
+            self._file = self.files[-1].open("w")
+        if self.long_ids:
+            line = f"{at.isoformat(timespec='microseconds')} {self.name} {text}\n"
+        else:
+            line = f"{at:%b} {at.day:2d} {at:%H:%M:%S} {self.name} {text}\n"
+        self.written += len(line)
+        self._file.write(line)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class Generator:
+    """Invents messages one after the other, and writes what hosts would log of them."""
+
+    def __init__(self, directory: Path, *, size: int, hosts: int, seed: int = 1) -> None:
+        self.random = random.Random(seed)  # noqa: S311  # not for secrets
+        self.size = size
+        self.directory = directory
+        self.hosts = [
+            Host(f"mx{number + 1}", directory, size // hosts, long_ids=number % 3 == 2)
+            for number in range(hosts)
+        ]
+        self.messages: list[dict[str, object]] = []
+        self._lines: list[tuple[datetime, int, Host, str]] = []
+        self._count = 0
+
+    def run(self) -> None:
+        """Write the logs, and which messages are in them."""
+        kinds: list[tuple[Callable[[datetime], dict[str, object] | None], int]] = [
+            (self._normal, 60),
+            (self._several, 8),
+            (self._deferred, 8),
+            (self._bounced, 6),
+            (self._aliased, 6),
+            (self._rejected, 12),
+            (self._stranger, 20),
+            (self._reader, 20),
+        ]
+        makers, weights = [maker for maker, _ in kinds], [weight for _, weight in kinds]
+        at, number, written = BEGIN, 0, 0
+        while written < self.size:
+            maker = self.random.choices(makers, weights)[0]
+            told = maker(at)
+            if told is not None and (number := number + 1) % 200 == 0:
+                self.messages.append({"kind": maker.__name__.strip("_"), "at": at.isoformat(), **told})
+            # What is written tells how far the days have gone, so that any size takes as long.
+            written = sum(host.written for host in self.hosts)
+            at = max(at, BEGIN + timedelta(days=DAYS) * (written / self.size))
+            at += timedelta(milliseconds=self.random.randrange(1, 40))
+            while self._lines and self._lines[0][0] <= at:
+                self._write()
+        for host in self.hosts:
+            host.close()
+        (self.directory / "messages.json").write_text(json.dumps(self.messages))
+
+    def _write(self) -> None:
+        at, _, host, text = heapq.heappop(self._lines)
+        host.write(at, text)
+
+    def _say(self, host: Host, at: datetime, template: str, **fields: object) -> datetime:
+        self._count += 1
+        heapq.heappush(self._lines, (at, self._count, host, template.format(**fields)))
+        return at + timedelta(milliseconds=self.random.randrange(2, 20))
+
+    # What messages are made of.
+
+    def _queue_id(self, host: Host, at: datetime) -> str:
+        micros, inode = at.microsecond, self.random.randrange(1 << 20, 1 << 22)
+        if not host.long_ids:
+            return f"{micros:05X}{inode:06X}"
+        return f"4{self._base_52(int(at.timestamp()), 5)}{self._base_52(micros, 4)}z{self._base_52(inode, 4)}"
+
+    @staticmethod
+    def _base_52(number: int, width: int) -> str:
+        digits = []
+        for _ in range(width):
+            number, digit = divmod(number, 51)
+            digits.append(_BASE_52[digit])
+        return "".join(reversed(digits))
+
+    def _pid(self) -> int:
+        return self.random.randrange(1000, 32000)
+
+    def _user(self) -> str:
+        return f"user{self.random.randrange(5000)}@lab{self.random.randrange(20)}.test"
+
+    def _session(self) -> str:
+        return f"{self.random.getrandbits(64):016x}"
+
+    def _pair(self) -> tuple[Host, Host]:
+        first = self.random.choice(self.hosts)
+        return first, self.random.choice([host for host in self.hosts if host is not first] or [first])
+
+    def _submit(self, host: Host, at: datetime, sender: str, nrcpt: int = 1) -> tuple[str, str, datetime]:
+        qid, pid, client = self._queue_id(host, at), self._pid(), "unknown[203.0.113.77]"
+        message_id = f"<{self._session()}.{at:%Y%m%d%H%M%S}@client.lab.test>"
+        at = self._say(host, at, SUBMISSION, pid=pid, client=client)
+        at = self._say(host, at, SUBMITTED, pid=pid, qid=qid, client=client, sender=sender)
+        at = self._say(host, at, MESSAGE_ID, pid=self._pid(), qid=qid, message_id=message_id)
+        at = self._say(host, at, ACTIVE, qid=qid, sender=sender, size=2400, nrcpt=nrcpt)
+        return qid, message_id, self._say(host, at, SUBMISSION_END, pid=pid, client=client)
+
+    def _relay(
+        self, here: Host, there: Host, at: datetime, *, qid: str, message_id: str, sender: str, rcpt: str
+    ) -> datetime:
+        """Hand a message to the next host, which stores it."""
+        after = self._arrive(there, here, at, message_id, sender)
+        at = self._say(
+            here,
+            after[1],
+            SENT,
+            pid=self._pid(),
+            qid=qid,
+            rcpt=rcpt,
+            relay=there.relay,
+            delay=0.11,
+            next=after[0],
+        )
+        self._store(there, at, after[0], message_id, rcpt)
+        return at
+
+    def _arrive(
+        self, host: Host, client: Host, at: datetime, message_id: str, sender: str
+    ) -> tuple[str, datetime]:
+        qid, pid = self._queue_id(host, at), self._pid()
+        at = self._say(host, at, CONNECT, pid=pid, client=client.relay)
+        at = self._say(host, at, TLS, pid=pid, client=client.relay)
+        at = self._say(host, at, CLIENT, pid=pid, qid=qid, client=client.relay)
+        at = self._say(host, at, MESSAGE_ID, pid=self._pid(), qid=qid, message_id=message_id)
+        at = self._say(host, at, ACTIVE, qid=qid, sender=sender, size=2900, nrcpt=1)
+        return qid, self._say(host, at, DISCONNECT, pid=pid, client=client.relay)
+
+    def _store(self, host: Host, at: datetime, qid: str, message_id: str, rcpt: str) -> datetime:
+        session, pid = self._session(), self._pid()
+        at = self._say(host, at, SAVED, rcpt=rcpt, pid=pid, session=session, message_id=message_id)
+        at = self._say(host, at, STORED, pid=self._pid(), qid=qid, rcpt=rcpt, session=session)
+        return self._say(host, at, REMOVED, qid=qid)
+
+    # What becomes of them.
+
+    def _normal(self, at: datetime) -> dict[str, object]:
+        return self._several(at, 1)
+
+    def _several(self, at: datetime, count: int = 3) -> dict[str, object]:
+        (here, there), sender = self._pair(), self._user()
+        qid, message_id, at = self._submit(here, at, sender, count)
+        for _ in range(count):
+            at = self._relay(
+                here, there, at, qid=qid, message_id=message_id, sender=sender, rcpt=self._user()
+            )
+        self._say(here, at, REMOVED, qid=qid)
+        return {"queue_id": qid, "message_id": message_id}
+
+    def _deferred(self, at: datetime) -> dict[str, object]:
+        (here, there), sender, rcpt = self._pair(), self._user(), self._user()
+        qid, message_id, arrived = self._submit(here, at, sender)
+        at = arrived
+        for attempt in range(self.random.randrange(1, 7)):
+            delay = round((at - arrived).total_seconds() + 0.1, 1)
+            pid = self._pid()
+            at = self._say(here, at, REFUSED, pid=pid, relay=there.relay)
+            self._say(here, at, DEFERRED, pid=pid, qid=qid, rcpt=rcpt, relay=there.relay, delay=delay)
+            at += timedelta(seconds=300 * 2**attempt)
+            at = self._say(here, at, ACTIVE, qid=qid, sender=sender, size=2400, nrcpt=1)
+        at = self._relay(here, there, at, qid=qid, message_id=message_id, sender=sender, rcpt=rcpt)
+        self._say(here, at, REMOVED, qid=qid)
+        return {"queue_id": qid, "message_id": message_id}
+
+    def _bounced(self, at: datetime) -> dict[str, object]:
+        (here, there), sender, rcpt = self._pair(), self._user(), self._user()
+        qid, message_id, at = self._submit(here, at, sender)
+        pid = self._pid()
+        refused = self._say(there, at, CONNECT, pid=pid, client=here.relay)
+        refused = self._say(
+            there, refused, REJECTED, pid=pid, client=here.relay, rcpt=rcpt, sender=sender, helo="mx.lab.test"
+        )
+        at = self._say(there, refused, DISCONNECT, pid=pid, client=here.relay)
+        at = self._say(here, at, BOUNCED, pid=self._pid(), qid=qid, rcpt=rcpt, relay=there.relay)
+        notice = self._queue_id(here, at)
+        notice_id = f"<{at:%Y%m%d%H%M%S}.{notice}@{here.name}.lab.test>"
+        at = self._say(here, at, MESSAGE_ID, pid=self._pid(), qid=notice, message_id=notice_id)
+        at = self._say(here, at, NOTIFIED, pid=self._pid(), qid=qid, next=notice)
+        at = self._say(here, at, ACTIVE, qid=notice, sender="", size=4400, nrcpt=1)
+        self._say(here, at, REMOVED, qid=qid)
+        self._store(here, at, notice, notice_id, sender)
+        return {"queue_id": qid, "message_id": message_id}
+
+    def _aliased(self, at: datetime) -> dict[str, object]:
+        (here, there), sender, rcpt = self._pair(), self._user(), self._user()
+        qid, message_id, at = self._submit(here, at, sender)
+        second, after = self._arrive(there, here, at, message_id, sender)
+        at = self._say(
+            here,
+            after,
+            SENT,
+            pid=self._pid(),
+            qid=qid,
+            rcpt="team@lab1.test",
+            relay=there.relay,
+            delay=0.1,
+            next=second,
+        )
+        self._say(here, at, REMOVED, qid=qid)
+        third = self._queue_id(there, at)
+        at = self._say(there, at, MESSAGE_ID, pid=self._pid(), qid=third, message_id=message_id)
+        at = self._say(
+            there,
+            at,
+            FORWARDED,
+            pid=self._pid(),
+            qid=second,
+            rcpt="team@localhost",
+            alias="team@lab1.test",
+            next=third,
+        )
+        at = self._say(there, at, REMOVED, qid=second)
+        at = self._say(there, at, ACTIVE, qid=third, sender=sender, size=2950, nrcpt=1)
+        self._store(there, at, third, message_id, rcpt)
+        return {"queue_id": qid, "message_id": message_id}
+
+    def _rejected(self, at: datetime) -> None:
+        host, pid = self.random.choice(self.hosts), self._pid()
+        client = f"unknown[203.0.113.{self.random.randrange(80, 250)}]"
+        at = self._say(host, at, CONNECT, pid=pid, client=client)
+        at = self._say(
+            host,
+            at,
+            REJECTED,
+            pid=pid,
+            client=client,
+            rcpt=self._user(),
+            sender=self._user(),
+            helo="spam.test",
+        )
+        self._say(host, at, DISCONNECT, pid=pid, client=client)
+
+    def _stranger(self, at: datetime) -> None:
+        host, pid = self.random.choice(self.hosts), self._pid()
+        client = f"unknown[203.0.113.{self.random.randrange(80, 250)}]"
+        at = self._say(host, at, CONNECT, pid=pid, client=client)
+        at = self._say(host, at, LOST, pid=pid, client=client)
+        self._say(host, at, BRIEF, pid=pid, client=client)
+
+    def _reader(self, at: datetime) -> None:
+        host, rcpt, pid, session = self.random.choice(self.hosts), self._user(), self._pid(), self._session()
+        self._say(host, at, LOGIN, rcpt=rcpt, pid=pid, session=session)
+        at += timedelta(seconds=self.random.randrange(1, 600))
+        self._say(host, at, LOGOUT, rcpt=rcpt, pid=pid, session=session)
+
+
+def files_of(directory: Path) -> list[str]:
+    """Return the logs in a directory."""
+    return sorted(str(path) for path in directory.glob("*.log.*"))
+
+
+def picked(directory: Path, count: int) -> Iterator[dict[str, str]]:
+    """Yield messages of each kind from the beginning, the middle and the end."""
+    messages = json.loads((directory / "messages.json").read_text())
+    for step in range(count):
+        part = messages[len(messages) * step // count : len(messages) * (step + 1) // count]
+        kinds = {each["kind"]: each for each in part}
+        yield from (kinds[kind] for kind in sorted(kinds))
+
+
+def find(wanted: str, files: list[str]) -> int:
+    """Find one message; return how many lines tell of it."""
+    from labctl.trace.log import open_logs  # noqa: PLC0415  # part of what is measured
+    from labctl.trace.search import search  # noqa: PLC0415
+    from labctl.trace.wanted import Wanted  # noqa: PLC0415
+
+    with open_logs(files, zone=UTC) as logs:
+        return len(search(logs, Wanted.parse(wanted)).entries)
+
+
+def measure_search(directory: Path, count: int) -> None:
+    """Print how long it takes to find messages, beside ``grep -F``."""
+    files = files_of(directory)
+    size = sum(Path(file).stat().st_size for file in files)
+    print(f"{len(files)} files, {size / 1e9:.2f} GB")
+    worst = 0.0
+    for message in picked(directory, count):
+        for wanted in (message["queue_id"], message["message_id"]):
+            grep = _seconds(["grep", "-F", "-c", message["queue_id"], *files])
+            whole = _seconds([sys.executable, "-m", "tests.bench.maillogs", "find", wanted, *files])
+            began = time.perf_counter()
+            lines = find(wanted, files)
+            inside = time.perf_counter() - began
+            worst = max(worst, whole / grep)
+            print(
+                f"{message['at'][:16]} {message['kind']:9} {'id' if '<' in wanted else 'queue'!s:5} "
+                f"{lines:4} lines  grep {grep:.2f} s  inside {inside:.2f} s  whole {whole:.2f} s  "
+                f"ratio {whole / grep:.1f}"
+            )
+    print(f"worst ratio {worst:.1f}")
+
+
+def _seconds(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Make logs, or measure."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.maillogs")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    make = verbs.add_parser("make")
+    make.add_argument("directory", type=Path)
+    make.add_argument("--bytes", type=int, default=1_000_000_000)
+    make.add_argument("--hosts", type=int, default=3)
+    make.add_argument("--seed", type=int, default=1)
+    measured = verbs.add_parser("search")
+    measured.add_argument("directory", type=Path)
+    measured.add_argument("--count", type=int, default=3)
+    found = verbs.add_parser("find")
+    found.add_argument("wanted")
+    found.add_argument("files", nargs="+")
+    given = parser.parse_args()
+    match given.verb:
+        case "make":
+            given.directory.mkdir(parents=True, exist_ok=True)
+            Generator(given.directory, size=given.bytes, hosts=given.hosts, seed=given.seed).run()
+        case "search":
+            measure_search(given.directory, given.count)
+        case _:
+            print(find(given.wanted, given.files))
+
+
+if __name__ == "__main__":
+    main()
