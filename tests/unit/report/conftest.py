@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from labctl.commands.engine import EngineReport
 from labctl.commands.exec import Executed
 from labctl.commands.exercises import Exercises
 from labctl.commands.exercises import Row as Exercise
+from labctl.commands.explain import explain
 from labctl.commands.fault import FaultApplied, FaultRow, Faults, FaultsReverted, ParameterRow, Setting
 from labctl.commands.images import ImageRow, Images
 from labctl.commands.inbox import Inbox
@@ -29,6 +31,7 @@ from labctl.commands.reset import Reset
 from labctl.commands.run import Run
 from labctl.commands.send import Sent
 from labctl.commands.status import Endpoint, HostStatus, Status
+from labctl.commands.trace import Trace
 from labctl.commands.up import Up
 from labctl.exercises.narration import Step
 from labctl.exercises.outcome import Blame, Result
@@ -41,6 +44,7 @@ from labctl.mail.delivery import RecipientState
 from labctl.mail.mailbox import MailboxMessage
 from labctl.mail.queue import QueuedMessage, QueuedRecipient
 from labctl.mail.state import MessageState
+from tests.unit.trace import samples
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 MESSAGE_ID = "<177.1@alpha.test>"
@@ -257,11 +261,13 @@ def examples(status: Status, sent: Sent, inbox: Inbox, queues: Queues) -> dict[s
             "two-domains", "two-domains", "hold", "it keeps it", (Setting("host", "mx-beta"),), ("mx-beta",)
         ),
         FaultsReverted("two-domains", ("hold", "mx-null")),
+        explain(str(BOUNCE), BytesIO()),
         Dug("beta.test.", "MX", "NOERROR", ("10 mx.beta.test.",)),
         status,
         sent,
         inbox,
         queues,
+        Trace((samples.mixed(), samples.looping(2), samples.rejected())),
     )
     return {each.SCHEMA: each for each in every}
 

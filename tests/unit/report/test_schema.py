@@ -42,6 +42,9 @@ CONTRACT = {
     " hosts[].messages[].queue_name hosts[].messages[].message_id hosts[].messages[].arrival_time"
     " hosts[].messages[].sender hosts[].messages[].recipients[] hosts[].messages[].recipients[].address"
     " hosts[].messages[].recipients[].delay_reason",
+    "explain": "kind text cause next[] sources[] reporting_mta original_message_id recipients[]"
+    " recipients[].address recipients[].action recipients[].status recipients[].remote_mta"
+    " recipients[].diagnostic_code recipients[].will_retry_until",
     "labs": "labs[] labs[].id labs[].title labs[].topology labs[].exercises labs[].gradable labs[].max_score"
     " labs[].starter_score",
     "run": "exercises[] exercises[].id exercises[].lab exercises[].title exercises[].verdict"
@@ -54,6 +57,11 @@ CONTRACT = {
     " faults[].active",
     "fault-apply": "name fault title parameters[] parameters[].name parameters[].value services[]",
     "fault-revert": "name reverted[]",
+    "trace": "messages[] messages[].message_id messages[].state messages[].recipients[]"
+    " messages[].recipients[].address messages[].recipients[].original messages[].recipients[].state"
+    " messages[].recipients[].dsn messages[].recipients[].reason messages[].hops[] messages[].hops[].at"
+    " messages[].hops[].host messages[].hops[].event messages[].hops[].queue_id messages[].hops[].text"
+    " messages[].hops[].detail messages[].bounce",
     "error": "code message hint detail",
 }
 
@@ -65,7 +73,7 @@ def places(value: Any, path: Place = ()) -> Iterator[tuple[Place, Any]]:
     """Yield every value of a document with the way to it, but what is free to be anything."""
     if path:
         yield path, value
-    if path == ("detail",):
+    if path[-1:] == ("detail",):
         return
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, each in items:

@@ -480,9 +480,7 @@ def looping(rounds: int = 6) -> TracedMessage:
                 HopEvent.RELAYED, at, host, this, who, reply,
                 relay=f"{other}[203.0.113.{20 - n % 2 * 10}]:25", next_host=other, next_queue_id=following,
             ),
-            hop(
-                HopEvent.RECEIVED, at + 0.01, other, following, f"taken in from {host}", client=f"{host}[203.0.113.1]"
-            ),
+            hop(HopEvent.RECEIVED, at + 0.01, other, following, f"taken in from {host}", client=f"{host}[::1]"),
         )  # fmt: skip
     at = 0.03 * (len(ids) + 1)
     reply = f"host {RELAY[:-3]} said: 554 5.4.0 Error: too many hops (in reply to end of DATA command)"
