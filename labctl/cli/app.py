@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from labctl.cli import exercises, fault, inside, lifecycle, machine, mail, queue
+from labctl.cli import exercises, explain, fault, inside, lifecycle, machine, mail, queue, trace
 
 _HELP: Final = """
 A mail laboratory: real Postfix, Dovecot and CoreDNS in two domains, alpha.test and beta.test.
@@ -32,6 +32,8 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "inbox": mail.inbox,
     "queue": queue.queue,
     "dig": mail.dig,
+    "trace": trace.trace,
+    "explain": explain.explain,
     "logs": inside.logs,
     "shell": inside.shell,
     "exec": inside.execute,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
+from labctl.mail.meaning import explain_recipient
 from labctl.mail.state import MessageState, is_final
 from labctl.report.plain import one_line
 from labctl.report.table import size, table
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from labctl.mail.delivery import RecipientState
     from labctl.mail.dsn import Dsn, DsnRecipient
     from labctl.mail.mailbox import MailboxMessage
+
+_SENTENCE: Final = re.compile(r"(?<=[.])\s+(?=[A-Z])")
 
 
 def send(result: Sent) -> str:
@@ -109,7 +113,10 @@ def _reported(recipient: DsnRecipient) -> list[str]:
         head += f", at {one_line(recipient.remote_mta)}"
     if recipient.will_retry_until:
         head += f", tried again until {recipient.will_retry_until:%d %b %H:%M:%S}"
-    return [head, *([f"  {one_line(recipient.diagnostic_code, 500)}"] if recipient.diagnostic_code else [])]
+    said = [f"  {one_line(recipient.diagnostic_code, 500)}"] if recipient.diagnostic_code else []
+    meaning = explain_recipient(recipient)
+    plain = _SENTENCE.split(meaning.text, maxsplit=1)[0]
+    return [head, *said, f"  That means: {plain}", f"  Look at next: {one_line(meaning.next[0], 300)}"]
 
 
 def _counted(count: int, noun: str) -> str:

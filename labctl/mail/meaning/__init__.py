@@ -9,7 +9,18 @@ from labctl.mail.meaning.explanation import (
     explain_state,
     explain_status,
     is_known,
+    known_codes,
 )
 from labctl.mail.meaning.meaning import Meaning
+from labctl.mail.meaning.notification import explain_recipient
 
-__all__ = ["Meaning", "explain_action", "explain_reply", "explain_state", "explain_status", "is_known"]
+__all__ = [
+    "Meaning",
+    "explain_action",
+    "explain_recipient",
+    "explain_reply",
+    "explain_state",
+    "explain_status",
+    "is_known",
+    "known_codes",
+]

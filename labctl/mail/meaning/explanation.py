@@ -232,3 +232,9 @@ def _filled(step: str, names: dict[str, str]) -> str:
     for name, value in names.items():
         step = step.replace(name, value)
     return step
+
+
+def known_codes() -> tuple[str, ...]:
+    """Return every code that can be explained exactly, and every state."""
+    statuses = (f"{digit}.{code}" for digit in "245" for code in status_table().codes)
+    return (*statuses, *reply_table().codes, *state_table())

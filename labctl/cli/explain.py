@@ -1,0 +1,47 @@
+"""The command `explain`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from labctl.cli import options
+from labctl.cli.console import print_result
+
+
+def _complete(incomplete: str) -> list[str]:
+    """Complete a code or a state; files are the shell's own business."""
+    from labctl.mail.meaning import known_codes
+
+    return [each for each in known_codes() if each.startswith(incomplete)]
+
+
+def explain(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="CODE|FILE",
+            help="A code, a state, what a server said, or a file with a bounce (- for standard input).",
+            autocompletion=_complete,
+        ),
+    ],
+    *,
+    as_json: options.Json = False,
+) -> None:
+    """Say in plain words what a code, a reply or a bounce means, what causes it, and what to look at next.
+
+    A bounce may be of any mail system, attached to a message, or in a mailbox file (mbox). No lab is needed.
+
+    \b
+    Examples:
+      labctl explain 4.4.1
+      labctl explain "550 5.1.1 <bob@beta.test>: Recipient address rejected: User unknown"
+      labctl explain deferred
+      labctl explain bounce.eml
+      labctl explain - --json < bounce.eml
+    """
+    from labctl.commands.explain import explain as tell
+
+    print_result(tell(what, sys.stdin.buffer), as_json=as_json)

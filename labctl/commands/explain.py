@@ -1,0 +1,226 @@
+"""``labctl explain``: a reply, a status code or a bounce in plain words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, Literal
+
+from labctl.errors import UsageError
+from labctl.mail import bounce
+from labctl.mail.bounce import ReportKind
+from labctl.mail.dsn import DsnAction
+from labctl.mail.mailheader import parse_header
+from labctl.mail.meaning import (
+    Meaning,
+    explain_action,
+    explain_recipient,
+    explain_reply,
+    explain_state,
+    is_known,
+)
+from labctl.mail.state import MessageState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from labctl.mail.bounce import BounceReport
+    from labctl.mail.dsn import DsnRecipient
+
+LARGEST_FILE: Final = 64 << 20
+_LONGEST_REPLY: Final = 4000
+_DEEPEST: Final = 3
+_HINT: Final = "labctl explain 4.4.1"
+_CODE: Final = re.compile(r"[2-5][0-9]{2}|[245]\.[0-9]{1,3}\.[0-9]{1,3}")
+_SEPARATOR: Final = re.compile(rb"^From \S{1,320} .{0,80}[0-9]{4}\r?\n", re.MULTILINE)  # mbox(5)
+_HEADER: Final = 1 << 16
+# The worst first: of a report about several recipients, this is what is explained at the top.
+_WORST: Final = (DsnAction.FAILED, DsnAction.UNDELIVERABLE, DsnAction.DELAYED, "")
+
+_OTHERS: Final = {
+    ReportKind.DISPOSITION: "tells what a reader, or a rule of theirs, did with a message (an MDN, RFC 8098)",
+    ReportKind.FEEDBACK: "is a complaint about spam (a feedback report, RFC 5965)",
+    ReportKind.AUTOMATIC_REPLY: "is an automatic reply, such as a vacation notice (RFC 3834)",
+    ReportKind.CHALLENGE: "demands a proof that its sender is a person",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a report says of one recipient, and what that means."""
+
+    address: str
+    original: str | None
+    action: str
+    """Empty where the report does not tell, as with `status`."""
+    status: str
+    remote_mta: str | None
+    diagnostic_code: str | None
+    will_retry_until: datetime | None
+    last_attempt: datetime | None
+    meaning: Meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An explanation; of a report, that of its worst news."""
+
+    SCHEMA: ClassVar = "labctl/explain/v1"
+
+    kind: Literal["code", "reply", "dsn"]
+    subject: str
+    title: str
+    text: str
+    cause: str
+    next: tuple[str, ...]
+    sources: tuple[str, ...]
+    reporting_mta: str | None = None
+    original_message_id: str | None = None
+    recipients: tuple[Reported, ...] = ()
+    written_by: str | None = None
+    """The software whose habit the report's form is."""
+    further: int = 0
+    """How many more reports the file holds."""
+
+
+def explain(argument: str, stdin: BinaryIO) -> Explanation:
+    """Explain a code, a state, what a server said, or a bounce.
+
+    Args:
+        argument: A file with a message or a mailbox (mbox), ``-`` for standard input, or words.
+        stdin: Standard input.
+
+    Raises:
+        UsageError: It is none of these, or can't be read.
+    """
+    if argument == "-":
+        return _of_content("standard input", _read(stdin))
+    try:
+        is_file = Path(argument).is_file()
+    except (OSError, ValueError):  # a reply is too long for a name, or holds what no name may hold
+        is_file = False
+    if not is_file:
+        return _of_words(argument)
+    try:
+        with Path(argument).open("rb") as file:
+            content = _read(file)
+    except OSError as exc:
+        raise UsageError(f"{argument}: {exc.strerror}", hint=f"ls -l {argument}") from exc
+    return _of_content(argument, content)
+
+
+def _of_words(words: str) -> Explanation:
+    name = words.strip().casefold()
+    if name in set(MessageState):
+        return _explanation("code", explain_state(MessageState(name)))
+    if (action := explain_action(name)) is not None:
+        return _explanation("code", action)
+    if not is_known(words):
+        raise UsageError(
+            f"{words[:200]!r} is no file, no code such as 550 or 5.1.1, and nothing that servers say",
+            hint=_HINT,
+        )
+    return _explanation("code" if _CODE.fullmatch(words.strip()) else "reply", explain_reply(words))
+
+
+def _of_content(name: str, content: bytes) -> Explanation:
+    found = [report for message in _messages(content) for report in _reports(message, 0)]
+    deliveries = [report for report in found if report.kind is ReportKind.DELIVERY]
+    if deliveries:
+        return _of_report(deliveries[0], further=len(deliveries) - 1)
+    if not found and len(content) <= _LONGEST_REPLY and not _is_message(content):
+        words = content.decode("utf-8", "replace").strip()
+        if is_known(words):
+            return _of_words(words)
+    if found:
+        what = _OTHERS[found[0].kind]
+    elif not content.strip():
+        what = "is empty"
+    else:
+        what = "is an ordinary message" if _is_message(content) else "is no message at all"
+    raise UsageError(f"{name} is no bounce: it {what}", hint=_HINT)
+
+
+def _of_report(report: BounceReport, *, further: int) -> Explanation:
+    recipients = tuple(_reported(each) for each in report.recipients)
+    if not recipients:
+        meaning = Meaning(
+            subject="",
+            title="a report that names no recipient",
+            text="A mail system reports about a message, and does not say by its fields or in a known form "
+            "about whom.",
+            cause="A report that was damaged on its way, or one in a form that is not known here.",
+            next=("read the report's own words", "search the Message-ID in the log of the host that sent it"),
+            sources=("RFC 3464, section 2",),
+        )
+    else:
+        ranks = {action: rank for rank, action in enumerate(_WORST)}
+        meaning = min(recipients, key=lambda each: ranks.get(each.action, len(ranks))).meaning
+    return _explanation(
+        "dsn",
+        meaning,
+        reporting_mta=report.reporting_mta,
+        original_message_id=report.original_message_id,
+        recipients=recipients,
+        written_by=report.written_by,
+        further=further,
+    )
+
+
+def _explanation(kind: Literal["code", "reply", "dsn"], meaning: Meaning, **of_report: Any) -> Explanation:
+    return Explanation(
+        kind=kind,
+        subject=meaning.subject,
+        title=meaning.title,
+        text=meaning.text,
+        cause=meaning.cause,
+        next=meaning.next,
+        sources=meaning.sources,
+        **of_report,
+    )
+
+
+def _reported(recipient: DsnRecipient) -> Reported:
+    return Reported(
+        address=recipient.address,
+        original=recipient.original,
+        action=recipient.action,
+        status=recipient.status,
+        remote_mta=recipient.remote_mta,
+        diagnostic_code=recipient.diagnostic_code,
+        will_retry_until=recipient.will_retry_until,
+        last_attempt=recipient.last_attempt,
+        meaning=explain_recipient(recipient),
+    )
+
+
+def _messages(content: bytes) -> Iterator[bytes]:
+    """Yield the messages of a mailbox file; what is none is one message."""
+    if _SEPARATOR.match(content) is None:
+        yield content
+    else:
+        yield from (message for message in _SEPARATOR.split(content) if message.strip())
+
+
+def _reports(message: bytes, depth: int) -> Iterator[BounceReport]:
+    """Yield the report that a message is, or those that are attached to it."""
+    report = bounce.read(message)
+    if report is not None:
+        yield report
+    elif depth < _DEEPEST:
+        for attached in bounce.attached(message):
+            yield from _reports(attached, depth + 1)
+
+
+def _is_message(content: bytes) -> bool:
+    header = parse_header(content[:_HEADER])
+    return bool(header.from_ or header.message_id or header.subject)
+
+
+def _read(file: BinaryIO) -> bytes:
+    content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise UsageError("the file is larger than 64 MiB", hint="split the mailbox, and explain one message")
+    return content
