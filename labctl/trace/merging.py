@@ -8,13 +8,19 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Final
 
+from labctl.mail.maillog import event_from, split_queue_id
+from labctl.trace.entry import Entry
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from labctl.trace.entry import Entry
     from labctl.trace.log import Log
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
+_CLASSIC: Final = 15
+"""The length of ``Nov 24 10:00:00``."""
+_LONGEST_PID: Final = 11
+_MOST_HEADS: Final = 1000
 _NO_QUEUE_ID: Final = frozenset({b"warning", b"fatal", b"error", b"panic", b"statistics", b"daemon"})
 _DOVECOT: Final = re.compile(rb"[^\[{]*? dovecot: ")
 
@@ -62,24 +68,66 @@ def _beginnings(logs: Sequence[Log]) -> Iterator[tuple[datetime, int]]:
 
 
 def _entries(log: Log) -> Iterator[Entry]:
-    read = log.reader().entry
-    for offset, line in log.lines():
-        if tells_of_a_message(line) and (entry := read(line, offset)) is not None:
-            yield entry
+    """Yield what may tell of messages in one log.
 
-
-def tells_of_a_message(line: bytes) -> bool:
-    """Whether a line may tell what Postfix did with a message; quickly, since most logs have many that don't.
-
-    Doubtful lines do.
+    Most lines are in syslog's form, and what stands before the process id says whose they are. That is asked
+    of the log's reader once for each text that stands there, and then only what differs is read.
     """
-    end = line.find(b"]: ")  # behind the process id of syslog's form
-    if end < 0:
-        return _DOVECOT.match(line) is None
-    if line[:1] == b"{" or not line[line.rfind(b"[", 0, end) + 1 : end].isdigit():
-        return _DOVECOT.match(line) is None
+    reader = log.reader()
+    known: dict[bytes, tuple[str, str]] = {}
+    stamp = b""
+    at: datetime | None = None
+    for offset, line in log.lines():
+        place = process_id_of(line)
+        if place is None:
+            if _DOVECOT.match(line) is None and (entry := reader.entry(line, offset)) is not None:
+                yield entry
+            continue
+        begin, end = place
+        word = _word(line, end)
+        if not word:
+            continue
+        length = _CLASSIC if line[_CLASSIC : _CLASSIC + 1] == b" " == line[3:4] else line.find(b" ")
+        head = line[length:begin]
+        whose = known.get(head)
+        if whose is not None:
+            if line[:length] != stamp:
+                stamp = line[:length]
+                at = reader.lines.time_of(stamp.decode("ascii", "replace"))
+            if at is not None:
+                text = line[end + 3 :].decode("utf-8", "surrogateescape").rstrip("\r\n")
+                host, program = whose
+                queue_id, rest = split_queue_id(text)
+                event = event_from(program, queue_id, rest)
+                pid = int(line[begin + 1 : end])
+                yield Entry(at, host, program, pid, queue_id, text, event, log.name, offset)
+                continue
+        entry = reader.entry(line, offset)
+        if entry is None:
+            continue
+        if len(known) < _MOST_HEADS and (entry.queue_id or "").encode() == word:
+            known[head] = entry.host, entry.program
+        yield entry
+
+
+def process_id_of(line: bytes) -> tuple[int, int] | None:
+    """Return where the brackets of the process id stand in a line of syslog's form; None for another form."""
+    end = line.find(b"]: ")
+    if end < 0 or line[:1] == b"{":
+        return None
+    begin = line.rfind(b"[", 0, end)
+    if end - begin > _LONGEST_PID or not line[begin + 1 : end].isdigit():
+        return None
+    return begin, end
+
+
+def _word(line: bytes, end: int) -> bytes:
+    """Return what stands where a queue id does; empty where it surely is none.
+
+    Lines that have none tell nothing of a message's fate, except those with ``NOQUEUE``.
+    """
     colon = line.find(b":", end + 3, end + 40)
     if colon < 0:
-        return False
+        return b""
     word = line[end + 3 : colon]
-    return word.isalnum() and word not in _NO_QUEUE_ID
+    return word if word.isalnum() and word not in _NO_QUEUE_ID else b""
