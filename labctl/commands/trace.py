@@ -16,6 +16,7 @@ from labctl.trace.live import Live, live_hops
 from labctl.trace.log import open_logs
 from labctl.trace.search import search
 from labctl.trace.table import rows
+from labctl.trace.wanted import WantedKind
 from labctl.trace.weaving import weave
 from labctl.trace.world import World
 
@@ -142,7 +143,14 @@ def _woven(found: Found, world: World) -> tuple[TracedMessage, ...]:
 
 
 def _named(wanted: Wanted) -> str:
-    return f"a message with the {wanted.kind.replace('-', ' ')} {wanted.value}"
+    match wanted.kind:
+        case WantedKind.QUEUE_ID:
+            return f"a message that was queued as {wanted.value}"
+        case WantedKind.ADDRESS:
+            return f"a message from or to {wanted.value}"
+        case WantedKind.MESSAGE_ID:
+            alternative = f", or from or to {wanted.otherwise.value}" if wanted.otherwise else ""
+            return f"a message with the Message-ID {wanted.value}{alternative}"
 
 
 def _mailboxes(messages: Sequence[TracedMessage]) -> tuple[list[str], set[str]]:

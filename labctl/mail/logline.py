@@ -37,6 +37,8 @@ _RFC_5424: Final = re.compile(
 )
 _COMPOSE: Final = re.compile(r"(?:\x1b\[[0-9;]*+m)*+([A-Za-z0-9][A-Za-z0-9_.-]*+) *+\| (?:\x1b\[[0-9;]*+m)*+")
 _POD: Final = re.compile(r"\[pod/([^/\] ]++)/[^\] ]++\] ")
+_OF_LABCTL: Final = re.compile(r"[0-9:]{8}\.[0-9]{6} ([a-z0-9-]++) ++")
+"""What ``labctl logs`` puts before each line: a time of day, which the line has itself with its date."""
 _CRI: Final = re.compile(r"(?:stdout|stderr) [FP] ")
 _REPLICA: Final = re.compile(r"[-_][0-9]++$")
 _MONTHS: Final = {
@@ -142,7 +144,7 @@ class LineReader:
             return self._iso(match[1]), "", line[cri.end() if cri else match.end() :]
         if (match := _COMPOSE.match(line)) is not None:
             return None, _REPLICA.sub("", match[1]), line[match.end() :]
-        if (match := _POD.match(line)) is not None:
+        if (match := _POD.match(line) or _OF_LABCTL.match(line)) is not None:
             return None, match[1], line[match.end() :]
         if line.startswith('{"log"') and isinstance(inner := (told := _object(line)).get("log"), str):
             return self._iso(told.get("time")), "", inner.lstrip("\0").rstrip("\r\n")

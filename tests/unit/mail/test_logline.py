@@ -53,6 +53,7 @@ def reader(newest: datetime = NEWEST) -> LineReader:
         (f"mx-beta-1  | {CLASSIC}", INNER_AT, "mx-beta"),
         (f"\x1b[36mmx-beta-1  | \x1b[0m{ENGINE} {CLASSIC}", ENGINE_AT, "mx-beta"),
         (f"[pod/mx-0/postfix] {CLASSIC}", INNER_AT, "mx-0"),
+        (f"03:06:15.123456 mx-beta    {CLASSIC}", INNER_AT, "mx-beta"),
         (f"{ENGINE} {BARE}", ENGINE_AT, ""),
     ],
 )
