@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.maillog import event_from, split_queue_id
-from labctl.trace.entry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from labctl.trace.entry import Entry, LogEvent
     from labctl.trace.log import Log
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -25,7 +26,17 @@ _NO_QUEUE_ID: Final = frozenset({b"warning", b"fatal", b"error", b"panic", b"sta
 _DOVECOT: Final = re.compile(rb"[^\[{]*? dovecot: ")
 
 
-def merged(logs: Sequence[Log]) -> Iterator[Entry]:
+@dataclass(slots=True, eq=False)
+class Said:
+    """What a table needs of an `Entry`: there are so many that the rest costs too much."""
+
+    at: datetime
+    host: str
+    pid: int
+    event: LogEvent
+
+
+def merged(logs: Sequence[Log]) -> Iterator[Entry | Said]:
     """Yield what may tell of messages in some logs, in the order of time.
 
     Where two logs overlap, entries are taken from the one that is behind until it is ahead; where their times
@@ -33,7 +44,7 @@ def merged(logs: Sequence[Log]) -> Iterator[Entry]:
     Logs are opened when their time has come: of many that follow each other, one is read at a time.
     """
     waiting = deque(sorted(_beginnings(logs)))
-    running: list[tuple[datetime, int, Entry, Iterator[Entry]]] = []
+    running: list[tuple[datetime, int, Entry | Said, Iterator[Entry | Said]]] = []
     while waiting or running:
         while waiting and (not running or waiting[0][0] <= running[0][0]):
             number = waiting.popleft()[1]
@@ -44,7 +55,9 @@ def merged(logs: Sequence[Log]) -> Iterator[Entry]:
             yield from _run(running, waiting[0][0] if waiting else _NEVER)
 
 
-def _run(running: list[tuple[datetime, int, Entry, Iterator[Entry]]], limit: datetime) -> Iterator[Entry]:
+def _run(
+    running: list[tuple[datetime, int, Entry | Said, Iterator[Entry | Said]]], limit: datetime
+) -> Iterator[Entry | Said]:
     """Yield entries of the log that is behind, up to a limit and until another is behind."""
     _, number, entry, entries = running[0]
     limit = min((limit, *(other[0] for other in running[1:3])))
@@ -67,7 +80,7 @@ def _beginnings(logs: Sequence[Log]) -> Iterator[tuple[datetime, int]]:
                 break
 
 
-def _entries(log: Log) -> Iterator[Entry]:
+def _entries(log: Log) -> Iterator[Entry | Said]:
     """Yield what may tell of messages in one log.
 
     Most lines are in syslog's form, and what stands before the process id says whose they are. That is asked
@@ -100,7 +113,8 @@ def _entries(log: Log) -> Iterator[Entry]:
                 queue_id, rest = split_queue_id(text)
                 event = event_from(program, queue_id, rest)
                 pid = int(line[begin + 1 : end])
-                yield Entry(at, host, program, pid, queue_id, text, event, log.name, offset)
+                if event is not None:
+                    yield Said(at, host, pid, event)
                 continue
         entry = reader.entry(line, offset)
         if entry is None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from labctl.trace.entry import Entry
+    from labctl.trace.merging import Said
 
 MAX_BYTES: Final = 100_000_000
 """Roughly how much memory the messages take that are not told yet (some 60,000 of them)."""
@@ -93,7 +94,7 @@ class Register:
             Removed: self._removed,
         }
 
-    def feed(self, entry: Entry) -> None:
+    def feed(self, entry: Entry | Said) -> None:
         """Take in what a line says next."""
         event = entry.event
         take = self._takers.get(type(event))
@@ -372,7 +373,7 @@ class Register:
             written = self._opened(record.host, event.dsn_queue_id, at)
         written.about = record.message_id or record.queue_id
 
-    def _without_id(self, entry: Entry) -> None:
+    def _without_id(self, entry: Entry | Said) -> None:
         event, at = entry.event, entry.at
         if isinstance(event, Rejected):
             refusal = Refusal(entry.host, at, event.mail_from, _refused(at, event))
@@ -383,7 +384,7 @@ class Register:
                 self._verdicts.clear()
             self._verdicts[entry.host, entry.pid] = event
 
-    def _apply_verdict(self, entry: Entry, record: Record) -> None:
+    def _apply_verdict(self, entry: Entry | Said, record: Record) -> None:
         """Take down what was decided in the session before the message had its id."""
         match self._verdicts.pop((entry.host, entry.pid), None):
             case Held() as held:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from labctl.mail.state import MessageState
     from labctl.trace.entry import Entry
     from labctl.trace.log import Log
+    from labctl.trace.merging import Said
     from labctl.trace.record import Copy, Message
 
 
@@ -93,7 +94,9 @@ def rows(logs: Sequence[Log], filters: Filters = ALL, *, max_bytes: int = MAX_BY
     return rows_of(merged(logs), filters, max_bytes=max_bytes)
 
 
-def rows_of(entries: Iterable[Entry], filters: Filters = ALL, *, max_bytes: int = MAX_BYTES) -> Iterator[Row]:
+def rows_of(
+    entries: Iterable[Entry | Said], filters: Filters = ALL, *, max_bytes: int = MAX_BYTES
+) -> Iterator[Row]:
     """Tell of each message that some entries tell of; they come in the order of time.
 
     Each host's own order is what counts; entries of several hosts may be some seconds out of order.
