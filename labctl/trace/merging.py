@@ -91,57 +91,43 @@ def _entries(log: Log) -> Iterator[Entry | Said]:
     stamp = b""
     at: datetime | None = None
     for offset, line in log.lines():
-        place = process_id_of(line)
-        if place is None:
+        parts = parts_of(line)
+        if parts is None:
             if _DOVECOT.match(line) is None and (entry := reader.entry(line, offset)) is not None:
                 yield entry
             continue
-        begin, end = place
-        word = _word(line, end)
+        begin, end, word = parts
         if not word:
             continue
         length = _CLASSIC if line[_CLASSIC : _CLASSIC + 1] == b" " == line[3:4] else line.find(b" ")
         head = line[length:begin]
         whose = known.get(head)
-        if whose is not None:
-            if line[:length] != stamp:
-                stamp = line[:length]
-                at = reader.lines.time_of(stamp.decode("ascii", "replace"))
-            if at is not None:
-                text = line[end + 3 :].decode("utf-8", "surrogateescape").rstrip("\r\n")
-                host, program = whose
-                queue_id, rest = split_queue_id(text)
-                event = event_from(program, queue_id, rest)
-                pid = int(line[begin + 1 : end])
-                if event is not None:
-                    yield Said(at, host, pid, event)
-                continue
-        entry = reader.entry(line, offset)
-        if entry is None:
+        if whose is not None and line[:length] != stamp:
+            stamp = line[:length]
+            at = reader.lines.time_of(stamp.decode("ascii", "replace"))
+        if whose is None or at is None:
+            if (entry := reader.entry(line, offset)) is not None:
+                if len(known) < _MOST_HEADS and (entry.queue_id or "").encode() == word:
+                    known[head] = entry.host, entry.program
+                yield entry
             continue
-        if len(known) < _MOST_HEADS and (entry.queue_id or "").encode() == word:
-            known[head] = entry.host, entry.program
-        yield entry
+        queue_id, text = split_queue_id(line[end + 3 :].decode("utf-8", "surrogateescape").rstrip("\r\n"))
+        if (event := event_from(whose[1], queue_id, text)) is not None:
+            yield Said(at, whose[0], int(line[begin + 1 : end]), event)
 
 
-def process_id_of(line: bytes) -> tuple[int, int] | None:
-    """Return where the brackets of the process id stand in a line of syslog's form; None for another form."""
+def parts_of(line: bytes) -> tuple[int, int, bytes] | None:
+    """Return where the process id's brackets stand in a line of syslog's form, and the word behind them.
+
+    The word is empty where it surely is no queue id: such a line tells nothing of a message's fate, except
+    one with ``NOQUEUE``. None for a line of another form.
+    """
     end = line.find(b"]: ")
     if end < 0 or line[:1] == b"{":
         return None
     begin = line.rfind(b"[", 0, end)
     if end - begin > _LONGEST_PID or not line[begin + 1 : end].isdigit():
         return None
-    return begin, end
-
-
-def _word(line: bytes, end: int) -> bytes:
-    """Return what stands where a queue id does; empty where it surely is none.
-
-    Lines that have none tell nothing of a message's fate, except those with ``NOQUEUE``.
-    """
     colon = line.find(b":", end + 3, end + 40)
-    if colon < 0:
-        return b""
-    word = line[end + 3 : colon]
-    return word if word.isalnum() and word not in _NO_QUEUE_ID else b""
+    word = line[end + 3 : colon] if colon > 0 else b""
+    return begin, end, word if word.isalnum() and word not in _NO_QUEUE_ID else b""
