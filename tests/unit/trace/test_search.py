@@ -229,3 +229,42 @@ def test_byte_soup_is_looked_through_without_harm(lines: list[bytes], kind: Want
     }[kind]
     result = search(logs_of({"one": b"\n".join(lines), "two": b"".join(lines)}), Wanted(kind, value))
     assert list(result.entries) == sorted(result.entries, key=lambda entry: entry.at)
+
+
+def test_lookups_are_found_with_all_that_they_may_have_been_for() -> None:
+    answer = (
+        '{{"time":"2026-11-24T10:00:{:02}Z","client":"203.0.113.10","id":1,"name":"b.test.","type":"MX",'
+        '"rcode":"NOERROR","records":[],"duration":0.001}}\n'
+    )
+    other = "Nov 24 10:00:{:02} mx1 postfix/smtp[14]: CCCC0000{:02}: to=<x@b.test>, relay=none, delay=1, \
+delays=0/0/1/0, dsn=4.4.1, status=deferred (no)\n"
+    contents = {
+        "dns": "".join(answer.format(second) for second in (0, 15, 30, 45)).encode(),
+        "mx1": "".join(
+            [
+                *SENDER.splitlines(keepends=True)[:6],
+                other.format(20, 20),
+                SENDER.splitlines(keepends=True)[6],
+                other.format(50, 50),
+            ]
+        ).encode(),
+    }
+    result = found(contents, "AAAA000001")
+    assert [entry.at.second for entry in result.entries if entry.source == "dns"] == [0, 15, 30]
+    assert "CCCC000020" in {entry.queue_id for entry in result.entries}
+    assert "CCCC000050" not in {entry.queue_id for entry in result.entries}
+    assert result.queue_files == (("mx1", "AAAA000001"),)
+
+
+def test_a_refusal_by_the_next_host_is_found_by_its_sender_and_recipient() -> None:
+    refusal = "Nov 24 10:00:{} mx2 postfix/smtpd[9]: NOQUEUE: reject: RCPT from mx1[203.0.113.10]: 450 4.2.0 \
+<{}>: Greylisted; from=<al@a.test> to=<{}> proto=ESMTP helo=<mx1>\n"
+    contents = {
+        "mx1": SENDER.encode(),
+        "mx2": "".join(
+            refusal.format(second, to, to)
+            for second, to in ((20, "bo@b.test"), (21, "x@b.test"), (59, "bo@b.test"))
+        ).encode(),
+    }
+    here = [entry.at.second for entry in found(contents, "<one@a.test>").entries if entry.host == "mx2"]
+    assert here == [20]
