@@ -100,6 +100,13 @@ class Record:
         self.state, self.since = state, at
         self.reason = reason if reason is None else reason[:TEXT_LIMIT]
 
+    def name(self, mail_from: str | None, recipient: str | None) -> None:
+        """Take down whom a line names that is about the message as a whole."""
+        if self.mail_from is None and mail_from is not None:
+            self.mail_from = mail_from[:TEXT_LIMIT]
+        if self.named is None and recipient is not None:
+            self.named = recipient[:TEXT_LIMIT]
+
     def may_hold(self, message_id: str | None) -> bool:
         """Whether this may be the message with that Message-ID; where either is not known, it may."""
         return not message_id or not self.message_id or message_id == self.message_id

@@ -336,20 +336,19 @@ class Register:
         self._over(record, at)
 
     def _expired(self, record: Record, at: datetime, event: Expired) -> None:
-        if record.mail_from is None:
-            record.mail_from = event.mail_from
+        record.name(event.mail_from, None)
         record.become(MessageState.EXPIRED, at, "returned to sender")
 
     def _held(self, record: Record, at: datetime, event: Held) -> None:
         record.become(MessageState.HELD, at, event.reason)
-        _name(record, event)
+        record.name(event.mail_from, event.rcpt_to)
 
     def _released(self, record: Record, at: datetime, _: Released) -> None:
         record.become(MessageState.QUEUED, at)
 
     def _discarded(self, record: Record, at: datetime, event: Discarded) -> None:
         record.become(MessageState.DISCARDED, at, event.reason)
-        _name(record, event)
+        record.name(event.mail_from, event.rcpt_to)
         self._over(record, at)  # nothing more is logged of it, mostly
 
     def _rejected(self, record: Record, at: datetime, event: Rejected) -> None:
@@ -357,12 +356,12 @@ class Register:
         if event.stage == "RCPT":
             refused = _refused(at, event)
             record.refused = (*record.refused, refused)
-            record.mail_from = event.mail_from if record.mail_from is None else record.mail_from
+            record.name(event.mail_from, None)
             self._grown(record.message, refused.size)
             return
         record.become(MessageState.REJECTED, at, str(event.reply))
         record.dsn = str(event.reply.enhanced) if event.reply.enhanced else None
-        _name(record, event)
+        record.name(event.mail_from, event.rcpt_to)
         self._over(record, at)  # it never comes into a queue
 
     def _non_delivery(self, record: Record, at: datetime, event: NonDelivery) -> None:
@@ -397,11 +396,3 @@ def _refused(at: datetime, event: Rejected) -> Copy:
     dsn = str(event.reply.enhanced) if event.reply.enhanced else None
     reason = str(event.reply)[:TEXT_LIMIT]
     return Copy(at, event.rcpt_to or "", None, MessageState.REJECTED, dsn, reason)
-
-
-def _name(record: Record, event: Held | Discarded | Rejected) -> None:
-    """Take down whom a line names that is about the message as a whole."""
-    if record.mail_from is None:
-        record.mail_from = event.mail_from
-    if record.named is None:
-        record.named = event.rcpt_to
