@@ -50,13 +50,15 @@ class Screen:
         A terminal whose size has changed may have broken the old lines anew: nobody knows where the text
         began, and the screen is cleared.
         """
+        from labctl.report.wrap import cut
+
         size = self._now()
         if self._size in {None, size}:
             start = f"\x1b[{self._height}A" if self._height else ""
         else:
             start = _CLEAR_ALL
         lines = self._fitting(text.splitlines(), max(size.lines - 1, 1))
-        drawn = "".join(f"{_CLEAR_LINE}{_cut(each, self.columns)}\n" for each in lines)
+        drawn = "".join(f"{_CLEAR_LINE}{cut(each, self.columns)}\n" for each in lines)
         write(self._stream, f"{start}{drawn}{_CLEAR_BELOW}")
         self._height, self._size = len(lines), size
 
@@ -70,11 +72,3 @@ class Screen:
     def _now(self) -> os.terminal_size:
         size = os.get_terminal_size(self._stream.fileno())
         return os.terminal_size((size.columns or _UNKNOWN.columns, size.lines or _UNKNOWN.lines))
-
-
-def _cut(line: str, room: int) -> str:
-    from labctl.report.table import columns
-
-    while columns(line) > room:
-        line = line[: room if len(line) > room else -1]
-    return line

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from labctl.mail.clock import in_words
 from labctl.mail.queue import QueueName
 from labctl.report.plain import one_line
-from labctl.report.table import columns, table
+from labctl.report.table import table
+from labctl.report.wrap import columns, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ _SHOWN: Final = 5
 
 _HEAD: Final = ("QUEUE ID", "QUEUE", "AGE", "NEXT TRY")
 _ENDS: Final = ("FROM", "TO")
-_INDENT: Final = "  | "
+_BELOW: Final = "  | "
 
 
 def queue(result: Queues, width: int = _WIDTH) -> str:
@@ -77,22 +78,21 @@ def _table(messages: tuple[QueuedMessage, ...], now: datetime, width: int) -> It
         for message, group in zip(messages, groups, strict=True)
     ]
     head, *lines = table((*_HEAD, *_ENDS), rows).splitlines()
-    wide = all(columns(each) <= width for each in (head, *lines))
-    if not wide:
+    if not (wide := all(columns(each) <= width for each in (head, *lines))):
         head, *lines = table(_HEAD, [row[: len(_HEAD)] for row in rows]).splitlines()
     yield head
     for line, message, group in zip(lines, messages, groups, strict=True):
         yield line
         if not wide:
-            yield from _wrapped(f"from {_sender(message)}", width)
+            yield from _below(f"from {_sender(message)}", width)
         for number, (reason, addresses) in enumerate(group):
             own_row = wide and number == 0
             if others := addresses[1:] if own_row else addresses:
-                yield from _wrapped(f"{'and ' if own_row else ''}to {_named(others)}", width)
+                yield from _below(f"{'and ' if own_row else ''}to {_named(others)}", width)
             if reason is not None:
-                yield from _wrapped(one_line(reason, 1000), width)
+                yield from _below(one_line(reason, 1000), width)
         if message.forced_expire:
-            yield f"{_INDENT}It is given up at the next try: an operator wants it so (postsuper -e)."
+            yield f"{_BELOW}It is given up at the next try: an operator wants it so (postsuper -e)."
 
 
 def _cells(message: QueuedMessage, now: datetime) -> tuple[str, ...]:
@@ -104,7 +104,8 @@ def _sender(message: QueuedMessage) -> str:
 
 
 def _age(since: datetime, now: datetime) -> str:
-    return in_words(max(math.floor((now - since).total_seconds()), 0))
+    """Say an age in its largest unit, so that there is room for more."""
+    return " ".join(in_words(max(math.floor((now - since).total_seconds()), 0)).split()[:2])
 
 
 def _next(message: QueuedMessage, now: datetime) -> str:
@@ -135,21 +136,7 @@ def _named(addresses: list[str]) -> str:
     return shown + (f" and {len(addresses) - _SHOWN} more" if len(addresses) > _SHOWN else "")
 
 
-def _wrapped(text: str, width: int) -> Iterator[str]:
-    """Break a text into indented lines, between words where that can be."""
-    room = max(width - len(_INDENT), 1)
-    line = ""
-    for word in text.split():
-        rest = word
-        if line and columns(line) + 1 + columns(word) <= room:
-            line += f" {word}"
-            continue
-        if line:
-            yield _INDENT + line
-        while columns(rest) > room:
-            cut = next(n for n in range(len(rest), 0, -1) if n == 1 or columns(rest[:n]) <= room)
-            yield _INDENT + rest[:cut]
-            rest = rest[cut:]
-        line = rest
-    if line:
-        yield _INDENT + line
+def _below(text: str, width: int) -> Iterator[str]:
+    """Set a text below a row, each of its lines marked as no row of the table."""
+    for line in wrapped(text, max(width - len(_BELOW), 2)):
+        yield _BELOW + line

@@ -11,7 +11,7 @@ import pytest
 from labctl.lab.instance import HostState
 from labctl.mail.queue import QueuedRecipient
 from labctl.report.queue import queue
-from labctl.report.table import columns
+from labctl.report.wrap import columns
 from tests.unit.report.conftest import NOON
 
 if TYPE_CHECKING:
@@ -123,6 +123,13 @@ def test_totals_are_told_of_each_host_and_of_all(queues: Queues) -> None:
     said = queue(replace(queues, hosts=(alpha, replace(gamma, messages=alpha.messages[:1]))))
     assert "mx.gamma.test (mx-gamma): 1 message (1 deferred)\n" in said
     assert "In all queues: 3 messages (2 deferred, 1 active), the oldest 3 s" in said
+
+
+def test_an_old_message_leaves_room_for_the_rest_of_its_row(queues: Queues) -> None:
+    held = replace(queues.hosts[0].messages[1], queue_name="hold", arrival_time=NOON - timedelta(hours=30))
+    said = queue(only(queues, held, held)).splitlines()
+    assert said[0].endswith("2 messages (2 hold), the oldest 1 day")
+    assert said[2] == "4bXy2z    hold   1 day  never by itself  <>    bob@beta.test"
 
 
 def test_a_paused_host_is_no_empty_one(queues: Queues) -> None:
