@@ -57,7 +57,7 @@ def trace(engine: Engine, name: str | None, wanted: Wanted, *, environ: Mapping[
     there = instance.select(engine, name)
     with logs_of(engine, there.hosts) as logs:
         found = search(logs, wanted)
-    first = _woven(found, World(hosts=there.names_by_address))
+    first = _woven(found, wanted, World(hosts=there.names_by_address))
     if not first:
         raise NoSuchMessage(
             f"no log of lab {there.name!r} tells of {_named(wanted)}",
@@ -66,7 +66,7 @@ def trace(engine: Engine, name: str | None, wanted: Wanted, *, environ: Mapping[
         )
     accounts, message_ids = _mailboxes(first)
     world = world_of(engine, there, accounts=accounts, message_ids=message_ids, environ=environ)
-    return Trace(_woven(found, world))
+    return Trace(_woven(found, wanted, world))
 
 
 def trace_files(paths: Sequence[str], wanted: Wanted, *, zone: tzinfo, stdin: BinaryIO) -> Trace:
@@ -83,7 +83,7 @@ def trace_files(paths: Sequence[str], wanted: Wanted, *, zone: tzinfo, stdin: Bi
     """
     with open_logs(paths, zone=zone, stdin=stdin) as logs:
         found = search(logs, wanted)
-    messages = _woven(found, World())
+    messages = _woven(found, wanted, World())
     if not messages:
         raise NoSuchMessage(
             f"no line of {', '.join(paths)} tells of {_named(wanted)}",
@@ -138,8 +138,15 @@ def following(
         yield live_hops(entries, Live(world, wanted))
 
 
-def _woven(found: Found, world: World) -> tuple[TracedMessage, ...]:
-    return weave(found.entries, world, message_ids=found.message_ids, queue_files=found.queue_files)
+def _woven(found: Found, wanted: Wanted, world: World) -> tuple[TracedMessage, ...]:
+    last = wanted if wanted.value in found.message_ids else wanted.otherwise or wanted
+    return weave(
+        found.entries,
+        world,
+        message_ids=found.message_ids,
+        queue_files=found.queue_files,
+        address=last.value if last.kind is WantedKind.ADDRESS else None,
+    )
 
 
 def _named(wanted: Wanted) -> str:

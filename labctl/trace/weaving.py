@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.delivery import DeliveryTracker
+from labctl.mail.delivery import DeliveryTracker, RecipientState
 from labctl.mail.logevent import (
     Accepted,
     NonDelivery,
     NotificationKind,
     Queued,
     Received,
+    Rejected,
 )
 from labctl.mail.message import normal_message_id
 from labctl.mail.state import MessageState, least_happy
 from labctl.trace import telling
 from labctl.trace.attribution import Surroundings
-from labctl.trace.hop import Hop, HopEvent, Notice, QueueFileName, TracedMessage
+from labctl.trace.hop import Hop, HopEvent, Note, NoteKind, Notice, QueueFileName, TracedMessage
 from labctl.trace.notes import notes_of
 from labctl.trace.queuefiles import QueueFiles
 from labctl.trace.readers import at_the_mailboxes
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from labctl.mail.delivery import RecipientState
     from labctl.mail.dsn import Dsn
     from labctl.trace.entry import Entry
     from labctl.trace.queuefiles import Part
@@ -44,6 +44,7 @@ def weave(
     *,
     message_ids: Iterable[str] = (),
     queue_files: Iterable[tuple[str, str]] = (),
+    address: str | None = None,
 ) -> tuple[TracedMessage, ...]:
     """Tell the journeys of some messages.
 
@@ -53,11 +54,18 @@ def weave(
         world: What else is known.
         message_ids: The messages, by their Message-IDs.
         queue_files: More of them, by (host, queue id).
+        address: Tell, too, of what was refused from or to this address before it had a queue id: its
+            Message-ID no log tells.
 
     Returns:
         One for each message, by the time it was first seen; messages may share a Message-ID.
     """
-    return Weaver(entries, world).messages(message_ids, queue_files)
+    weaver = Weaver(entries, world)
+    messages = weaver.messages(message_ids, queue_files)
+    if address is None:
+        return messages
+    refused = weaver.refused(address.casefold(), messages)
+    return tuple(sorted((*messages, *refused), key=lambda message: message.hops[0].at))
 
 
 class Weaver:
@@ -75,10 +83,46 @@ class Weaver:
         """See `weave`."""
         ids = {normal_message_id(each) for each in message_ids} - {""}
         names = set(queue_files)
-        wanted = [part for part in self._files if part.message_id in ids or part.name in names]
+        wanted = [
+            part
+            for part in self._files
+            # A queue id may be used again, by a message with another Message-ID.
+            if part.message_id in ids or (part.name in names and not (ids and part.message_id))
+        ]
         roots = self._files.roots(wanted)
         alike = [root.message_id for root in roots]
         return tuple(self._message(root, twins=alike.count(root.message_id) - 1) for root in roots)
+
+    def refused(self, address: str, told: Iterable[TracedMessage]) -> Iterator[TracedMessage]:
+        """Tell of what was refused from or to an address, but for what is a part of the messages told."""
+        lines = {line for message in told for hop in message.hops for line in hop.detail.get("lines", ())}
+        for entry in self._entries:
+            event = entry.event
+            if not isinstance(event, Rejected) or event.queue_id is not None or entry.text in lines:
+                continue
+            if event.client.partition("[")[2].rstrip("]") in self._world.hosts:
+                continue  # another host's attempt, and so a part of that message's journey
+            if address not in {(event.mail_from or "").casefold(), (event.rcpt_to or "").casefold()}:
+                continue
+            hop = telling.rejected(entry, event)
+            dsn = str(event.reply.enhanced) if event.reply.enhanced else None
+            copies = [event.rcpt_to] if event.rcpt_to else []
+            yield TracedMessage(
+                message_id="",
+                state=MessageState.REJECTED,
+                recipients=tuple(
+                    RecipientState(
+                        each, each, MessageState.REJECTED, dsn, str(event.reply), entry.host, entry.at
+                    )
+                    for each in copies
+                ),
+                hops=(hop,),
+                bounce=None,
+                mail_from=event.mail_from,
+                first_at=entry.at,
+                last_at=entry.at,
+                notes=(Note(NoteKind.NO_ID, "it was refused before any log could tell its Message-ID"),),
+            )
 
     def all_messages(self) -> tuple[TracedMessage, ...]:
         """Tell every message that the lines tell of; notifications are messages of their own, too."""

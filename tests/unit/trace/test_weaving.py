@@ -370,6 +370,20 @@ def test_a_filter_that_gives_a_message_back_is_part_of_its_way() -> None:
     assert [each.queue_id for each in message.queue_ids] == ["AAAAAAAAAA", "BBBBBBBBBB"]
 
 
+def test_what_was_refused_before_it_had_a_queue_id_is_found_by_its_address() -> None:
+    refused = log(
+        "1 smtpd NOQUEUE: reject: RCPT from unknown[198.18.0.1]: 554 5.7.1 <x@y.test>: Relay access denied; "
+        "from=<eve@example.org> to=<x@y.test> proto=SMTP helo=<x>"
+    )
+    lines = entries({"mx.alpha.test": refused}, BOUNCED)
+    world = World(hosts=HOSTS)
+
+    [message] = weave(lines, world, address="X@y.test")
+    assert (message.state, message.message_id) == (MessageState.REJECTED, "")
+    assert [each.address for each in message.recipients] == ["x@y.test"]
+    assert weave(lines, world, address="nobody@beta.test") == ()  # a part of another message's journey
+
+
 @given(st.data())
 def test_whichever_host_is_read_first_the_story_is_the_same(data: st.DataObject) -> None:
     whole = entries(DELIVERED, BOUNCED)
