@@ -128,7 +128,7 @@ def test_json_of_nothing_is_a_document_too() -> None:
     assert json.loads("".join(tracetable.json_pieces(()))) == {"schema": "labctl/trace/v1", "messages": []}
 
 
-@given(st.text(st.characters(), max_size=50))
+@given(st.text(st.characters(codec="utf-8"), max_size=50))
 def test_json_holds_any_text(text: str) -> None:
     document = json.loads(
         "".join(tracetable.json_pieces([row(MessageState.BOUNCED, text + "\udcff", reason=text)]))
