@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labctl.commands.explain import explain
+from labctl.report.document import document
+from labctl.report.text import text
+
+BOUNCES = Path(__file__).parents[1] / "mail" / "samples" / "bounces"
+HOSTILE = b"""Return-Path: <>
+From: MAILER-DAEMON@x.test
+Subject: Undeliverable
+Content-Type: multipart/report; report-type=delivery-status; boundary=x
+
+--x
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx\x1b[2J.test
+
+Final-Recipient: rfc822; \x1b]0;owned\x07@x.test
+Action: failed
+Status: 5.1.1
+Remote-MTA: dns; \xe2\x80\xaeevil
+Diagnostic-Code: smtp; 550 5.1.1 \x1b[31m no
+--x--
+"""
+
+
+def of(words: str, stdin: bytes = b"") -> str:
+    return text(explain(words, BytesIO(stdin)))
+
+
+def test_a_code_is_told_with_meaning_cause_next_steps_and_sources() -> None:
+    shown = of("4.4.1")
+    assert shown.startswith("4.4.1: no answer from the host\n")
+    assert [
+        word for word in ("Usual cause:", "Look at next:\n  - dig", "Sources:") if word not in shown
+    ] == []
+
+
+@pytest.mark.parametrize("path", sorted(BOUNCES.glob("*.eml")), ids=lambda path: path.stem)
+def test_every_report_fits_a_terminal_of_80_columns(path: Path) -> None:
+    if path.stem in {"ordinary", "vacation", "challenge", "feedback", "disposition"}:
+        return
+    assert [line for line in of(str(path)).splitlines() if len(line) > 80] == []
+
+
+def test_a_bounce_tells_first_who_reports_about_what_then_about_whom() -> None:
+    first, _, *others = of(str(BOUNCES / "qmail.eml")).splitlines()
+    assert first == "mx.alpha.test reports about <lunch.1@alpha.test> (in the form of qmail)."
+    assert others[0] == "ghost@beta.test: failed, 5.1.1"
+    assert "bob@gamma.test: failed, 5.1.2" in others
+
+
+def test_a_hostile_report_harms_no_terminal() -> None:
+    shown = of("-", HOSTILE)
+    assert "failed, 5.1.1" in shown
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
+def test_the_document_of_a_hostile_report_is_what_its_schema_says(
+    valid_document: Callable[[Mapping[str, Any]], None],
+) -> None:
+    valid_document(document(explain("-", BytesIO(HOSTILE))))
