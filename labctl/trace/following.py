@@ -149,6 +149,7 @@ class _Lines:
                 if (entry := reader.entry(whole[:LINE_LIMIT], offset)) is not None:
                     yield latest, entry
                 offset += len(whole) + 1
+            stream.close()
             tail = None
             eventually(lambda: self._back(name), within=math.inf, longest_pause=_LOOK_AGAIN)
 
