@@ -61,8 +61,9 @@ def chain(ways: Sequence[Path], width: int = 80) -> str:
         parts.append(f"  {len(forward) - _MOST_WAYS} more ways are not drawn.")
     for way in back[:_MOST_WAYS]:
         kind = way.notice.kind if way.notice else ""
+        said = wrapped(f"the way back, of the notification ({kind}):", width - 2)
         lines = _rows([_Box(each) for each in way.stations], width)
-        parts.append("\n".join((f"  the way back, of the notification ({kind}):", *lines)))
+        parts.append("\n".join((*(f"  {line}" for line in said), *lines)))
     return "\n\n".join(parts)
 
 
@@ -137,7 +138,8 @@ def _content(box: _Box, room: int) -> list[str]:
 def _says(station: Station, room: int) -> list[str]:
     """Say in words what a station's frame says, and what it did."""
     if station.state is Mark.PASSED:
-        return wrapped(f"{NAMES[station.state]} {station.says}", room, 2) if station.says else []
+        said = f"{NAMES[station.state]} {brief(station.says)}"
+        return wrapped(said, room, 2) if station.says else []
     said = brief(station.says) or _WORDS[station.state]
     return wrapped(f"{NAMES[station.state]} {said}", room, 3)
 

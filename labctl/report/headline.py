@@ -91,7 +91,7 @@ def _sentence(way: Path, recipient: RecipientState) -> str:  # noqa: PLR0911  # 
             return f"{brief(taker.name, 80) if taker else at} took it for {address}, and its log is not here"
         case MessageState.DEFERRED:
             when = next((each for each in (here.lines if here else ()) if each.startswith("next try")), "")
-            return f"it waits at {at} for {address}{_why(recipient)}{f'; {when}' if when else ''}"
+            return f"it waits at {at} for {address}{_why(recipient)}{f'; {brief(when, 30)}' if when else ''}"
         case MessageState.HELD:
             return f"it is on hold at {at}, until an operator releases it"
         case MessageState.SUBMITTED | MessageState.QUEUED:
@@ -114,9 +114,9 @@ def _delivered(way: Path, address: str) -> str:
     others = len(way.recipients) - 1
     address += f" and {others} more" if others else ""
     if last.state is Mark.HERE:
-        return f"{address} has it: {last.says}"
+        return f"{address} has it: {brief(last.says)}"
     told = f" {brief(where.name, 80)}" if where else ""
-    seen = f", who {last.says}" if last.state is Mark.PASSED and not others else ""
+    seen = f", who {brief(last.says)}" if last.state is Mark.PASSED and not others else ""
     return f"it lies at{told} in the mailbox of {address}{copies}{seen}"
 
 

@@ -119,7 +119,7 @@ def _timeline(title: str, hops: Sequence[Hop], width: int) -> Iterator[str]:
             yield f"  {'⋮':12} {step.text}"
             continue
         if (its_day := day(step.hop.at)) != today:
-            yield f"{title}, {its_day}, UTC" if not today else f"  {its_day}"
+            yield from [f"  {its_day}"] if today else wrapped(f"{title}, {its_day}, UTC", width)
             today = its_day
         yield from _step(step, names[step.hop.host], room, width)
 
@@ -177,7 +177,7 @@ def _meanings(message: TracedMessage, width: int) -> Iterator[str]:
         found[meaning.title] = meaning
     yield "WHAT IT MEANS"
     for meaning in list(found.values())[:_MOST_MEANINGS]:
-        yield from _item(f"{meaning.subject}: {meaning.title}", width)
+        yield from _item(brief(f"{meaning.subject}: {meaning.title}", 300), width)
         for paragraph in (meaning.text, f"Usually: {meaning.cause}" if meaning.cause else ""):
             yield from (f"    {line}" for line in textwrap.wrap(brief(paragraph, 1000), width - 4))
         for step in meaning.next:

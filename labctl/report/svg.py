@@ -22,7 +22,7 @@ _BOX, _GAP, _PAD, _LINE = 204, 66, 24, 17
 _ROOM: Final = 23
 """Columns of text in a box: a letter of the fixed width takes 7.9 units at most."""
 _DNS_ROOM: Final = 30
-_DNS_BOX: Final = 236
+_DNS_BOX: Final = 254
 _MOST_WAYS: Final = 12
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What no XML document may hold (XML 1.0, section 2.2)."""
