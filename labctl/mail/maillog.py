@@ -102,10 +102,10 @@ def split_name(name: str) -> tuple[str, str, str]:
 
     ``postfix-out/submission/smtpd`` is smtpd(8) of the instance ``postfix-out``. Administrators name daemons
     as they like: ``postfix/authclean_cleanup`` is cleanup(8). A name without a slash is none of Postfix's and
-    has no instance.
+    has no instance, and so is ``lmtp(bob@beta.test)<7><a/mgOeDFBWstAAAA>``: Dovecot's sessions may have one.
     """
     syslog_name, slash, program = name.rpartition("/")
-    if not slash:
+    if not slash or "<" in name or "(" in name:
         return "", name, name
     if program not in _PROGRAMS:
         behind = _BEHIND.split(program)[-1]

@@ -105,6 +105,15 @@ def test_dovecots_and_the_resolvers_lines_are_read() -> None:
     assert answer.at == answer.event.at
 
 
+def test_a_session_of_dovecots_may_have_a_slash() -> None:
+    found = reader().entry(
+        "Nov 24 10:00:00 lmtp(b@x)<1><a/mgOe/F>: Info: msgid=<1@a>: saved mail to INBOX", 0
+    )
+
+    assert found is not None
+    assert (found.program, found.event) == ("lmtp", Saved("b@x", "<1@a>", "INBOX", "a/mgOe/F"))
+
+
 def test_other_programs_lines_are_kept_without_an_event() -> None:
     line = "Nov 24 10:00:00 mx amavis[12]: (12-01) Passed, Queue-ID: 308ED228636, queued_as: 3E551228653"
 
