@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labctl.mail.logevent import Received
+from labctl.mail.logevent import Queued, Received
 from labctl.mail.state import MessageState
 from labctl.trace.hop import HopEvent, Note, NoteKind
 
@@ -106,6 +106,14 @@ def _unanswered(notices: Sequence[Notice]) -> Iterator[Note]:
             yield Note(NoteKind.DOUBLE_BOUNCE, text)
 
 
+def _written_here(part: Part) -> bool:
+    """Say whether a message is one of bounce(8)'s own: nobody submits those, they begin with cleanup(8)."""
+    of_bounce = part.mail_from is not None and (
+        not part.mail_from or part.mail_from.startswith("double-bounce@")
+    )
+    return of_bounce and any(isinstance(each.event, Queued) for each in part.entries)
+
+
 def _unknown(
     root: Part,
     parts: Mapping[Part, int],
@@ -118,7 +126,7 @@ def _unknown(
     elif twins:
         others = f"{twins} other message{'s have' if twins > 1 else ' has'}"
         yield Note(NoteKind.DUPLICATE_ID, f"{others} the same Message-ID")
-    if root.received is None:
+    if root.received is None and not _written_here(root):
         yield Note(NoteKind.INCOMPLETE, f"the log of {root.file.host} does not have its beginning")
     if any(each.state is MessageState.RELAYED for each in recipients):
         here = {part.file.queue_id for part in parts}
