@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from labctl.commands.explain import explain
 from labctl.report.document import document
 from labctl.report.text import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 BOUNCES = Path(__file__).parents[1] / "mail" / "samples" / "bounces"
 HOSTILE = b"""Return-Path: <>
