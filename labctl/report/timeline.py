@@ -113,11 +113,14 @@ def _delays(detail: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if total is None or not isinstance(parts, Mapping):
         return
     spent = [
-        f"{in_words(seconds) if seconds >= 1 else f'{seconds:g} s'} {name}"
-        for key, name in _STAGES.items()
-        if (seconds := _number(parts.get(key)))
+        f"{_spent(seconds)} {name}" for key, name in _STAGES.items() if (seconds := _number(parts.get(key)))
     ]
-    yield "delay", (f"{in_words(total)}: " if len(spent) > 1 else "") + (", ".join(spent) or "none")
+    yield "delay", (f"{_spent(total)}: " if len(spent) > 1 else "") + (", ".join(spent) or "none")
+
+
+def _spent(seconds: float) -> str:
+    """Say a short time as exactly as the log does."""
+    return in_words(seconds) if seconds >= 1 else f"{seconds:.2g} s"
 
 
 def _number(value: Any) -> float | None:

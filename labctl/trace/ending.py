@@ -85,8 +85,9 @@ def end_at_mailbox(
     events = evidence.mailbox(recipient.address)
     stored = evidence.of(events, HopEvent.STORED)
     hop = None if attempt is None else evidence.hops[attempt]
-    name = relay_name(words(hop, "relay")) if hop is not None else ""
-    name = name or next((evidence.hops[n].host for n in stored), "") or (hop.host if hop else recipient.host)
+    # The mailbox server's own name says more than the address that its MTA calls it by.
+    name = next((evidence.hops[n].host for n in stored), "")
+    name = name or (relay_name(words(hop, "relay")) or hop.host if hop is not None else recipient.host)
     mda = Draft(StationKind.MDA, name, Mark.HERE, "HERE", hops=[*events])
     if attempt is not None and hop is not None:
         mda.hops.append(attempt)
@@ -250,12 +251,14 @@ def _stopped_by(
         here.lines.append(reply)
         return []
     answer, command = answer_of(reply)
+    seen = _seen_there(evidence, relay_name(called), recipient, mailbox=program == "lmtp")
+    name = next((evidence.hops[n].host for n in seen), "") or relay_name(called) or called
     stop = Draft(
         StationKind.MDA if program == "lmtp" else StationKind.MTA,
-        relay_name(called) or called,
+        name,
         Mark.FAILED if answered else Mark.NOT_REACHED,
         lines=[relay_address(called), answer.removeprefix(f"connect to {called}: ")],
-        hops=[attempt, *_seen_there(evidence, relay_name(called), recipient)],
+        hops=[attempt, *seen],
         link=Mark.FAILED,
     )
     if answered:
@@ -278,13 +281,13 @@ def _unreachable(evidence: Evidence, file: File) -> str:
     return words(evidence.hops[found[-1]], "relay") if found else ""
 
 
-def _seen_there(evidence: Evidence, host: str, recipient: RecipientState) -> list[int]:
-    """Return what the host itself says of its refusal."""
+def _seen_there(evidence: Evidence, host: str, recipient: RecipientState, *, mailbox: bool) -> list[int]:
+    """Return what the host itself says of its refusal; a mailbox's may be called by its address alone."""
     own = {recipient.address.casefold(), recipient.original.casefold(), ""}
     return [
         n
         for n in evidence.refusals
-        if evidence.hops[n].host == host
+        if (evidence.hops[n].event is HopEvent.REFUSED if mailbox else evidence.hops[n].host == host)
         and (words(evidence.hops[n], "recipient") or words(evidence.hops[n], "user")).casefold() in own
     ]
 

@@ -178,3 +178,27 @@ def test_a_picture_is_drawn_whatever_stands_in_the_details(name: str, junk: str,
         for hop in message.hops
     )
     assert paths(replace(message, hops=hops))
+
+
+def test_a_mailbox_server_that_refused_has_its_own_name_where_its_log_is_here() -> None:
+    reply = "host 198.51.100.143[198.51.100.143] said: 552 5.2.2 <bob@beta.test> Quota exceeded (in reply to end of DATA command)"  # noqa: E501  # a log's line
+    full = samples.hop(
+        HopEvent.REFUSED, 0.08, samples.BOX, None, "not stored", user=samples.BOB, mailbox="INBOX"
+    )
+    failed = samples.attempt(
+        HopEvent.BOUNCED,
+        0.09,
+        samples.BETA,
+        samples.SECOND,
+        samples.BOB,
+        reply,
+        program="lmtp",
+        dsn="5.2.2",
+        relay="198.51.100.143[198.51.100.143]:24",
+    )
+    came = samples.at_beta(samples.SECOND)[0]
+    hops = (*samples.submitted(), samples.relayed(0.07), came, full, failed)
+    path = way(samples.message(hops, samples.fate(samples.BOB, MessageState.BOUNCED, "5.2.2", reply)))
+    mda = station(path, StationKind.MDA)
+    assert (mda.name, mda.state) == (samples.BOX, Mark.FAILED)
+    assert station(path, StationKind.MTA, samples.BETA).says == "gave it back"
