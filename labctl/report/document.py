@@ -39,11 +39,6 @@ def error_document(error: LabctlError) -> dict[str, Any]:
     }
 
 
-def plain_value(value: Any) -> Any:
-    """Return a value as JSON has it: a dataclass as an object, a time as text."""
-    return _value(value)
-
-
 def dumped(content: Mapping[str, Any]) -> str:
     """Return a document as text; whatever bytes a message or a log brought, it is valid JSON."""
     return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from labctl.report.document import plain_value
+from labctl.commands.trace import Trace
+from labctl.report.document import document
 from labctl.report.plain import one_line
 
 if TYPE_CHECKING:
@@ -21,5 +22,5 @@ def line(told: LiveHop) -> str:
 
 
 def json_line(told: LiveHop) -> str:
-    """Return a hop as a JSON object of one line."""
-    return json.dumps(plain_value(told), ensure_ascii=True, allow_nan=False)
+    """Return a hop as a JSON document of one line: a trace of its message, as known now, with this hop."""
+    return json.dumps(document(Trace((told.message,))), ensure_ascii=True, allow_nan=False)

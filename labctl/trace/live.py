@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -20,9 +21,8 @@ from labctl.mail.logevent import (
 )
 from labctl.mail.mailboxevent import LoggedOut, MailboxChanged, Saved, SaveFailed, SieveActed
 from labctl.mail.message import normal_message_id
-from labctl.trace import telling
 from labctl.trace.wanted import Wanted, WantedKind
-from labctl.trace.weaving import Weaver
+from labctl.trace.weaving import Weaver, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from labctl.trace.hop import Hop, TracedMessage
     from labctl.trace.world import World
 
+_RESET: Final = re.compile(r"(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ postfix/labctl\[\d+\]: )?labctl: reset")
+"""The line that a reset leaves in each log."""
 _AROUND: Final = timedelta(seconds=2)
 """How long before a message's first line what was said around it may stand."""
 _REMEMBERED: Final = timedelta(minutes=2)
@@ -49,9 +51,14 @@ _MANY: Final = 20
 class LiveHop:
     """One hop, and the message it happened to."""
 
-    message_id: str
-    """Empty where it has none, or where nobody knows it yet."""
+    message: TracedMessage
+    """As it is known now, with this hop alone."""
     hop: Hop
+
+    @property
+    def message_id(self) -> str:
+        """The message's; empty where it has none, or where nobody knows it yet."""
+        return self.message.message_id
 
 
 @dataclass(eq=False, slots=True)
@@ -126,6 +133,10 @@ class Live:
     def __init__(self, world: World, wanted: Wanted | None = None) -> None:
         self._world = world
         self._wanted = wanted
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget all: a lab that was reset has no message of before."""
         self._by_name: dict[tuple[str, str], _Group] = {}
         self._by_id: dict[str, _Group] = {}
         self._at_readers: dict[str, dict[_Group, bool]] = {}
@@ -138,6 +149,9 @@ class Live:
     def feed(self, entry: Entry) -> None:
         """Take in the next line; the lines of each host come in their order."""
         event = entry.event
+        if event is None and _RESET.fullmatch(entry.text):
+            self._begin()
+            return
         queue_id = getattr(event, "queue_id", None) or entry.queue_id
         if queue_id is not None:
             self._of_queue_file((entry.host, queue_id), entry)
@@ -148,7 +162,8 @@ class Live:
         elif event is not None:
             self._around.append(entry)
             if isinstance(event, Rejected) and self._wanted is None and not self._from_lab(event):
-                self._alone.append(LiveHop("", telling.rejected(entry, event)))
+                refused = refusal(entry, event)
+                self._alone.append(LiveHop(refused, refused.hops[0]))
 
     def told(self) -> list[LiveHop]:
         """Return what has become known since this was last asked for, in the order of time."""
@@ -243,7 +258,7 @@ class Live:
                 key = (hop.at, hop.host, hop.event.value, hop.text)
                 if key not in group.told:
                     group.told.add(key)
-                    yield LiveHop(message.message_id, hop)
+                    yield LiveHop(replace(message, hops=(hop,), notices=(), bounce=None), hop)
 
     def _since(self, moment: datetime) -> Iterator[Entry]:
         for entry in reversed(self._around):

@@ -68,6 +68,27 @@ def weave(
     return tuple(sorted((*messages, *refused), key=lambda message: message.hops[0].at))
 
 
+def refusal(entry: Entry, event: Rejected) -> TracedMessage:
+    """Tell of a message that was refused before it had a queue id."""
+    dsn = str(event.reply.enhanced) if event.reply.enhanced else None
+    reason = str(event.reply)
+    whom = [event.rcpt_to] if event.rcpt_to else []
+    return TracedMessage(
+        message_id="",
+        state=MessageState.REJECTED,
+        recipients=tuple(
+            RecipientState(each, each, MessageState.REJECTED, dsn, reason, entry.host, entry.at)
+            for each in whom
+        ),
+        hops=(telling.rejected(entry, event),),
+        bounce=None,
+        mail_from=event.mail_from,
+        first_at=entry.at,
+        last_at=entry.at,
+        notes=(Note(NoteKind.NO_ID, "it was refused before any log could tell its Message-ID"),),
+    )
+
+
 class Weaver:
     """Knows all queue files of some lines, and tells the messages that were in them."""
 
@@ -104,25 +125,7 @@ class Weaver:
                 continue  # another host's attempt, and so a part of that message's journey
             if address not in {(event.mail_from or "").casefold(), (event.rcpt_to or "").casefold()}:
                 continue
-            hop = telling.rejected(entry, event)
-            dsn = str(event.reply.enhanced) if event.reply.enhanced else None
-            copies = [event.rcpt_to] if event.rcpt_to else []
-            yield TracedMessage(
-                message_id="",
-                state=MessageState.REJECTED,
-                recipients=tuple(
-                    RecipientState(
-                        each, each, MessageState.REJECTED, dsn, str(event.reply), entry.host, entry.at
-                    )
-                    for each in copies
-                ),
-                hops=(hop,),
-                bounce=None,
-                mail_from=event.mail_from,
-                first_at=entry.at,
-                last_at=entry.at,
-                notes=(Note(NoteKind.NO_ID, "it was refused before any log could tell its Message-ID"),),
-            )
+            yield refusal(entry, event)
 
     def all_messages(self) -> tuple[TracedMessage, ...]:
         """Tell every message that the lines tell of; notifications are messages of their own, too."""

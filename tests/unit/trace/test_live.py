@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labctl.mail.state import MessageState
 from labctl.trace.hop import HopEvent
 from labctl.trace.live import Live, LiveHop, live_hops
 from labctl.trace.wanted import Wanted
@@ -84,6 +85,26 @@ def test_a_client_from_outside_that_is_refused_is_told_though_it_left_no_message
     [hop] = told(entries(refused))
 
     assert (hop.message_id, hop.hop.event) == ("", HopEvent.REJECTED)
+
+
+def test_a_hop_comes_with_what_is_known_of_its_message_by_then() -> None:
+    [told_of] = [each for each in told(entries(BOUNCED)) if each.hop.event is HopEvent.BOUNCED]
+
+    assert told_of.message.state is MessageState.BOUNCED
+    assert [each.address for each in told_of.message.recipients] == ["nobody@beta.test"]
+    assert told_of.message.hops == (told_of.hop,)
+
+
+def test_after_a_reset_nothing_of_before_is_told() -> None:
+    mark = {
+        "mx.alpha.test": "2026-11-24T16:09:57.5Z Nov 24 16:09:57 mx postfix/labctl[77]: labctl: reset\n",
+        "mail.beta.test": "2026-11-24T16:09:57.6Z labctl: reset\n",
+    }
+    live = Live(World(hosts=HOSTS))
+    for line in entries(DELIVERED, mark):
+        live.feed(line)
+
+    assert live.told() == []
 
 
 def test_what_is_gone_for_long_is_forgotten() -> None:
