@@ -36,6 +36,9 @@ _EXACT: Final = timedelta(seconds=0.05)
 _WHOLE_SECONDS: Final = timedelta(seconds=1.1)
 """How far apart lines may be that were written at once, where stamps are exact, and where they are not."""
 
+_LATE: Final = timedelta(seconds=0.2)
+"""How much later than it was written a line may be stamped: an engine with much to do takes its time."""
+
 
 @dataclass(slots=True)
 class _Session:
@@ -154,7 +157,7 @@ class Surroundings:
                 case Delivery():
                     began, ended = _span(entry, event)
                     wanted = _asked_for(event)
-                    yield _Work(part.file.host, began, ended, wanted, message, event.reply_text)
+                    yield _Work(part.file.host, began - _LATE, ended, wanted, message, event.reply_text)
                     for refusal, reject, caller in self._refusals(part, entry, event):
                         names = self._of_client(caller.client or reject.client)
                         names |= {_domain(part.mail_from or ""), _domain(event.recipient)}

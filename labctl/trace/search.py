@@ -264,7 +264,9 @@ class _Search:
                     # A Message-ID is looked for everywhere, so what has one is found by it.
                     everywhere=use.level == 0 and not use.message_id,
                 )
-            case NonDelivery() if use.level < _MAX_LEVEL:
+            case NonDelivery() if (
+                0 <= use.level < _MAX_LEVEL
+            ):  # not what else the letter before brought about
                 queue_id = entry.event.dsn_queue_id
                 yield _Lead(queue_id, entry.at, use.host, None, use.level + 1, before=use)
             case Received(original_queue_id=str(queue_id)):

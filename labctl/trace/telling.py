@@ -116,7 +116,7 @@ def attempted(
     onward: Part | None,
     tls: TlsEstablished | None,
 ) -> Iterator[Hop]:
-    """Tell of an attempt to deliver; nothing where it only asked whether an address would do.
+    """Tell of an attempt to deliver, or of one that only asked whether an address would do.
 
     Args:
         entry: The line.
@@ -131,7 +131,7 @@ def attempted(
     said = f": {event.reply_text}" if event.reply_text else ""
     match event.status:
         case DeliveryStatus.DELIVERABLE | DeliveryStatus.UNDELIVERABLE:
-            return
+            yield _hop(entry, HopEvent.REMARKED, f"asked only: {event.status} for {whom}{said}", **detail)
         case DeliveryStatus.DEFERRED | DeliveryStatus.SOFTBOUNCE:
             detail |= {"attempt": turn.number, **_waiting(entry.at, turn, clock)}
             yield _hop(entry, HopEvent.DEFERRED, f"put off for {whom}{said}", **detail)
