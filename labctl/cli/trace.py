@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -119,7 +120,7 @@ def _tell(
     from labctl.commands import trace as command
 
     if paths:
-        result = command.trace_files(paths, message, zone=zone, stdin=sys.stdin.buffer)
+        result = command.trace_files(paths, message, zone=zone, stdin=_stdin())
     else:
         result = command.trace(connect().engine, name, message, environ=os.environ)
     if html is not None:
@@ -139,7 +140,7 @@ def _list(name: str | None, paths: list[str], filters: Filters, zone: tzinfo, *,
     from labctl.report import tracetable
 
     if paths:
-        listed = command.table_of_files(paths, filters, zone=zone, stdin=sys.stdin.buffer)
+        listed = command.table_of_files(paths, filters, zone=zone, stdin=_stdin())
     else:
         listed = command.table(connect().engine, name, filters)
     with listed as rows:
@@ -157,8 +158,14 @@ def _follow(name: str | None, message: Wanted | None, *, as_json: bool) -> None:
     from labctl.report import livetrace
 
     with command.following(connect().engine, name, message, environ=os.environ) as hops:
+        sys.stderr.write("Following; Ctrl-C ends it.\n")
         for each in hops:
             write_line(livetrace.json_line(each) if as_json else livetrace.line(each))
+
+
+def _stdin() -> BinaryIO:
+    """Return standard input's bytes; nothing where it was closed."""
+    return getattr(sys.stdin, "buffer", None) or io.BytesIO()
 
 
 def _parted(words: list[str], logs: list[str]) -> tuple[list[str], Wanted | None]:
@@ -208,7 +215,7 @@ def _zone(name: str | None) -> tzinfo:
             return ZoneInfo(name)
         with Path("/etc/localtime").open("rb") as file:
             return ZoneInfo.from_file(file)
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, KeyError) as exc:
         if name is None:
             return UTC
         raise UsageError(f"there is no time zone {name!r}", hint="--zone Europe/Berlin") from exc

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Final
 
 from labctl.errors import NoSuchMessage
 from labctl.lab import instance
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from labctl.trace.search import Found
     from labctl.trace.table import Filters, Row
     from labctl.trace.wanted import Wanted
+
+_SHOWN: Final = 3
+"""Files that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,10 @@ def trace_files(paths: Sequence[str], wanted: Wanted, *, zone: tzinfo, stdin: Bi
         found = search(logs, wanted)
     messages = _woven(found, wanted, World())
     if not messages:
+        more = f" and {len(paths) - _SHOWN} more files" if len(paths) > _SHOWN else ""
         raise NoSuchMessage(
-            f"no line of {', '.join(paths)} tells of {_named(wanted)}",
-            hint="labctl trace --logs FILE…   without a message it lists all",
+            f"no line of {', '.join(paths[:_SHOWN])}{more} tells of {_named(wanted)}",
+            hint=f"labctl trace --logs {shlex.join(paths)}",
             detail={"wanted": wanted.value},
         )
     return Trace(messages)

@@ -43,6 +43,6 @@ class Wanted:
         if is_queue_id(text):
             return cls(WantedKind.QUEUE_ID, text)
         raise UsageError(
-            f"{text!r} is neither a Message-ID nor a queue id nor an address.",
+            f"{text!r} is neither a Message-ID nor a queue id nor an address",
             hint="labctl trace  # without a name, it lists all messages",
         )
