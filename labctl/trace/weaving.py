@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.delivery import DeliveryTracker, RecipientState
@@ -127,14 +128,12 @@ class Weaver:
                 continue
             yield refusal(entry, event)
 
-    def all_messages(self) -> tuple[TracedMessage, ...]:
-        """Tell every message that the lines tell of; notifications are messages of their own, too."""
-        return tuple(self._message(root) for root in self._files.roots(self._files))
-
     def _message(self, root: Part, *, twins: int = 0) -> TracedMessage:
         parts = self._files.whole(root)
         recipients, state = self._fate(root)
         hops = self._hops(parts)
+        recipients = tuple(_scripted(each, hops) for each in recipients)
+        state = least_happy(each.state for each in recipients) if recipients else state
         notices = tuple(self._notices(parts, depth=1))
         failures = [each for each in notices if each.kind is NotificationKind.FAILED and each.to == "sender"]
         return TracedMessage(
@@ -291,3 +290,19 @@ class Weaver:
         host, queue_id = part.name
         waiting = () if part.file.closed else self._world.queues.get(host, ())
         return next((each.next_try_at for each in waiting if each.queue_id == queue_id), None)
+
+
+def _scripted(recipient: RecipientState, hops: Sequence[Hop]) -> RecipientState:
+    """Tell what a Sieve script made of a copy that LMTP took, and that every MTA calls delivered."""
+    user = recipient.address.casefold()
+    own = [each for each in hops if str(each.detail.get("user", "")).casefold() == user]
+    dropped = [
+        each for each in own if each.event is HopEvent.FILTERED and each.detail["action"] == "discarded"
+    ]
+    stored = any(each.event is HopEvent.STORED for each in own)
+    if recipient.state is not MessageState.DELIVERED or stored or not dropped:
+        return recipient
+    last = dropped[-1]
+    return replace(
+        recipient, state=MessageState.DISCARDED, dsn=None, reason=last.text, host=last.host, at=last.at
+    )

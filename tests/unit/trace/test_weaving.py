@@ -12,7 +12,7 @@ from labctl.mail.clock import Schedule
 from labctl.mail.logevent import NotificationKind
 from labctl.mail.state import MessageState
 from labctl.trace.hop import Hop, HopEvent, NoteKind, TracedMessage
-from labctl.trace.weaving import Weaver, weave
+from labctl.trace.weaving import weave
 from labctl.trace.world import World
 from tests.unit.trace.lines import BOUNCED, BOUNCED_ID, DELIVERED, DELIVERED_ID, HOSTS, entries
 
@@ -226,6 +226,22 @@ def test_a_message_that_was_thrown_away_has_vanished() -> None:
     assert NoteKind.VANISHED in notes(message)
 
 
+def test_a_message_that_a_script_threw_away_is_not_delivered_though_every_mta_says_so() -> None:
+    dropped = (
+        DELIVERED["mail.beta.test"]
+        .splitlines()[0]
+        .replace("Info: msgid=", "Info: sieve: msgid=")
+        .replace(
+            "saved mail to INBOX",
+            "marked message to be discarded if not explicitly delivered (discard action)",
+        )
+    )
+    message = the_message({**DELIVERED, "mail.beta.test": dropped}, message_id=DELIVERED_ID)
+
+    assert message.state is MessageState.DISCARDED
+    assert NoteKind.VANISHED in notes(message)
+
+
 def test_a_message_on_hold_is_held_for_the_recipient_that_the_log_names() -> None:
     message = the_message(
         {
@@ -398,9 +414,8 @@ def test_lines_that_are_missing_never_make_a_message_happier(missing: set[int]) 
     whole = entries(BOUNCED)
     left = [each for n, each in enumerate(whole) if n not in missing]
 
-    for message in Weaver(left, World(hosts=HOSTS)).all_messages():
-        if message.message_id == BOUNCED_ID:
-            assert message.state is not MessageState.DELIVERED
+    for message in weave(left, World(hosts=HOSTS), message_ids=[BOUNCED_ID]):
+        assert message.state is not MessageState.DELIVERED
 
 
 def told(lines: Sequence[Entry]) -> list[tuple[str, MessageState, list[str]]]:
