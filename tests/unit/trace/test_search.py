@@ -147,6 +147,27 @@ def test_a_notification_leads_to_what_it_is_about() -> None:
     assert set(result.queue_files) == {("mx/beta", "3A495228647"), ("mx/alpha", "42487228648")}
 
 
+def test_a_notification_does_not_lead_to_others_about_the_same_message() -> None:
+    def written(queue_id: str, at: str) -> str:
+        return (
+            f"Nov 24 {at} mx1 postfix/cleanup[12]: {queue_id}: message-id=<{queue_id}@mx1>\n"
+            f"Nov 24 {at} mx1 postfix/qmgr[2]: {queue_id}: from=<>, size=300, nrcpt=1 (queue active)\n"
+            f"Nov 24 {at} mx1 postfix/qmgr[2]: {queue_id}: removed\n"
+        )
+
+    log = (
+        "Nov 24 10:00:00 mx1 postfix/cleanup[12]: AAAA000001: message-id=<one@a.test>\n"
+        + written("DDDD000001", "10:00:03")
+        + "Nov 24 10:00:03 mx1 postfix/bounce[9]: AAAA000001: sender delay notification: DDDD000001\n"
+        + written("EEEE000001", "10:00:09")
+        + "Nov 24 10:00:09 mx1 postfix/bounce[9]: AAAA000001: sender non-delivery notification: EEEE000001\n"
+        + "Nov 24 10:00:09 mx1 postfix/qmgr[2]: AAAA000001: removed\n"
+    )
+    result = found({"mx1": log.encode()}, "<EEEE000001@mx1>")
+    assert result.message_ids == ("<EEEE000001@mx1>",)
+    assert result.queue_files == (("mx1", "EEEE000001"),)
+
+
 def test_packed_logs_and_the_standard_input_are_looked_through(tmp_path: Path) -> None:
     path = tmp_path / "mx1.log.1.gz"
     path.write_bytes(gzip.compress(WORLD["mx1"]))

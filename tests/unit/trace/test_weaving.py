@@ -421,3 +421,20 @@ def test_lines_that_are_missing_never_make_a_message_happier(missing: set[int]) 
 def told(lines: Sequence[Entry]) -> list[tuple[str, MessageState, list[str]]]:
     found = weave(lines, World(hosts=HOSTS), message_ids=[DELIVERED_ID, BOUNCED_ID])
     return [(each.message_id, each.state, events(each)) for each in found]
+
+
+def test_a_notification_that_is_asked_for_itself_lacks_no_beginning() -> None:
+    message = the_message(BOUNCED, message_id="<20261124160956.ABD6E1D8167@mx.alpha.test>")
+
+    assert events(message)[0] == "queued"
+    assert notes(message) == set()
+
+
+def test_whether_an_address_would_do_is_asked_without_sending() -> None:
+    asked = log(
+        *begun(), tried(1, "deliverable", "250 2.1.5 Ok", dsn="2.1.5"), "1.1 qmgr AAAAAAAAAA: removed"
+    )
+    message = the_message({"mx.alpha.test": asked})
+
+    assert message.state is MessageState.UNKNOWN
+    assert "asked only: deliverable for <bob@beta.test>" in the(message, HopEvent.REMARKED).text
