@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from labctl.wait import eventually
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.conftest import Lab, Labctl, OwnLab
 
-README = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+README_PATH = Path(__file__).parents[2] / "README.md"
+README = README_PATH.read_text(encoding="utf-8")
 
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
@@ -130,3 +133,23 @@ def test_the_environment_variables_that_it_names_are_read() -> None:
     named = set(re.findall(r"`(LABCTL_[A-Z_]+)", README))
     assert named
     assert {each for each in named if each not in sources} == set()
+
+
+def test_its_picture_of_a_bounce_is_what_trace_draws(new_lab: Callable[[], Lab], tmp_path: Path) -> None:
+    [shown] = re.findall(r"!\[.*?\]\((\S+\.svg)\)", README)
+    lab = new_lab()
+    lab.up()
+
+    assert lab.run("send", "alice@alpha.test", "nobody@beta.test", "--wait", "bounced").code == 0
+    notice = eventually(lambda: lab.json("inbox", "alice@alpha.test")["messages"] or None, within=10)
+    assert notice is not None
+    assert lab.run("trace", "nobody@beta.test", "--svg", str(tmp_path / "now.svg")).code == 0
+
+    drawn = tmp_path.joinpath("now.svg").read_text(encoding="utf-8")
+    assert _timeless(drawn) == _timeless(README_PATH.parent.joinpath(shown).read_text(encoding="utf-8"))
+
+
+def _timeless(svg: str) -> str:
+    """Take out of a picture what is another one each time."""
+    names = r"[0-9]+\.[0-9]+\.[0-9]+@|198\.1[89]\.[0-9]+\.[0-9]+|\b[0-9A-F]{9,12}\b"
+    return re.sub(names, "…", svg)
