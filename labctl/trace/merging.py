@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.maillog import event_from, split_queue_id
+from labctl.mail.maillog import event_from
+from labctl.mail.queueid import QUEUE_ID_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,12 +19,19 @@ if TYPE_CHECKING:
     from labctl.trace.log import Log
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
-_CLASSIC: Final = 15
-"""The length of ``Nov 24 10:00:00``."""
-_LONGEST_PID: Final = 11
 _MOST_HEADS: Final = 1000
-_NO_QUEUE_ID: Final = frozenset({b"warning", b"fatal", b"error", b"panic", b"statistics", b"daemon"})
 _DOVECOT: Final = re.compile(rb"[^\[{]*? dovecot: ")
+_LINE: Final = re.compile(
+    rb"(?:([A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2})"
+    rb"|([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?+(?:Z|[+-][0-9]{2}:?[0-9]{2})))"
+    rb"( [^ \[{]++ [^ \[{]++)\[([0-9]{1,10})\]: "
+    rb"(?:(?:(%b): |(?=NOQUEUE: |reject: |hold: |discard: ))(.*))?+" % QUEUE_ID_PATTERN.encode(),
+    re.DOTALL,
+)
+"""A line in one of syslog's common forms: its time, whose it is, and what a line about a message says.
+
+Such a line begins with a queue id, or tells of what never had one.
+"""
 
 
 @dataclass(slots=True, eq=False)
@@ -88,46 +96,31 @@ def _entries(log: Log) -> Iterator[Entry | Said]:
     """
     reader = log.reader()
     known: dict[bytes, tuple[str, str]] = {}
-    stamp = b""
+    last = b""
     at: datetime | None = None
     for offset, line in log.lines():
-        parts = parts_of(line)
-        if parts is None:
+        if (match := _LINE.match(line)) is None:
             if _DOVECOT.match(line) is None and (entry := reader.entry(line, offset)) is not None:
                 yield entry
             continue
-        begin, end, word = parts
-        if not word:
+        classic, iso, head, pid, named, said = match.groups()
+        if said is None:
             continue
-        length = _CLASSIC if line[_CLASSIC : _CLASSIC + 1] == b" " == line[3:4] else line.find(b" ")
-        head = line[length:begin]
         whose = known.get(head)
-        if whose is not None and line[:length] != stamp:
-            stamp = line[:length]
-            at = reader.lines.time_of(stamp.decode("ascii", "replace"))
-        if whose is None or at is None:
+        if whose is None:
             if (entry := reader.entry(line, offset)) is not None:
-                if len(known) < _MOST_HEADS and (entry.queue_id or "").encode() == word:
+                if named is not None and entry.queue_id == named.decode() and len(known) < _MOST_HEADS:
                     known[head] = entry.host, entry.program
                 yield entry
             continue
-        queue_id, text = split_queue_id(line[end + 3 :].decode("utf-8", "surrogateescape").rstrip("\r\n"))
-        if (event := event_from(whose[1], queue_id, text)) is not None:
-            yield Said(at, whose[0], int(line[begin + 1 : end]), event)
-
-
-def parts_of(line: bytes) -> tuple[int, int, bytes] | None:
-    """Return where the process id's brackets stand in a line of syslog's form, and the word behind them.
-
-    The word is empty where it surely is no queue id: such a line tells nothing of a message's fate, except
-    one with ``NOQUEUE``. None for a line of another form.
-    """
-    end = line.find(b"]: ")
-    if end < 0 or line[:1] == b"{":
-        return None
-    begin = line.rfind(b"[", 0, end)
-    if end - begin > _LONGEST_PID or not line[begin + 1 : end].isdigit():
-        return None
-    colon = line.find(b":", end + 3, end + 40)
-    word = line[end + 3 : colon] if colon > 0 else b""
-    return begin, end, word if word.isalnum() and word not in _NO_QUEUE_ID else b""
+        if (stamp := classic or iso) != last:
+            at = reader.lines.time_of(stamp.decode())
+            last = stamp
+        if at is None:
+            if (entry := reader.entry(line, offset)) is not None:
+                yield entry
+            continue
+        queue_id = None if named is None else named.decode()
+        event = event_from(whose[1], queue_id, said.decode("utf-8", "surrogateescape").rstrip("\r\n"))
+        if event is not None:
+            yield Said(at, whose[0], int(pid), event)

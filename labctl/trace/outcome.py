@@ -8,7 +8,7 @@ from labctl.mail.delivery import MAX_HOPS, RecipientState
 from labctl.mail.state import MessageState, is_final, least_happy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from labctl.trace.record import Copy, Message, Record
 
@@ -16,36 +16,42 @@ _STILL_THERE: Final = (MessageState.SUBMITTED, MessageState.QUEUED)
 _HAPPY: Final = (MessageState.DELIVERED, MessageState.RELAYED)
 
 
-def recipients_of(message: Message) -> tuple[RecipientState, ...]:
+def recipients_of(message: Message, roots: Sequence[Record]) -> tuple[RecipientState, ...]:
     """Return where each recipient's copy is, as far as the logs name recipients."""
     found: list[RecipientState] = []
-    for root in message.roots:
+    for root in roots:
         uses = _requeued(root)
-        addresses = {copy.orig_to or copy.recipient: None for use in uses for copy in use.copies.values()}
+        addresses: dict[str, None] = {}
+        for use in uses:
+            for copy in use.copies.values():
+                addresses[copy.orig_to or copy.recipient] = None
         if not addresses:
             addresses = {use.named: None for use in uses if use.named is not None}
         for address in addresses:
             found += _walk(root, address, address, ())
     for record in message.records:
-        found += (
-            _recipient(record, copy, copy.recipient, copy.state, copy.reason)
-            for copy in record.refused
-            if not record.follows or copy.recipient not in {each.address for each in found}
-        )
+        if record.refused:
+            found += (
+                _recipient(record, copy, copy.recipient, copy.state, copy.reason)
+                for copy in record.refused
+                if not record.follows or copy.recipient not in {each.address for each in found}
+            )
     return tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found))  # noqa: PLR2004  # most have one
 
 
-def state_of(message: Message, recipients: tuple[RecipientState, ...]) -> MessageState:
+def state_of(roots: Sequence[Record], recipients: tuple[RecipientState, ...]) -> MessageState:
     """Return the least happy of its recipients' states, those counted in whom no line names.
 
     Where the first queue file's beginning was not read, nobody knows who else it was for: then it is not
     called delivered or relayed.
     """
     states = [recipient.state for recipient in recipients]
-    roots = message.roots
-    states += (last.state for last in (_requeued(root)[-1] for root in roots) if last.untold)
-    state = least_happy(states)
-    if state in _HAPPY and not all(root.began for root in roots):
+    for root in roots:
+        last = _requeued(root)[-1]
+        if last.untold:
+            states.append(last.state)
+    state = states[0] if len(states) == 1 else least_happy(states)
+    if state in _HAPPY and not all([root.began for root in roots]):
         return MessageState.UNKNOWN
     return state
 
@@ -53,6 +59,8 @@ def state_of(message: Message, recipients: tuple[RecipientState, ...]) -> Messag
 def _requeued(root: Record) -> list[Record]:
     """Return a record and those that it was requeued as, one after the other."""
     uses = [root]
+    if root.requeued_as is None:
+        return uses
     while (after := uses[-1].requeued_as) is not None and after not in uses:
         uses.append(after)
     return uses
@@ -96,6 +104,8 @@ def _after(record: Record, copy: Copy, state: MessageState) -> Record | None:
 def _copies_for(record: Record, address: str) -> list[Copy]:
     """Return the copies that an address's message became in a queue file (aliases, lists)."""
     every = list(record.copies.values())
+    if len(every) == 1 and (every[0].orig_to or every[0].recipient) == address:
+        return every
     wanted = address.casefold()
     own = [copy for copy in every if (copy.orig_to or copy.recipient).casefold() == wanted]
     own = own or [copy for copy in every if copy.recipient.casefold() == wanted]

@@ -103,15 +103,14 @@ def rows_of(
     """
     register = Register(max_bytes=max_bytes)
     for entry in entries:
-        register.feed(entry)
-        if register.pending(entry.at):
+        if register.feed(entry):
             yield from _rows(register.told(entry.at), filters)
     yield from _rows(register.rest(), filters)
 
 
 def _rows(ended: Iterable[Message | Refusal], filters: Filters) -> Iterator[Row]:
     for each in ended:
-        if filters is not ALL and not filters._let_pass(each):  # noqa: SLF001  # of this module
+        if filters != ALL and not filters._let_pass(each):  # noqa: SLF001  # of this module
             continue
         row = _refused(each) if isinstance(each, Refusal) else _row(each)
         if row is not None and filters.state in (None, row.state):
@@ -125,18 +124,25 @@ def _row(message: Message) -> Row | None:
         records.sort(key=lambda record: record.first_at)
     elif records[0].probe and not records[0].copies:
         return None
-    recipients = recipients_of(message)
-    root = message.roots[0]
+    roots = message.roots
+    recipients = recipients_of(message, roots)
+    root = roots[0]
+    about = None
+    incomplete = False
+    for record in records:
+        if about is None:
+            about = record.about
+        incomplete = incomplete or record.incomplete
     return Row(
         message.first_at,
         max(message.first_at, message.last_at),
         root.message_id or next((each.message_id for each in records if each.message_id), root.message_id),
         root.mail_from if root.mail_from is not None else _first_sender(message),
         recipients,
-        state_of(message, recipients),
-        tuple(QueueFileName(record.host, record.queue_id) for record in records),
-        next((record.about for record in records if record.about is not None), None),
-        any(record.incomplete for record in records),
+        state_of(roots, recipients),
+        tuple([QueueFileName(record.host, record.queue_id) for record in records]),
+        about,
+        incomplete,
     )
 
 
