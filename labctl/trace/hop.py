@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class HopEvent(StrEnum):
-    """What happened to a message; beside each, what its hop's `detail` holds.
+    """What happened to a message, in the order in which it mostly does; beside each, what its `detail` holds.
 
     Every `detail` holds ``lines``: the log lines that say so. Keys whose value is not known are missing.
     """
@@ -28,13 +28,13 @@ class HopEvent(StrEnum):
     """A further MTA took it in: ``client``, ``tls``, ``filtered_from`` (the queue id before a filter)."""
     QUEUED = "queued"
     """``message_id``, ``mail_from``, ``size`` (bytes), ``nrcpt``."""
+    RETRIED = "retried"
+    """The queue manager took it up again: ``attempt`` (1 is the first retry)."""
     LOOKUP = "lookup"
     """A DNS answer: ``name``, ``type``, ``rcode``, ``records``, ``client``, ``asked_by`` (a host),
     ``duration`` (seconds), ``shared_with`` (Message-IDs of others whom it may have been for)."""
     UNREACHABLE = "unreachable"
     """A next host could not be reached: ``relay``, ``reason``."""
-    RETRIED = "retried"
-    """The queue manager took it up again: ``attempt`` (1 is the first retry)."""
     RELAYED = "relayed"
     """A next host accepted it: the keys of an attempt, ``next_host``, ``next_queue_id``.
 
