@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from labctl.errors import UsageError
+from labctl.trace import presence
 from labctl.trace.reading import Reader
 from labctl.trace.spool import HEAD, is_plain, spool
 
@@ -106,9 +107,10 @@ class Log:
         """Yield where a piece of text begins that lies between two places."""
         stop = self.size if stop is None else min(stop, self.size)
         more = len(needle) - 1
+        is_in = presence.test_of(needle)
         while start < stop:
             chunk = self.read(start, min(start + _CHUNK + more, stop))
-            found = chunk.find(needle)
+            found = chunk.find(needle) if is_in(chunk) else -1
             while found >= 0:
                 yield start + found
                 found = chunk.find(needle, found + 1)

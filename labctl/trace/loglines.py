@@ -68,6 +68,7 @@ class LogLines:
         *,
         host: str = "",
         likely: Likely | None = None,
+        max_bytes: int | None = None,
     ) -> Iterator[Entry]:
         """Yield what the lines say that have a text, log by log.
 
@@ -77,11 +78,15 @@ class LogLines:
             until: End about here.
             host: Leave logs out that have only lines of other hosts.
             likely: Whether a line is worth reading, by itself and where in it the text is.
+            max_bytes: Look through no more than so many.
         """
         for log in self.logs:
             if not host or self.only_host(log) in ("", host):
                 start = 0 if since is None else self._place(log, since)
                 stop = log.size if until is None else self._place(log, until)
+                if max_bytes is not None:
+                    stop = min(stop, start + max_bytes)
+                    max_bytes -= max(stop - start, 0)
                 yield from self._matching(log, needle, start, stop, likely)
 
     def last_having(self, needle: bytes, count: int, likely: Likely) -> list[Entry]:

@@ -88,7 +88,7 @@ def _beginnings(logs: Sequence[Log]) -> Iterator[tuple[datetime, int]]:
                 break
 
 
-def _entries(log: Log) -> Iterator[Entry | Said]:
+def _entries(log: Log) -> Iterator[Entry | Said]:  # noqa: C901  # a call for each line costs much
     """Yield what may tell of messages in one log.
 
     Most lines are in syslog's form, and what stands before the process id says whose they are. That is asked
@@ -99,28 +99,23 @@ def _entries(log: Log) -> Iterator[Entry | Said]:
     last = b""
     at: datetime | None = None
     for offset, line in log.lines():
-        if (match := _LINE.match(line)) is None:
-            if _DOVECOT.match(line) is None and (entry := reader.entry(line, offset)) is not None:
-                yield entry
+        if (match := _LINE.match(line)) is not None:
+            classic, iso, head, pid, named, said = match.groups()
+            if said is None:
+                continue
+            if (whose := known.get(head)) is not None:
+                if (stamp := classic or iso) != last:
+                    at = reader.lines.time_of(stamp.decode())
+                    last = stamp
+                if at is not None:
+                    queue_id = None if named is None else named.decode()
+                    text = said.decode("utf-8", "surrogateescape").rstrip("\r\n")
+                    if (event := event_from(whose[1], queue_id, text)) is not None:
+                        yield Said(at, whose[0], int(pid), event)
+                    continue
+        elif _DOVECOT.match(line) is not None:
             continue
-        classic, iso, head, pid, named, said = match.groups()
-        if said is None:
-            continue
-        whose = known.get(head)
-        if whose is None:
-            if (entry := reader.entry(line, offset)) is not None:
-                if named is not None and entry.queue_id == named.decode() and len(known) < _MOST_HEADS:
-                    known[head] = entry.host, entry.program
-                yield entry
-            continue
-        if (stamp := classic or iso) != last:
-            at = reader.lines.time_of(stamp.decode())
-            last = stamp
-        if at is None:
-            if (entry := reader.entry(line, offset)) is not None:
-                yield entry
-            continue
-        queue_id = None if named is None else named.decode()
-        event = event_from(whose[1], queue_id, said.decode("utf-8", "surrogateescape").rstrip("\r\n"))
-        if event is not None:
-            yield Said(at, whose[0], int(pid), event)
+        if (entry := reader.entry(line, offset)) is not None:
+            if match is not None and entry.queue_id is not None and len(known) < _MOST_HEADS:
+                known[head] = entry.host, entry.program
+            yield entry

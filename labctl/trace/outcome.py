@@ -51,7 +51,7 @@ def state_of(roots: Sequence[Record], recipients: tuple[RecipientState, ...]) ->
         if last.untold:
             states.append(last.state)
     state = states[0] if len(states) == 1 else least_happy(states)
-    if state in _HAPPY and not all([root.began for root in roots]):
+    if state in _HAPPY and not all(root.began for root in roots):
         return MessageState.UNKNOWN
     return state
 

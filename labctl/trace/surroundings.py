@@ -32,6 +32,8 @@ MAX_READING: Final = 200
 """How many lines of one user's sessions are taken, the first after the message was saved."""
 MAX_LINES: Final = 4000
 """How many lines around one message's deliveries are taken."""
+MAX_READING_BYTES: Final = 1 << 26
+"""How far behind the message's lines they are looked for."""
 
 _MAX_READERS: Final = 8
 _MAX_MOMENTS: Final = 200
@@ -228,7 +230,9 @@ class Surroundings:
     def _reading(self, host: str, user: str, saved: Entry) -> None:
         piece, likely = needle.of_user(user)
         count = 0
-        for entry in self.lines.having(piece, saved.at - _SECOND, host=host, likely=likely):
+        for entry in self.lines.having(
+            piece, saved.at - _SECOND, host=host, likely=likely, max_bytes=MAX_READING_BYTES
+        ):
             if (
                 entry.host != host
                 or entry.at < saved.at

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Final, TextIO
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ BEGIN: Final = datetime(2026, 11, 20, tzinfo=UTC)
 DAYS: Final = 3
 FILES: Final = 3
 """How many files each host's log was rotated into."""
+TURNS: Final = 3
+"""How often commands that are compared take turns."""
 
 # The lines are those of Postfix 3.10 and Dovecot 2.4, with what differs from message to message left out.
 CONNECT: Final = "postfix/smtpd[{pid}]: connect from {client}"
@@ -388,25 +391,31 @@ def find(wanted: str, files: list[str]) -> int:
 
 
 def measure_search(directory: Path, count: int) -> None:
-    """Print how long it takes to find messages, beside ``grep -F``."""
+    """Print how long it takes to find messages, and to tell of them, beside ``grep -F``.
+
+    What is compared takes turns with grep, three times; medians count.
+    """
     files = files_of(directory)
     size = sum(Path(file).stat().st_size for file in files)
-    print(f"{len(files)} files, {size / 1e9:.2f} GB")
-    worst = 0.0
+    print(f"{len(files)} files, {size / 1e9:.2f} GB; seconds, and how many times grep's")
+    python = [sys.executable, "-m"]
+    worst = {"search": 0.0, "trace": 0.0}
     for message in picked(directory, count):
         for wanted in (message["queue_id"], message["message_id"]):
-            grep = _seconds(["grep", "-F", "-c", message["queue_id"], *files])
-            whole = _seconds([sys.executable, "-m", "tests.bench.maillogs", "find", wanted, *files])
-            began = time.perf_counter()
-            lines = find(wanted, files)
-            inside = time.perf_counter() - began
-            worst = max(worst, whole / grep)
-            print(
-                f"{message['at'][:16]} {message['kind']:9} {'id' if '<' in wanted else 'queue'!s:5} "
-                f"{lines:4} lines  grep {grep:.2f} s  inside {inside:.2f} s  whole {whole:.2f} s  "
-                f"ratio {whole / grep:.1f}"
-            )
-    print(f"worst ratio {worst:.1f}")
+            grep = ["grep", "-F", "-c", message["queue_id"], *files]
+            logs = [word for file in files for word in ("--logs", file)]
+            told = f"{message['at'][:16]} {message['kind']:9} {'id' if '<' in wanted else 'queue':5}"
+            for what, command in (
+                ("search", [*python, "tests.bench.maillogs", "find", wanted, *files]),
+                ("trace", [*python, "labctl", "trace", *logs, wanted, "--json"]),
+            ):
+                pairs = [(_seconds(grep), _seconds(command)) for _ in range(TURNS)]
+                ratio = median(after / before for before, after in pairs)
+                worst[what] = max(worst[what], ratio)
+                before, after = (median(each) for each in zip(*pairs, strict=True))
+                told += f" | grep {before:.2f} {what} {after:.2f} ratio {ratio:.1f}"
+            print(told, flush=True)
+    print(", ".join(f"worst ratio of {what} {ratio:.1f}" for what, ratio in worst.items()))
 
 
 def _seconds(command: list[str]) -> float:
