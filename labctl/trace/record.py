@@ -49,6 +49,8 @@ class Refusal:
     at: datetime
     mail_from: str | None
     copy: Copy
+    told: bool = False
+    """Whether a delivery tells of it."""
 
 
 @dataclass(slots=True, eq=False)

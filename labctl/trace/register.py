@@ -24,6 +24,7 @@ from labctl.mail.logevent import (
 from labctl.mail.message import normal_message_id
 from labctl.mail.state import MessageState, is_final
 from labctl.trace.record import TEXT_LIMIT, Copy, Message, Record, Refusal
+from labctl.trace.refusals import Refusals, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,6 +81,7 @@ class Register:
         """Queue ids that messages went to and that were not seen yet, with where they came from."""
         self._verdicts: dict[tuple[str, int], Held | Discarded] = {}
         """What was decided, in a session of smtpd(8), of a message that has no queue id yet."""
+        self._refusals: Final = Refusals()
         self._takers: Final[dict[object, Callable[..., None]]] = {
             Accepted: self._accepted,
             Delivery: self._delivery,
@@ -129,6 +131,8 @@ class Register:
             due, ended = ending.popleft()
             if isinstance(ended, Refusal):
                 self._size -= _REFUSAL_SIZE
+                if self._refusals.forget(ended).told:
+                    continue
             elif ended.due is due:
                 self._forget(ended)
             else:  # more was heard of it since
@@ -144,7 +148,7 @@ class Register:
 
     def rest(self) -> Iterator[Message | Refusal]:
         """Take out all that is left, in the order of its end."""
-        refusals = [ended for _, ended in self._ending if isinstance(ended, Refusal)]
+        refusals = [ended for _, ended in self._ending if isinstance(ended, Refusal) and not ended.told]
         left: list[Message | Refusal] = [*self._messages, *refusals]
         self._ending.clear()
         left.sort(key=lambda each: each.at if isinstance(each, Refusal) else each.last_at)
@@ -180,10 +184,9 @@ class Register:
                 uses.remove(record)
                 if not uses:
                     del self._uses[record.queue_id]
-            if record.onward is not None:
-                for queue_id, found in record.onward.items():
-                    if found is None:
-                        self._no_longer_expect(queue_id, record)
+            for queue_id, found in (record.onward or {}).items():
+                if found is None:
+                    self._no_longer_expect(queue_id, record)
 
     def _no_longer_expect(self, queue_id: str, record: Record) -> None:
         left = [each for each in self._expected.get(queue_id, ()) if each is not record]
@@ -267,8 +270,7 @@ class Register:
         if record.mail_from is None:
             record.mail_from = event.mail_from[:TEXT_LIMIT]
             self._grown(record.message, len(record.mail_from))
-        if event.nrcpt > record.nrcpt:  # noqa: PLR1730  # max() takes three times as long
-            record.nrcpt = event.nrcpt
+        record.nrcpt = max(record.nrcpt, event.nrcpt)
         record.state, record.reason, record.since = MessageState.QUEUED, None, at
         if record.over:
             record.over = False
@@ -290,6 +292,8 @@ class Register:
                 state = MessageState.DELIVERED
         else:
             next_id = None
+            if record.mail_from is not None:
+                self._refusals.quoted(at, record.mail_from, event.recipient, event.reply_text)
         local = event.program == "local"
         recipient, orig_to = event.recipient, event.orig_to
         key: object = recipient if orig_to is None else (recipient, orig_to)
@@ -357,10 +361,10 @@ class Register:
     def _rejected(self, record: Record, at: datetime, event: Rejected) -> None:
         record.began = True  # it has an id, and was refused all the same: this is its session
         if event.stage == "RCPT":
-            refused = _refused(at, event)
-            record.refused = (*record.refused, refused)
+            copy = refused(at, event)
+            record.refused = (*record.refused, copy)
             record.name(event.mail_from, None)
-            self._grown(record.message, refused.size)
+            self._grown(record.message, copy.size)
             return
         record.become(MessageState.REJECTED, at, str(event.reply))
         record.dsn = str(event.reply.enhanced) if event.reply.enhanced else None
@@ -378,7 +382,7 @@ class Register:
     def _without_id(self, entry: Entry | Said) -> None:
         event, at = entry.event, entry.at
         if isinstance(event, Rejected):
-            refusal = Refusal(entry.host, at, event.mail_from, _refused(at, event))
+            refusal = self._refusals.add(entry.host, at, event)
             self._size += _REFUSAL_SIZE
             self._ending.append((at + GRACE, refusal))
         elif isinstance(event, Held | Discarded):
@@ -393,9 +397,3 @@ class Register:
                 self._held(record, entry.at, held)
             case Discarded() as discarded:
                 self._discarded(record, entry.at, discarded)
-
-
-def _refused(at: datetime, event: Rejected) -> Copy:
-    dsn = str(event.reply.enhanced) if event.reply.enhanced else None
-    reason = str(event.reply)[:TEXT_LIMIT]
-    return Copy(at, event.rcpt_to or "", None, MessageState.REJECTED, dsn, reason)
