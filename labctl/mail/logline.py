@@ -56,6 +56,7 @@ _MONTHS: Final = {
     "Dec": 12,
 }
 _LEAP_DAYS_APART: Final = 9  # years: there is none in 1900
+_WHOLE: Final = timedelta(seconds=59)
 _PID: Final = re.compile("[0-9]{1,10}")
 _WRAPPERS: Final = 4  # a line within more than these is none that anyone logs
 _JOURNAL_TIME: Final = "__REALTIME_TIMESTAMP"
@@ -94,6 +95,9 @@ class LineReader:
         self._host = host
         self._stamp: tuple[str | None, ...] = ()
         self._at: datetime | None = None
+        self._minute: tuple[str | None, ...] = ()
+        self._minute_at: datetime | None = None
+        """When the minute began; None where its seconds have to be read one by one."""
         self.newest = newest
 
     @property
@@ -105,7 +109,7 @@ class LineReader:
     def newest(self, newest: datetime) -> None:
         self._newest = newest
         self._latest = (newest + timedelta(days=1)).astimezone(self._zone).replace(tzinfo=None)
-        self._stamp = ()
+        self._stamp = self._minute = ()
 
     def read(self, line: str) -> LogLine | None:
         """Read one line; None where it is no line of a log at all."""
@@ -129,6 +133,8 @@ class LineReader:
 
     def time_of(self, line: str) -> datetime | None:
         """Read only a line's time."""
+        if line[4:5] == "-" and (match := _ISO_STAMP.match(line)) is not None:
+            return self._iso(match[1])
         if (match := _CLASSIC_STAMP.match(line)) is not None:
             year, day, year_behind, clock, fraction = match.groups()
             return self._classic(year or year_behind, day, clock, fraction)
@@ -182,8 +188,18 @@ class LineReader:
     def _classic(self, year: str | None, day: str, clock: str, fraction: str | None) -> datetime | None:
         stamp = (year, day, clock, fraction)
         if stamp != self._stamp:  # most lines come within the same second as the one before
-            self._at = self._moment(year, day, clock, fraction)
             self._stamp = stamp
+            minute, seconds = clock[:5], clock[6:]
+            if (year, day, minute) != self._minute:
+                self._minute = (year, day, minute)
+                first, last = (self._moment(year, day, f"{minute}:{each}", None) for each in ("00", "59"))
+                # Where the zone's offset or the year changes meanwhile, each second is read by itself.
+                whole = first is not None and last is not None and last - first == _WHOLE
+                self._minute_at = first if whole else None
+            if self._minute_at is None or fraction is not None or seconds > "59":
+                self._at = self._moment(year, day, clock, fraction)
+            else:
+                self._at = self._minute_at + timedelta(seconds=int(seconds))
         return self._at
 
     def _moment(self, year: str | None, day: str, clock: str, fraction: str | None) -> datetime | None:
