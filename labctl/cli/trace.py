@@ -18,8 +18,8 @@ from labctl.errors import UsageError
 from labctl.mail.state import MessageState
 
 if TYPE_CHECKING:
-    from labctl.trace.table import Filters
-    from labctl.trace.wanted import Wanted
+    from labctl.trace.finding.wanted import Wanted
+    from labctl.trace.listing.table import Filters
 
 
 def trace(
@@ -86,7 +86,7 @@ def trace(
       labctl trace --logs mail.log mail.log.1.gz --state bounced
       journalctl -o export -u postfix@- | labctl trace --logs - bob@example.org
     """
-    from labctl.trace.table import Filters
+    from labctl.trace.listing.table import Filters
 
     paths, message = _parted(wanted or [], logs or [])
     filters = Filters(state=state, mail_from=sender, rcpt_to=recipient, since=_moment(since))
@@ -170,7 +170,7 @@ def _stdin() -> BinaryIO:
 
 def _parted(words: list[str], logs: list[str]) -> tuple[list[str], Wanted | None]:
     """Part the words of a command line into log files and what names a message."""
-    from labctl.trace.wanted import Wanted
+    from labctl.trace.finding.wanted import Wanted
 
     files = [each for each in words if logs and (each == "-" or Path(each).exists())]
     names = [each for each in words if each not in files]

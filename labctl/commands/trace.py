@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar, Final
 
 from labctl.errors import NoSuchMessage
 from labctl.lab import instance
+from labctl.trace.finding.search import search
+from labctl.trace.finding.wanted import WantedKind
 from labctl.trace.following import followed
-from labctl.trace.hop import HopEvent
+from labctl.trace.journey.hop import HopEvent
+from labctl.trace.journey.weaving import weave
+from labctl.trace.journey.world import World
 from labctl.trace.laboratory import logs_of, world_of
+from labctl.trace.listing.table import rows
 from labctl.trace.live import Live, live_hops
-from labctl.trace.log import open_logs
-from labctl.trace.search import search
-from labctl.trace.table import rows
-from labctl.trace.wanted import WantedKind
-from labctl.trace.weaving import weave
-from labctl.trace.world import World
+from labctl.trace.logs.log import open_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from labctl.engine.protocol import Engine
-    from labctl.trace.hop import Notice, TracedMessage
+    from labctl.trace.finding.search import Found
+    from labctl.trace.finding.wanted import Wanted
+    from labctl.trace.journey.hop import Notice, TracedMessage
+    from labctl.trace.listing.table import Filters, Row
     from labctl.trace.live import LiveHop
-    from labctl.trace.search import Found
-    from labctl.trace.table import Filters, Row
-    from labctl.trace.wanted import Wanted
 
 _SHOWN: Final = 3
 """Files that an error names."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from labctl.report.headline import NAMES
 from labctl.report.tree import Branch, branches
 from labctl.report.wrap import brief, columns, padded, wrapped
-from labctl.trace.path import Mark, Path, Station
+from labctl.trace.picture.path import Mark, Path, Station
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 from labctl.mail.meaning import explain_reply
 from labctl.mail.state import MessageState, least_happy
 from labctl.report.wrap import brief
-from labctl.trace.path import Mark, Path, Station, StationKind
+from labctl.trace.picture.path import Mark, Path, Station, StationKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labctl.mail.delivery import RecipientState
     from labctl.mail.meaning import Meaning
-    from labctl.trace.hop import TracedMessage
+    from labctl.trace.journey.hop import TracedMessage
 
 NAMES: Final = {
     Mark.PASSED: "✓",

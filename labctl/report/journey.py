@@ -11,7 +11,7 @@ from labctl.report.headline import headline, meaning_of, sign
 from labctl.report.table import table
 from labctl.report.timeline import Gap, Item, clock_time, day, delta, facts, timeline
 from labctl.report.wrap import brief, columns, padded, wrapped
-from labctl.trace.path import paths
+from labctl.trace.picture.path import paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from labctl.commands.trace import Trace
     from labctl.mail.delivery import RecipientState
     from labctl.mail.meaning import Meaning
-    from labctl.trace.hop import Hop, Notice, TracedMessage
+    from labctl.trace.journey.hop import Hop, Notice, TracedMessage
 
 _TOLD_IN_FULL: Final = 3
 """Of more messages than these, there is a table."""

@@ -12,7 +12,7 @@ from labctl.report.plain import harmless
 from labctl.report.svg import svg
 from labctl.report.timeline import Gap, Item, clock_time, day, delta, facts, timeline
 from labctl.report.wrap import brief
-from labctl.trace.path import paths
+from labctl.trace.picture.path import paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from labctl.mail.delivery import RecipientState
     from labctl.mail.dsn import Dsn
     from labctl.mail.meaning import Meaning
-    from labctl.trace.hop import Hop, Notice, TracedMessage
-    from labctl.trace.path import Path, Station
+    from labctl.trace.journey.hop import Hop, Notice, TracedMessage
+    from labctl.trace.picture.path import Path, Station
 
 _MOST_MESSAGES: Final = 20
 _MOST_STEPS: Final = 600

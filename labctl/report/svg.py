@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 from labctl.report.headline import NAMES, headline
 from labctl.report.tree import Branch, branches
 from labctl.report.wrap import brief, wrapped
-from labctl.trace.path import Mark, Station, StationKind, paths
+from labctl.trace.picture.path import Mark, Station, StationKind, paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from labctl.trace.hop import TracedMessage
-    from labctl.trace.path import Path
+    from labctl.trace.journey.hop import TracedMessage
+    from labctl.trace.picture.path import Path
 
 _BOX, _GAP, _PAD, _LINE = 204, 66, 24, 17
 _ROOM: Final = 23

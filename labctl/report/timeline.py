@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labctl.mail.clock import in_words
 from labctl.report.wrap import brief
-from labctl.trace.evidence import ATTEMPTS
-from labctl.trace.hop import HopEvent
+from labctl.trace.journey.hop import HopEvent
+from labctl.trace.picture.evidence import ATTEMPTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from labctl.trace.hop import Hop
+    from labctl.trace.journey.hop import Hop
 
 _STAGES: Final = {
     "before_queue_manager": "before the queue manager",

@@ -11,15 +11,15 @@ from labctl.mail.state import MessageState
 from labctl.report.document import document
 from labctl.report.plain import one_line
 from labctl.report.wrap import brief, padded, wrapped
-from labctl.trace.hop import Note, NoteKind
+from labctl.trace.journey.hop import Note, NoteKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from labctl.mail.delivery import RecipientState
-    from labctl.trace.hop import QueueFileName
-    from labctl.trace.table import Row
+    from labctl.trace.journey.hop import QueueFileName
+    from labctl.trace.listing.table import Row
 
 SCHEMA: Final = "labctl/trace/v1"
 

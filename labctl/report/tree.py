@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from labctl.trace.path import Mark, Path, Station, StationKind
+from labctl.trace.picture.path import Mark, Path, Station, StationKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

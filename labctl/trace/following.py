@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 from labctl.engine.model import ContainerState
 from labctl.errors import NoSuchObject
 from labctl.trace.laboratory import logs_of
-from labctl.trace.log import LINE_LIMIT
-from labctl.trace.reading import Reader
+from labctl.trace.logs.log import LINE_LIMIT
+from labctl.trace.logs.reading import Reader
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from labctl.engine.protocol import Engine, LogStream
     from labctl.lab.instance import Host, Instance
-    from labctl.trace.entry import Entry
-    from labctl.trace.log import Log
+    from labctl.trace.logs.entry import Entry
+    from labctl.trace.logs.log import Log
 
 WINDOW: Final = 0.05
 """Seconds that a line waits for older ones of other hosts, at most."""

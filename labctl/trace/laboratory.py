@@ -28,8 +28,8 @@ from labctl.lab.mailhosts import mda_of
 from labctl.lab.parallel import in_parallel
 from labctl.lab.queues import read_queue
 from labctl.lab.role import Role
-from labctl.trace.log import Log
-from labctl.trace.world import World
+from labctl.trace.journey.world import World
+from labctl.trace.logs.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -21,15 +21,15 @@ from labctl.mail.logevent import (
 )
 from labctl.mail.mailboxevent import LoggedOut, MailboxChanged, Saved, SaveFailed, SieveActed
 from labctl.mail.message import normal_message_id
-from labctl.trace.wanted import Wanted, WantedKind
-from labctl.trace.weaving import Weaver, refusal
+from labctl.trace.finding.wanted import Wanted, WantedKind
+from labctl.trace.journey.weaving import Weaver, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from labctl.trace.entry import Entry
-    from labctl.trace.hop import Hop, TracedMessage
-    from labctl.trace.world import World
+    from labctl.trace.journey.hop import Hop, TracedMessage
+    from labctl.trace.journey.world import World
+    from labctl.trace.logs.entry import Entry
 
 _RESET: Final = re.compile(r"(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ postfix/labctl\[\d+\]: )?labctl: reset")
 """The line that a reset leaves in each log."""

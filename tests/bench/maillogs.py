@@ -382,9 +382,9 @@ def picked(directory: Path, count: int) -> Iterator[dict[str, str]]:
 
 def find(wanted: str, files: list[str]) -> int:
     """Find one message; return how many lines tell of it."""
-    from labctl.trace.log import open_logs  # noqa: PLC0415  # part of what is measured
-    from labctl.trace.search import search  # noqa: PLC0415
-    from labctl.trace.wanted import Wanted  # noqa: PLC0415
+    from labctl.trace.finding.search import search  # noqa: PLC0415
+    from labctl.trace.finding.wanted import Wanted  # noqa: PLC0415
+    from labctl.trace.logs.log import open_logs  # noqa: PLC0415  # part of what is measured
 
     with open_logs(files, zone=UTC) as logs:
         return len(search(logs, Wanted.parse(wanted)).entries)

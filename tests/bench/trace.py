@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from labctl.lab.instance import Instance
-    from labctl.trace.entry import Entry
+    from labctl.trace.logs.entry import Entry
 
 PORTION = 500
 """Messages that are sent at once; the lab gives up what it could not deliver within 10 s."""

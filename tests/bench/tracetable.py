@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.report import tracetable
-from labctl.trace.log import open_logs
-from labctl.trace.table import Filters, rows
+from labctl.trace.listing.table import Filters, rows
+from labctl.trace.logs.log import open_logs
 from tests.bench.maillogs import files_of
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from labctl.lab.instance import accounts
 from labctl.mail import dsn
 from labctl.mail.logevent import DeliveryStatus, NotificationKind, Rejected
 from labctl.mail.state import MessageState
-from labctl.trace.hop import HopEvent, NoteKind
-from labctl.trace.wanted import Wanted
+from labctl.trace.finding.wanted import Wanted
+from labctl.trace.journey.hop import HopEvent, NoteKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from labctl.exercises.vocabulary.letter import Attempt
     from labctl.exercises.vocabulary.mail import Mail
     from labctl.mail.dsn import Dsn
-    from labctl.trace.hop import Hop, Notice, TracedMessage
+    from labctl.trace.journey.hop import Hop, Notice, TracedMessage
 
 FINDINGS: Final = "LABCTL_TEST_FINDINGS"
 """Names the file in the environment."""

@@ -17,7 +17,7 @@ import pytest
 from labctl.commands.trace import Trace
 from labctl.report.page import page
 from labctl.report.svg import svg
-from labctl.trace.hop import HopEvent
+from labctl.trace.journey.hop import HopEvent
 from tests.unit.report.hostile import HOSTILE, spoilt
 from tests.unit.trace import samples
 

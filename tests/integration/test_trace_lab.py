@@ -20,7 +20,7 @@ from labctl.trace.laboratory import logs_of, world_of
 from tests.integration.conftest import SERVICES
 
 if TYPE_CHECKING:
-    from labctl.trace.entry import Entry
+    from labctl.trace.logs.entry import Entry
     from tests.integration.conftest import Lab
 
 MESSAGES = 200

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from labctl.errors import LabctlError
 from labctl.lab.queues import read_queue
 from labctl.lab.role import Role
-from labctl.trace.world import World
+from labctl.trace.journey.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from labctl.mail.logevent import Delivery, Discarded, Held, NonDelivery, Rejected
 from labctl.mail.querylog import DnsAnswer
 from labctl.mail.state import MessageState, is_final
-from labctl.trace.reading import Reader
-from labctl.trace.weaving import weave
+from labctl.trace.journey.weaving import weave
+from labctl.trace.logs.reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from labctl.mail.delivery import DeliveryTracker
     from labctl.mail.logevent import DeliveryStatus
     from labctl.mail.submission import Submission
-    from labctl.trace.entry import Entry
-    from labctl.trace.hop import TracedMessage
-    from labctl.trace.world import World
+    from labctl.trace.journey.hop import TracedMessage
+    from labctl.trace.journey.world import World
+    from labctl.trace.logs.entry import Entry
 
 _AGENT: Final = re.compile(r"postfix\S*/\w+\[\d+\](?=: )")
 """The process that said a line: a delivery agent delivers one letter after the other."""

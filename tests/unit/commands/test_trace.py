@@ -13,9 +13,9 @@ from labctl.commands.trace import table, table_of_files, trace, trace_files
 from labctl.engine.logstream import moment
 from labctl.errors import LabNotUp, NoSuchMessage, UsageError
 from labctl.mail.state import MessageState
-from labctl.trace.hop import HopEvent
-from labctl.trace.table import Filters
-from labctl.trace.wanted import Wanted
+from labctl.trace.finding.wanted import Wanted
+from labctl.trace.journey.hop import HopEvent
+from labctl.trace.listing.table import Filters
 from tests.unit.trace.lines import BOUNCED, BOUNCED_ID, DELIVERED, DELIVERED_ID
 
 if TYPE_CHECKING:

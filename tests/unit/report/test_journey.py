@@ -13,7 +13,7 @@ from labctl.commands.trace import Trace
 from labctl.mail.state import MessageState
 from labctl.report.journey import journey, text
 from labctl.report.wrap import columns, wrapped
-from labctl.trace.hop import HopEvent
+from labctl.trace.journey.hop import HopEvent
 from tests.unit.report.hostile import HOSTILE, spoilt
 from tests.unit.trace import samples
 

@@ -12,8 +12,8 @@ from labctl.mail.state import MessageState
 from labctl.report import tracetable
 from labctl.report.plain import harmless
 from labctl.report.wrap import columns
-from labctl.trace.hop import QueueFileName
-from labctl.trace.table import Row
+from labctl.trace.journey.hop import QueueFileName
+from labctl.trace.listing.table import Row
 
 AT = datetime(2026, 11, 24, 10, 0, 1, tzinfo=UTC)
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from labctl.trace.reading import Reader
+from labctl.trace.logs.reading import Reader
 
 if TYPE_CHECKING:
-    from labctl.trace.entry import Entry
+    from labctl.trace.logs.entry import Entry
 
 NEWEST: Final = datetime(2026, 11, 25, tzinfo=UTC)
 HOSTS: Final = {

@@ -11,7 +11,7 @@ from labctl.mail import dsn
 from labctl.mail.delivery import RecipientState
 from labctl.mail.logevent import NotificationKind
 from labctl.mail.state import MessageState, least_happy
-from labctl.trace.hop import Hop, HopEvent, Note, NoteKind, Notice, QueueFileName, TracedMessage
+from labctl.trace.journey.hop import Hop, HopEvent, Note, NoteKind, Notice, QueueFileName, TracedMessage
 
 START: Final = datetime(2026, 11, 24, 12, 0, 0, 118_000, tzinfo=UTC)
 ID: Final = "<20261124120000.177@alpha.test>"
@@ -480,7 +480,7 @@ def looping(rounds: int = 6) -> TracedMessage:
                 HopEvent.RELAYED, at, host, this, who, reply,
                 relay=f"{other}[203.0.113.{20 - n % 2 * 10}]:25", next_host=other, next_queue_id=following,
             ),
-            hop(HopEvent.RECEIVED, at + 0.01, other, following, f"taken in from {host}", client=f"{host}[::1]"),
+            hop(HopEvent.RECEIVED, at + 0.01, other, following, f"taken in from {host}", client=host),
         )  # fmt: skip
     at = 0.03 * (len(ids) + 1)
     reply = f"host {RELAY[:-3]} said: 554 5.4.0 Error: too many hops (in reply to end of DATA command)"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labctl.engine.fake import Call
-    from labctl.trace.entry import Entry
+    from labctl.trace.logs.entry import Entry
     from tests.unit.conftest import Stage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.mail.state import MessageState
-from labctl.trace.hop import HopEvent
+from labctl.trace.finding.wanted import Wanted
+from labctl.trace.journey.hop import HopEvent
+from labctl.trace.journey.weaving import weave
+from labctl.trace.journey.world import World
 from labctl.trace.live import Live, LiveHop, live_hops
-from labctl.trace.wanted import Wanted
-from labctl.trace.weaving import weave
-from labctl.trace.world import World
 from tests.unit.trace.lines import BOUNCED, BOUNCED_ID, DELIVERED, DELIVERED_ID, HOSTS, entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from labctl.trace.entry import Entry
+    from labctl.trace.logs.entry import Entry
 
 NOTICE_ID = "<20261124160956.ABD6E1D8167@mx.alpha.test>"
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.errors import UsageError
-from labctl.trace import log as module
-from labctl.trace.log import Log, open_logs
+from labctl.trace.logs import log as module
+from labctl.trace.logs.log import Log, open_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.mail.state import MessageState
-from labctl.trace.hop import HopEvent
-from labctl.trace.path import Mark, Path, Station, StationKind, paths
+from labctl.trace.journey.hop import HopEvent
+from labctl.trace.picture.path import Mark, Path, Station, StationKind, paths
 from tests.unit.trace import samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from labctl.trace.hop import TracedMessage
+    from labctl.trace.journey.hop import TracedMessage
 
 
 def way(message: TracedMessage, n: int = 0) -> Path:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.trace import presence
+from labctl.trace.finding import presence
 
 
 @pytest.fixture(params=[True, False], ids=["C library", "Python"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from labctl.mail.logevent import Connected, Received, Remark, TlsEstablished, Unreachable
 from labctl.mail.mailboxevent import Saved
 from labctl.mail.querylog import DnsAnswer
-from labctl.trace.reading import Reader
+from labctl.trace.logs.reading import Reader
 
 NEWEST = datetime(2026, 11, 24, 17, tzinfo=UTC)
 LOGS = Path(__file__).parents[2] / "data" / "logs"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from labctl.mail.state import MessageState
-from labctl.trace.table import ALL, Row, rows
+from labctl.trace.listing.table import ALL, Row, rows
 from tests.unit.trace.test_table import A1, Lines, attempt, log, queued, removed
 
 REPLY = "550 5.1.1 <no@beta.test>: Recipient address rejected: User unknown"

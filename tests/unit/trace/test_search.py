@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labctl.trace.log import Log, open_logs
-from labctl.trace.search import Found, search
-from labctl.trace.wanted import Wanted, WantedKind
+from labctl.trace.finding.search import Found, search
+from labctl.trace.finding.wanted import Wanted, WantedKind
+from labctl.trace.logs.log import Log, open_logs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

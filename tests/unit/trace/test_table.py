@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.mail.state import MessageState
-from labctl.trace.hop import QueueFileName
-from labctl.trace.log import Log
-from labctl.trace.table import Filters, Row, rows
+from labctl.trace.journey.hop import QueueFileName
+from labctl.trace.listing.table import Filters, Row, rows
+from labctl.trace.logs.log import Log
 
 LOGS = Path(__file__).parents[2] / "data" / "logs"
 NEWEST = datetime(2026, 11, 25, tzinfo=UTC)
@@ -341,7 +341,7 @@ def test_real_logs_have_only_messages_that_begin_and_end_there() -> None:
 
 def test_lines_are_read_quickly_only_where_it_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = set(of_contents(*real()))
-    monkeypatch.setattr("labctl.trace.merging._LINE", re.compile(b"(?!)"))
+    monkeypatch.setattr("labctl.trace.listing.merging._LINE", re.compile(b"(?!)"))
     assert set(of_contents(*real())) == quick
 
 

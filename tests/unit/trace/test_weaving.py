@@ -11,15 +11,15 @@ from labctl.lab.clock import DEFAULTS, Clock
 from labctl.mail.clock import Schedule
 from labctl.mail.logevent import NotificationKind
 from labctl.mail.state import MessageState
-from labctl.trace.hop import Hop, HopEvent, NoteKind, TracedMessage
-from labctl.trace.weaving import weave
-from labctl.trace.world import World
+from labctl.trace.journey.hop import Hop, HopEvent, NoteKind, TracedMessage
+from labctl.trace.journey.weaving import weave
+from labctl.trace.journey.world import World
 from tests.unit.trace.lines import BOUNCED, BOUNCED_ID, DELIVERED, DELIVERED_ID, HOSTS, entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from labctl.trace.entry import Entry
+    from labctl.trace.logs.entry import Entry
 
 CLOCK = Clock(
     Schedule.parse({name: real for name, (real, _) in DEFAULTS.items()}),

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from labctl.mail import dovecotlog, querylog
 from labctl.mail.logline import LineReader
 from labctl.mail.maillog import event_from, split_name, split_queue_id
-from labctl.trace.entry import Entry
+from labctl.trace.logs.entry import Entry
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from labctl.trace.entry import LogEvent
+    from labctl.trace.logs.entry import LogEvent
 
 _PLAIN_INSTANCE = "postfix"
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.state import MessageState
-from labctl.trace.evidence import (
+from labctl.trace.journey.hop import HopEvent
+from labctl.trace.picture.evidence import (
     Evidence,
     File,
     answer_of,
@@ -18,12 +19,11 @@ from labctl.trace.evidence import (
     who_was_called,
     words,
 )
-from labctl.trace.hop import HopEvent
-from labctl.trace.station import Draft, Mark, StationKind
+from labctl.trace.picture.station import Draft, Mark, StationKind
 
 if TYPE_CHECKING:
     from labctl.mail.delivery import RecipientState
-    from labctl.trace.hop import Hop
+    from labctl.trace.journey.hop import Hop
 
 _OWN: Final = frozenset({"local", "virtual", "pipe"})
 """The delivery agents that put mail into mailboxes themselves."""

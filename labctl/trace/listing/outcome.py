@@ -10,7 +10,7 @@ from labctl.mail.state import MessageState, is_final, least_happy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from labctl.trace.record import Copy, Message, Record
+    from labctl.trace.listing.record import Copy, Message, Record
 
 _STILL_THERE: Final = (MessageState.SUBMITTED, MessageState.QUEUED)
 _HAPPY: Final = (MessageState.DELIVERED, MessageState.RELAYED)

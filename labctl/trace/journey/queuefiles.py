@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from labctl.trace.entry import Entry
+    from labctl.trace.logs.entry import Entry
 
 _SLACK: Final = 2.0
 """Seconds by which a host may log the arrival of a message later than its sender logs that it was taken."""

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from labctl.errors import UsageError
-from labctl.trace import presence
-from labctl.trace.reading import Reader
-from labctl.trace.spool import HEAD, is_plain, spool
+from labctl.trace.finding import presence
+from labctl.trace.logs.reading import Reader
+from labctl.trace.logs.spool import HEAD, is_plain, spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import tzinfo
 
-    from labctl.trace.entry import Entry
+    from labctl.trace.logs.entry import Entry
 
 LINE_LIMIT: Final = 1 << 16
 """What is longer in a line is left out: strangers may write what is logged."""

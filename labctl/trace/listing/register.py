@@ -23,15 +23,15 @@ from labctl.mail.logevent import (
 )
 from labctl.mail.message import normal_message_id
 from labctl.mail.state import MessageState, is_final
-from labctl.trace.record import TEXT_LIMIT, Copy, Message, Record, Refusal
-from labctl.trace.refusals import Refusals, refused
+from labctl.trace.listing.record import TEXT_LIMIT, Copy, Message, Record, Refusal
+from labctl.trace.listing.refusals import Refusals, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from labctl.trace.entry import Entry
-    from labctl.trace.merging import Said
+    from labctl.trace.listing.merging import Said
+    from labctl.trace.logs.entry import Entry
 
 MAX_BYTES: Final = 100_000_000
 """Roughly how much memory the messages take that are not told yet (some 60,000 of them)."""

@@ -17,16 +17,16 @@ from labctl.mail.logevent import (
 from labctl.mail.mailboxevent import LoggedIn, LoggedOut, MailboxChanged, Saved
 from labctl.mail.message import normal_message_id
 from labctl.mail.querylog import DnsAnswer
-from labctl.trace import needle
+from labctl.trace.finding import needle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from labctl.trace.entry import Entry
-    from labctl.trace.log import Log
-    from labctl.trace.loglines import LogLines
-    from labctl.trace.queueuse import QueueUse
+    from labctl.trace.finding.loglines import LogLines
+    from labctl.trace.finding.queueuse import QueueUse
+    from labctl.trace.logs.entry import Entry
+    from labctl.trace.logs.log import Log
 
 MAX_READING: Final = 200
 """How many lines of one user's sessions are taken, the first after the message was saved."""

@@ -15,8 +15,8 @@ from labctl.mail.queueid import QUEUE_ID_PATTERN
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from labctl.trace.entry import Entry, LogEvent
-    from labctl.trace.log import Log
+    from labctl.trace.logs.entry import Entry, LogEvent
+    from labctl.trace.logs.log import Log
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _MOST_HEADS: Final = 1000

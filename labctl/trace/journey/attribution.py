@@ -23,14 +23,14 @@ from labctl.mail.logevent import (
     Unreachable,
 )
 from labctl.mail.querylog import DnsAnswer
-from labctl.trace import telling
+from labctl.trace.journey import telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from labctl.trace.entry import Entry
-    from labctl.trace.hop import Hop
-    from labctl.trace.queuefiles import Part, QueueFiles
+    from labctl.trace.journey.hop import Hop
+    from labctl.trace.journey.queuefiles import Part, QueueFiles
+    from labctl.trace.logs.entry import Entry
 
 _EXACT: Final = timedelta(seconds=0.05)
 _WHOLE_SECONDS: Final = timedelta(seconds=1.1)

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labctl.mail.delivery import RecipientState
-from labctl.trace.hop import QueueFileName
-from labctl.trace.merging import merged
-from labctl.trace.outcome import recipients_of, state_of
-from labctl.trace.record import Refusal
-from labctl.trace.register import MAX_BYTES, Register
+from labctl.trace.journey.hop import QueueFileName
+from labctl.trace.listing.merging import merged
+from labctl.trace.listing.outcome import recipients_of, state_of
+from labctl.trace.listing.record import Refusal
+from labctl.trace.listing.register import MAX_BYTES, Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from labctl.mail.state import MessageState
-    from labctl.trace.entry import Entry
-    from labctl.trace.log import Log
-    from labctl.trace.merging import Said
-    from labctl.trace.record import Copy, Message
+    from labctl.trace.listing.merging import Said
+    from labctl.trace.listing.record import Copy, Message
+    from labctl.trace.logs.entry import Entry
+    from labctl.trace.logs.log import Log
 
 
 @dataclass(frozen=True, slots=True)

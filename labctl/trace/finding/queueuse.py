@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from labctl.trace.entry import Entry
+    from labctl.trace.logs.entry import Entry
 
 SLACK: Final = timedelta(seconds=5)
 """How far clocks may differ, and lines may come late."""

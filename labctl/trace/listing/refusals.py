@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.state import MessageState
-from labctl.trace.record import TEXT_LIMIT, Copy, Refusal
+from labctl.trace.listing.record import TEXT_LIMIT, Copy, Refusal
 
 if TYPE_CHECKING:
     from datetime import datetime

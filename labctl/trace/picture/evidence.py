@@ -6,12 +6,12 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.trace.hop import HopEvent
+from labctl.trace.journey.hop import HopEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from labctl.trace.hop import Hop
+    from labctl.trace.journey.hop import Hop
 
 File = tuple[str, str]
 """A host and a queue id."""

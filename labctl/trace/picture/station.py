@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from labctl.mail.delivery import RecipientState
-    from labctl.trace.hop import Notice
+    from labctl.trace.journey.hop import Notice
 
 
 class StationKind(StrEnum):

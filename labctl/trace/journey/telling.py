@@ -26,7 +26,7 @@ from labctl.mail.logevent import (
     Removed,
     Unreachable,
 )
-from labctl.trace.hop import Hop, HopEvent
+from labctl.trace.journey.hop import Hop, HopEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from labctl.lab.clock import Clock
     from labctl.mail.logevent import TlsEstablished
     from labctl.mail.querylog import DnsAnswer
-    from labctl.trace.entry import Entry
-    from labctl.trace.queuefiles import Part
+    from labctl.trace.journey.queuefiles import Part
+    from labctl.trace.logs.entry import Entry
 
 _STAGES: Final = ("before_queue_manager", "in_queue", "connection", "transmission")
 _CODE: Final = re.compile(r"(?:^|said: )([245][0-9]{2})[ -]")

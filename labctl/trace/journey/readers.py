@@ -15,14 +15,14 @@ from labctl.mail.mailboxevent import (
     SieveActed,
 )
 from labctl.mail.message import normal_message_id
-from labctl.trace.hop import Hop, HopEvent
+from labctl.trace.journey.hop import Hop, HopEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from labctl.trace.entry import Entry
-    from labctl.trace.queuefiles import Part
+    from labctl.trace.journey.queuefiles import Part
+    from labctl.trace.logs.entry import Entry
 
 _SESSION: Final = re.compile(r"> ([^ >]++) Saved$")
 """LMTP's reply names the session that saved: ``250 2.0.0 <bob@beta.test> F39mH9S2BWsVAAAAwZFyXg Saved``."""

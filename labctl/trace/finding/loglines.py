@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from labctl.trace.entry import Entry
-    from labctl.trace.log import Log
-    from labctl.trace.needle import Likely
-    from labctl.trace.reading import Reader
+    from labctl.trace.finding.needle import Likely
+    from labctl.trace.logs.entry import Entry
+    from labctl.trace.logs.log import Log
+    from labctl.trace.logs.reading import Reader
 
 _SAMPLES: Final = 32
 """In how many places a log is looked at to tell whose it is."""

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from labctl.mail.logevent import Queued, Received
 from labctl.mail.state import MessageState
-from labctl.trace.hop import HopEvent, Note, NoteKind
+from labctl.trace.journey.hop import HopEvent, Note, NoteKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from labctl.mail.delivery import RecipientState
-    from labctl.trace.hop import Hop, Notice
-    from labctl.trace.queuefiles import Part
+    from labctl.trace.journey.hop import Hop, Notice
+    from labctl.trace.journey.queuefiles import Part
 
 _LOOPS = ("loops back to myself", "mail forwarding loop", "too many hops")
 """What Postfix says where it sees one."""

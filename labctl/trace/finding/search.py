@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.mail.logevent import Accepted, Delivery, Discarded, Held, NonDelivery, Queued, Received, Rejected
 from labctl.mail.message import normal_message_id
-from labctl.trace import needle
-from labctl.trace.loglines import LogLines
-from labctl.trace.queueuse import SLACK, QueueUse, uses_of
-from labctl.trace.surroundings import Surroundings, owner_depths
-from labctl.trace.wanted import Wanted, WantedKind
+from labctl.trace.finding import needle
+from labctl.trace.finding.loglines import LogLines
+from labctl.trace.finding.queueuse import SLACK, QueueUse, uses_of
+from labctl.trace.finding.surroundings import Surroundings, owner_depths
+from labctl.trace.finding.wanted import Wanted, WantedKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from labctl.trace.entry import Entry
-    from labctl.trace.log import Log
+    from labctl.trace.logs.entry import Entry
+    from labctl.trace.logs.log import Log
 
 MAX_MESSAGES: Final = 20
 """How many messages of an address are looked for: the last ones."""

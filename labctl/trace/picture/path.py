@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.mail.delivery import RecipientState
 from labctl.mail.state import MessageState
-from labctl.trace.ending import end_at_mailbox, end_at_mta, looked_up
-from labctl.trace.evidence import Evidence, File, relay_address, relay_name, words
-from labctl.trace.hop import HopEvent, Notice, TracedMessage
-from labctl.trace.station import Draft, Mark, Path, Station, StationKind
+from labctl.trace.journey.hop import HopEvent, Notice, TracedMessage
+from labctl.trace.picture.ending import end_at_mailbox, end_at_mta, looked_up
+from labctl.trace.picture.evidence import Evidence, File, relay_address, relay_name, words
+from labctl.trace.picture.station import Draft, Mark, Path, Station, StationKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

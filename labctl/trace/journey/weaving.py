@@ -16,21 +16,21 @@ from labctl.mail.logevent import (
 )
 from labctl.mail.message import normal_message_id
 from labctl.mail.state import MessageState, least_happy
-from labctl.trace import telling
-from labctl.trace.attribution import Surroundings
-from labctl.trace.hop import Hop, HopEvent, Note, NoteKind, Notice, QueueFileName, TracedMessage
-from labctl.trace.notes import notes_of
-from labctl.trace.queuefiles import QueueFiles
-from labctl.trace.readers import at_the_mailboxes
+from labctl.trace.journey import telling
+from labctl.trace.journey.attribution import Surroundings
+from labctl.trace.journey.hop import Hop, HopEvent, Note, NoteKind, Notice, QueueFileName, TracedMessage
+from labctl.trace.journey.notes import notes_of
+from labctl.trace.journey.queuefiles import QueueFiles
+from labctl.trace.journey.readers import at_the_mailboxes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from labctl.mail.dsn import Dsn
-    from labctl.trace.entry import Entry
-    from labctl.trace.queuefiles import Part
-    from labctl.trace.world import World
+    from labctl.trace.journey.queuefiles import Part
+    from labctl.trace.journey.world import World
+    from labctl.trace.logs.entry import Entry
 
 _NOTICES_OF_NOTICES: Final = 2
 """How deep notifications about notifications are told; Postfix writes no more (``2bounce``)."""

@@ -1,0 +1,1 @@
+"""All lines that concern one message, found in logs of any size."""

@@ -1,0 +1,1 @@
+"""A message's hops, woven from the lines that concern it."""

@@ -1,0 +1,1 @@
+"""All messages that logs tell of, one row each, in bounded memory."""

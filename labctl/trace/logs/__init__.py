@@ -1,0 +1,1 @@
+"""Logs as bytes, and their lines as entries."""
