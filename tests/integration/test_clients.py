@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import imaplib
 import mailbox
-import os
 import poplib
-import shutil
 import smtplib
 import subprocess
-import tempfile
 from contextlib import closing
 from email.message import EmailMessage
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.integration.packages import ensure
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.conftest import Lab
 
 PROGRAMS: Final = {"swaks": "swaks", "mbsync": "isync", "dig": "bind9-dnsutils"}
@@ -28,26 +27,7 @@ PROGRAMS: Final = {"swaks": "swaks", "mbsync": "isync", "dig": "bind9-dnsutils"}
 @pytest.fixture(scope="module")
 def programs() -> None:
     """Mail and DNS clients of Debian; where one is missing and can be installed, it is."""
-    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
-    if not missing:
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        pytest.fail(
-            f"these tests need {', '.join(missing)}: apt-get install {' '.join(missing)}", pytrace=False
-        )
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with (Path(tempfile.gettempdir()) / "labctl-tests-apt.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker of this run may be at it
-        for command in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
-            done = subprocess.run(
-                ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *command],
-                env=quiet,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode != 0:
-                pytest.fail(f"apt-get {' '.join(command)}: {done.stderr}", pytrace=False)
+    ensure(PROGRAMS)
 
 
 def run(*argv: str) -> str:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import subprocess
-import tempfile
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -18,8 +14,12 @@ from labctl.commands.trace import Trace
 from labctl.report.page import page
 from labctl.report.svg import svg
 from labctl.trace.journey.hop import HopEvent
+from tests.integration.packages import ensure
 from tests.unit.report.hostile import HOSTILE, spoilt
 from tests.unit.trace import samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 QUIET: Final = (
     "--headless",
@@ -39,22 +39,7 @@ QUIET: Final = (
 @pytest.fixture(scope="module")
 def chromium() -> str:
     """Debian's browser; where it is missing and can be installed, it is."""
-    if shutil.which("chromium") is None:
-        if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            pytest.fail("these tests need chromium: apt-get install chromium", pytrace=False)
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        with (Path(tempfile.gettempdir()) / "labctl-tests-apt.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # another worker of this run may be at it
-            for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
-                done = subprocess.run(
-                    ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *command],
-                    env=quiet,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                if done.returncode != 0:
-                    pytest.fail(f"apt-get {' '.join(command)}: {done.stderr}", pytrace=False)
+    ensure({"chromium": "chromium"})
     found = shutil.which("chromium")
     assert found is not None
     return found
