@@ -7,14 +7,17 @@ import queue
 import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from labctl.engine.protocol import Engine, LogStream
     from labctl.lab.instance import Host
+
+_MEANWHILE: Final = 5000
+"""Lines that a host may say between the request for its log and the engine's beginning to follow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,10 @@ def followed(
         since: Begin with what was said after this moment, instead of what is said from now on.
     """
     lines: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
+    # The engine answers before it has found a log's end: with a tail of 0, what was said meanwhile is lost.
+    begin, tail = (since, None) if since is not None else (datetime.now(UTC), _MEANWHILE)
     streams = {
-        host.service: engine.logs(host.container.id, since=since, tail=None if since else 0, follow=True)
+        host.service: engine.logs(host.container.id, since=begin, tail=tail, follow=True)
         for host in hosts
         if host.container is not None
     }
