@@ -20,20 +20,20 @@ from labctl.mail.mailboxevent import (
 )
 
 _NAME: Final = re.compile(
-    r"([a-z][a-z0-9-]*+)(?:\((?:[0-9]++, )?+([^()]*+)\))?+(?:<[0-9]++>)?+(?:<([^<>]*+)>)?+(?:: |$)"
+    r"([a-z][a-z0-9-]*+)(?:\((?:[0-9]++, )?([^()]*+)\))?(?:<[0-9]++>)?(?:<([^<>]*+)>)?(?:: |$)"
 )
 _LEVEL: Final = re.compile(r"(?:Debug|Info|Warning|Error|Fatal|Panic): ")
 _OLD_SESSION: Final = re.compile(r"([A-Za-z0-9+/:]{16,40}): ")
 _DELIVERY: Final = re.compile(r"(sieve: )?msgid=(?:(<[^>]*+>)[^:]*+|[^:]*+): (.*)", re.DOTALL)
 _SAVE_FAILED: Final = re.compile(r"save failed to (?:open mailbox )?([^:]*+): (.*)", re.DOTALL)
 _STORED: Final = re.compile(r"stored mail into mailbox '(.*)'", re.DOTALL)
-_NOT_STORED: Final = re.compile(r"failed to store into mailbox '([^']*+)'(?:: (.*))?+", re.DOTALL)
+_NOT_STORED: Final = re.compile(r"failed to store into mailbox '([^']*+)'(?:: (.*))?", re.DOTALL)
 _ACTION: Final = re.compile(r"(?:fileinto|redirect|discard|reject|ereject|vacation|keep|notify) action: ")
 _LOGIN: Final = re.compile(r"(?:Logged in|Login): user=<([^>]*+)>, ")
 _LOGIN_FIELD: Final = re.compile(r"(?:, |^)(rip|session)=<?([^,>]*+)")
 _COUNTER: Final = re.compile(r"(?:^|[ ,])([a-z_]++)=([0-9]{1,18})(?=[/, ]|$)")
 _CHANGE: Final = re.compile(
-    r"(?:Mailbox [^\n:]*+: )?+(copy|save|delete|undelete|expunge|flag_change)(?: from ([^:]*+))?+: ",
+    r"(?:Mailbox [^\n:]*+: )?(copy|save|delete|undelete|expunge|flag_change)(?: from ([^:]*+))?: ",
     re.DOTALL,
 )
 _CHANGE_FIELD: Final = re.compile(r"(?:^|, )(box|uid|msgid|size|vsize|flags|from|subject)=")

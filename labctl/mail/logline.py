@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-_PRIORITY: Final = r"(?:<[0-9]{1,3}>)?+"
+_PRIORITY: Final = r"(?:<[0-9]{1,3}>)?"
 _CLOCK: Final = r"[0-9]{2}:[0-9]{2}:[0-9]{2}"
 _CLASSIC: Final = (
-    rf"(?:([0-9]{{4}}) )?+([A-Z][a-z]{{2}} [ 0-9]?[0-9]) (?:([0-9]{{4}}) )?+({_CLOCK})(\.[0-9]{{1,9}})?+"
+    rf"(?:([0-9]{{4}}) )?([A-Z][a-z]{{2}} [ 0-9]?[0-9]) (?:([0-9]{{4}}) )?({_CLOCK})(\.[0-9]{{1,9}})?"
 )
 _ISO: Final = (
-    rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}(?:[.,][0-9]{{1,9}})?+(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})?+)"
+    rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}(?:[.,][0-9]{{1,9}})?(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})?)"
 )
 # A host, which Dovecot's own file does not have; a name with what Dovecot puts into it; a process.
 _HEAD: Final = (
-    r"(?:(?![0-9]{4}-|[^ ]*+(?<=:) )([^ ()\[\]<>]++) )?+"
-    r"((?=[^ :\[])[^ :\[(<]*+(?:\([^)]*+\))?+(?:<[^<>]*+>)*+)(?:\[([0-9]{1,10})\])?+:(?: |$)(.*)"
+    r"(?:(?![0-9]{4}-|[^ ]*+(?<=:) )([^ ()\[\]<>]++) )?"
+    r"((?=[^ :\[])[^ :\[(<]*+(?:\([^)]*+\))?(?>(?:<[^<>]*+>)*))(?:\[([0-9]{1,10})\])?:(?: |$)(.*)"
 )
 _CLASSIC_LINE: Final = re.compile(rf"{_PRIORITY}{_CLASSIC} {_HEAD}", re.DOTALL)
 _ISO_LINE: Final = re.compile(rf"{_PRIORITY}{_ISO} {_HEAD}", re.DOTALL)
@@ -31,11 +31,13 @@ _ISO_STAMP: Final = re.compile(rf"{_PRIORITY}{_ISO}(?: |$)")
 _ONLY_HEAD: Final = re.compile(_HEAD, re.DOTALL)
 # RFC 5424, section 6: priority, version, time, host, name, process, message id, structured data, message.
 _RFC_5424: Final = re.compile(
-    rf"(?:<[0-9]{{1,3}}>)?+1 {_ISO} ([^ ]++) ([^ ]++) ([^ ]++) [^ ]++ "
-    r'(?:-|(?:\[(?:[^\]"]++|"(?:[^"\\]++|\\.)*+")*+\])++)(?: (?:\ufeff)?(.*)|$)',
+    rf"(?:<[0-9]{{1,3}}>)?1 {_ISO} ([^ ]++) ([^ ]++) ([^ ]++) [^ ]++ "
+    r'(?:-|(?>(?:\[(?>(?:[^\]"]++|"(?>(?:[^"\\]++|\\.)*)")*)\])+))(?: (?:\ufeff)?(.*)|$)',
     re.DOTALL,
 )
-_COMPOSE: Final = re.compile(r"(?:\x1b\[[0-9;]*+m)*+([A-Za-z0-9][A-Za-z0-9_.-]*+) *+\| (?:\x1b\[[0-9;]*+m)*+")
+_COMPOSE: Final = re.compile(
+    r"(?>(?:\x1b\[[0-9;]*+m)*)([A-Za-z0-9][A-Za-z0-9_.-]*+) *+\| (?>(?:\x1b\[[0-9;]*+m)*)"
+)
 _POD: Final = re.compile(r"\[pod/([^/\] ]++)/[^\] ]++\] ")
 _OF_LABCTL: Final = re.compile(r"[0-9:]{8}\.[0-9]{6} ([a-z0-9-]++) ++")
 """What ``labctl logs`` puts before each line: a time of day, which the line has itself with its date."""

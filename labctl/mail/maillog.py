@@ -49,10 +49,10 @@ _LINE: Final = re.compile(
 _BEHIND: Final = re.compile("[_-]")
 _QUEUE_ID: Final = re.compile(rf"({QUEUE_ID_PATTERN}): ")
 
-_FIELD: Final = r"[a-z_]++(?:=[^,]*+)?+"  # what a later version or a patch may add
+_FIELD: Final = r"[a-z_][^,]*+"  # what a later version or a patch may add
 _DELIVERY: Final = re.compile(
-    rf"to=<{MAILBOX}>, (?:orig_to=<{MAILBOX}>, )?relay=([^,]*+)(?:, (?!delay=){_FIELD})*+"
-    rf", delay=([0-9.]{{1,20}}), delays=([0-9./]{{1,80}})(?:, (?!dsn=){_FIELD})*+"
+    rf"to=<{MAILBOX}>, (?:orig_to=<{MAILBOX}>, )?relay=([^,]*+)(?>(?:, (?!delay=){_FIELD})*)"
+    rf", delay=([0-9.]{{1,20}}), delays=([0-9./]{{1,80}})(?>(?:, (?!dsn=){_FIELD})*)"
     r", dsn=([0-9.]{1,11}), status=([A-Za-z-]++)(?: \((.*))?",
     re.DOTALL,
 )

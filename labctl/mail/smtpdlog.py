@@ -25,25 +25,25 @@ from labctl.mail.reply import EnhancedStatus, SmtpReply
 if TYPE_CHECKING:
     from labctl.mail.logevent import Event
 
-MAILBOX: Final = r'((?:"(?:[^"\\]++|\\.)*+"|[^"<>]++)*+)'
+MAILBOX: Final = r'((?>(?:"(?>(?:[^"\\]++|\\.)*)"|[^"<>]++)*))'
 """A mailbox as Postfix logs it: a quoted local part may hold anything (``info_log_address_format``)."""
 
 _CLIENT: Final = re.compile(
-    r"client=([^,]*+)(?:, sasl_method=([^,]*+))?+(?:, sasl_username=([^,]*+))?+(?:, sasl_sender=[^,]*+)?+"
-    rf"(?:, orig_queue_id=({QUEUE_ID_PATTERN}))?+"
+    r"client=([^,]*+)(?:, sasl_method=([^,]*+))?(?:, sasl_username=([^,]*+))?(?:, sasl_sender=[^,]*+)?"
+    rf"(?:, orig_queue_id=({QUEUE_ID_PATTERN}))?"
 )
 _VERDICT: Final = re.compile(r"(?:NOQUEUE: )?(?:milter-)?(reject|hold|discard): ")
 _SENDER: Final = re.compile(rf"; from=<{MAILBOX}>(?: to=<{MAILBOX}>)?")
-_TRAILER: Final = re.compile(r" proto=[A-Z]++(?: helo=<[^>]*+>)?(?: sasl_[a-z]++=[^ ]++)*+(?:: )?")
+_TRAILER: Final = re.compile(r" proto=[A-Z]++(?: helo=<[^>]*+>)?(?>(?: sasl_[a-z]++=[^ ]++)*)(?:: )?")
 _LOST: Final = re.compile(
     r"(?:NOQUEUE: )?(lost connection|timeout) after ([A-Z-]++)(?: \([0-9]++ bytes\))? from (.*)", re.DOTALL
 )
 _PIPELINED: Final = re.compile(
     r"(?:NOQUEUE: )?improper command pipelining after ([A-Z-]++) from ([^\[]*+\[[^\]]*+\]): (.*)", re.DOTALL
 )
-_PEER: Final = re.compile(r"(dis)?connect from ([^\[]*+\[[^\]]*+\](?::[0-9]++)?+)")
+_PEER: Final = re.compile(r"(dis)?connect from ([^\[]*+\[[^\]]*+\](?::[0-9]++)?)")
 _TLS: Final = re.compile(
-    r"([A-Z][a-z]++) TLS connection (?:established|reused) (?:from|to) ([^ ]*+)(?: to [^ ]*+)?+ "
+    r"([A-Z][a-z]++) TLS connection (?:established|reused) (?:from|to) ([^ ]*+)(?: to [^ ]*+)? "
     r"([^ ]++) with cipher ([^ ]++)"
 )
 _CODE: Final = re.compile(r"[2-5][0-9]{2} ")

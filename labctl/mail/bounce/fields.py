@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from email.message import Message
 
-_BLANK_LINES: Final = re.compile(rb"\r?\n(?:[ \t]*+\r?\n)++")
+_BLANK_LINES: Final = re.compile(rb"\r?\n(?>(?:[ \t]*+\r?\n)+)")
 _STATUS: Final = re.compile(r"(?<![\w.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![\w.])")
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _ESCAPED: Final = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")  # RFC 6533, section 3: utf-8-addr-xtext

@@ -22,7 +22,7 @@ _DEEPEST: Final = 20
 # The email package parses messages inside a message at once and leaves their encoding alone: base64 and
 # quoted-printable are forbidden there (RFC 2046, section 5.2.1), and met. As text they are decoded.
 _INNER: Final = re.compile(
-    rb"^(content-type[ \t]*+:[ \t]*+(?:\r?\n[ \t]++)?+)message/(?=[a-z])", re.IGNORECASE | re.MULTILINE
+    rb"^(content-type[ \t]*+:[ \t]*+(?:\r?\n[ \t]++)?)message/(?=[a-z])", re.IGNORECASE | re.MULTILINE
 )
 _TAG: Final = re.compile(r"<[^<>]*+>")
 _INVISIBLE: Final = re.compile(r"<(?:style|script|head)\b[^<>]*+>", re.IGNORECASE)

@@ -23,9 +23,9 @@ _MOST_HEADS: Final = 1000
 _DOVECOT: Final = re.compile(rb"[^\[{]*? dovecot: ")
 _LINE: Final = re.compile(
     rb"(?:([A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2})"
-    rb"|([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?+(?:Z|[+-][0-9]{2}:?[0-9]{2})))"
+    rb"|([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})))"
     rb"( [^ \[{]++ [^ \[{]++)\[([0-9]{1,10})\]: "
-    rb"(?:(?:(%b): |(?=NOQUEUE: |reject: |hold: |discard: ))(.*))?+" % QUEUE_ID_PATTERN.encode(),
+    rb"(?:(?:(%b): |(?=NOQUEUE: |reject: |hold: |discard: ))(.*))?" % QUEUE_ID_PATTERN.encode(),
     re.DOTALL,
 )
 """A line in one of syslog's common forms: its time, whose it is, and what a line about a message says.
