@@ -18,6 +18,8 @@ _HARMFUL: Final = re.compile(
 
 def harmless(text: str) -> str:
     """Return text with every character escaped that a terminal would obey; tabs and line ends stay."""
+    if text.isascii() and text.isprintable():  # almost everything, and told far sooner
+        return text
     return _HARMFUL.sub(_escaped, text)
 
 

