@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -63,7 +62,7 @@ def _draw(looks: Iterable[Queues]) -> None:
 
 
 def _print(looks: Iterable[Queues], *, as_json: bool) -> None:
-    from labctl.report.document import document
+    from labctl.report.document import document, dumped
     from labctl.report.text import text
 
     before = None
@@ -72,6 +71,6 @@ def _print(looks: Iterable[Queues], *, as_json: bool) -> None:
             continue
         before = each.hosts
         if as_json:
-            write_line(json.dumps(document(each), allow_nan=False))
+            write_line(dumped(document(each), indent=None))
         else:
             write_line(f"{each.looked_at:%H:%M:%S}\n{text(each)}\n")

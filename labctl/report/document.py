@@ -39,9 +39,14 @@ def error_document(error: LabctlError) -> dict[str, Any]:
     }
 
 
-def dumped(content: Mapping[str, Any]) -> str:
-    """Return a document as text; whatever bytes a message or a log brought, it is valid JSON."""
-    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False)
+def dumped(content: Mapping[str, Any], *, indent: int | None = 2) -> str:
+    """Return a document as text; whatever bytes a message or a log brought, it is valid JSON.
+
+    Args:
+        content: The document.
+        indent: None for a text of one line.
+    """
+    return json.dumps(content, indent=indent, ensure_ascii=True, allow_nan=False)
 
 
 def _value(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of value

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from labctl.commands.trace import Trace
-from labctl.report.document import document
+from labctl.report.document import document, dumped
 from labctl.report.plain import one_line
 
 if TYPE_CHECKING:
@@ -23,4 +22,4 @@ def line(told: LiveHop) -> str:
 
 def json_line(told: LiveHop) -> str:
     """Return a hop as a JSON document of one line: a trace of its message, as known now, with this hop."""
-    return json.dumps(document(Trace((told.message,))), ensure_ascii=True, allow_nan=False)
+    return dumped(document(Trace((told.message,))), indent=None)

@@ -23,6 +23,7 @@ from labctl.mail.mailboxevent import LoggedOut, MailboxChanged, Saved, SaveFaile
 from labctl.mail.message import normal_message_id
 from labctl.trace.finding.wanted import Wanted, WantedKind
 from labctl.trace.journey.weaving import Weaver, refusal
+from labctl.trace.journey.world import address_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -289,4 +290,4 @@ class Live:
 
     def _from_lab(self, event: Rejected) -> bool:
         """Whether a host of the lab was refused: that is told as part of the message's own journey."""
-        return event.client.partition("[")[2].rstrip("]") in self._world.hosts
+        return address_in(event.client) in self._world.hosts

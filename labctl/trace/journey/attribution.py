@@ -24,6 +24,7 @@ from labctl.mail.logevent import (
 )
 from labctl.mail.querylog import DnsAnswer
 from labctl.trace.journey import telling
+from labctl.trace.journey.world import address_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -183,18 +184,17 @@ class Surroundings:
                 continue
             if reject.mail_from is not None and reject.mail_from != (part.mail_from or reject.mail_from):
                 continue
-            address = reject.client.partition("[")[2].rstrip("]")
-            if self._hosts.get(address, part.file.host) == part.file.host:
+            if self._hosts.get(address_in(reject.client), part.file.host) == part.file.host:
                 yield refusal, reject, session
 
     def _of_client(self, client: str) -> set[str]:
         """Return the names that a server looks up about who calls: its PTR, and what that names."""
-        name, _, address = client.partition("[")
+        name, address = client.partition("[")[0], address_in(client)
         try:
-            pointer = ip_address(address.partition("]")[0].removeprefix("IPv6:")).reverse_pointer
+            pointer = ip_address(address.removeprefix("IPv6:")).reverse_pointer
         except ValueError:
             pointer = ""
-        return {pointer, "" if name == "unknown" else _bare(name), _bare(self._hosts.get(address[:-1], ""))}
+        return {pointer, "" if name == "unknown" else _bare(name), _bare(self._hosts.get(address, ""))}
 
     def _asked_in(self, work: _Work) -> Iterator[tuple[Entry, DnsAnswer, str]]:
         """Yield the answers that a host got in some work and that it needs, each with the name it began with.

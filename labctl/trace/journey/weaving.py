@@ -22,6 +22,7 @@ from labctl.trace.journey.hop import Hop, HopEvent, Note, NoteKind, Notice, Queu
 from labctl.trace.journey.notes import notes_of
 from labctl.trace.journey.queuefiles import QueueFiles
 from labctl.trace.journey.readers import at_the_mailboxes
+from labctl.trace.journey.world import address_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -122,7 +123,7 @@ class Weaver:
             event = entry.event
             if not isinstance(event, Rejected) or event.queue_id is not None or entry.text in lines:
                 continue
-            if event.client.partition("[")[2].rstrip("]") in self._world.hosts:
+            if address_in(event.client) in self._world.hosts:
                 continue  # another host's attempt, and so a part of that message's journey
             if address not in {(event.mail_from or "").casefold(), (event.rcpt_to or "").casefold()}:
                 continue

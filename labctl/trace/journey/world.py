@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from labctl.mail.queue import QueuedMessage
 
 
+def address_in(client: str) -> str:
+    """Return the address of a client as Postfix logs it: ``mx.alpha.test[203.0.113.10]``."""
+    return client.partition("[")[2].partition("]")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What is known beside the logs; of anyone's log files alone, nothing is."""
