@@ -41,7 +41,9 @@ def read(directory: Path, lab: LabDefinition) -> dict[tuple[str, str], bytes]:
     except OSError as exc:
         raise UsageError(f"attempt {directory} can't be read: {exc.strerror}", hint="ls -ld DIR") from exc
     try:
-        return {(each.service, each.target): _content(root, each.path) for each in lab.editable}
+        return {
+            (each.service, each.target): _content(root, each.path) for each in lab.editable if each.service
+        }
     finally:
         os.close(root)
 

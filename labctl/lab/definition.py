@@ -44,6 +44,8 @@ CLOCK_SETTINGS: Final = frozenset(
 
 _DURATION: Final = re.compile(r"[0-9]+[smhdw]?")
 
+_ZONE: Final = re.compile(r"/etc/coredns/zones/[^/]+\.zone")
+
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*@[A-Za-z0-9.-]+")
 """What needs no quoting anywhere: neither in Dovecot's passwd-file nor in Postfix's tables."""
 
@@ -61,31 +63,64 @@ class ClockPair:
 
 @dataclass(frozen=True, slots=True)
 class Editable:
-    """A file that a student may hand in."""
+    """A file that a student may hand in.
+
+    Args:
+        path: Where it lies in an attempt.
+        service: The service that it is for; empty for a file that only checks read, as a student's answers.
+        target: Where it lies in that service's container.
+        check: How the service's own tools validate it there; no shell.
+    """
 
     path: str
-    service: str
-    target: str
+    service: str = ""
+    target: str = ""
     check: tuple[str, ...] = ()
+
+    @property
+    def is_data(self) -> bool:
+        """Whether no daemon does what it says: answers, and zones, which CoreDNS only serves."""
+        return not self.service or bool(_ZONE.fullmatch(self.target))
 
 
 @dataclass(frozen=True, slots=True)
 class Grading:
-    """The score of the untouched starter, and what an attempt may use."""
+    """The score of the untouched starter, and what an attempt may use.
+
+    Args:
+        starter_score: The points that the starter gets as it is handed out.
+        memory: Of each container, swap included, as ``256m``.
+        cpus: Of each container.
+        pids: Processes and threads of each container.
+        file_size: The most that one file in a container may hold, as ``64m``.
+        seconds: For all checks together.
+    """
 
     starter_score: float = 0
     memory: str = "256m"
+    cpus: float = 1
+    pids: int = 200
+    file_size: str = "64m"
     seconds: float = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One graded check as the definition declares it."""
+    """One graded check as the definition declares it.
+
+    Args:
+        id: The name of its function, without ``test_`` and with ``-`` for ``_``.
+        points: What it gives.
+        hint: Where to look when it fails.
+        needs: The checks without which it is not run.
+        points_if_blocked: What it gives then.
+    """
 
     id: str
     points: float
     hint: str = ""
     needs: tuple[str, ...] = ()
+    points_if_blocked: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +199,9 @@ class _Reader:
         self._needs_exist(checks)
         self._distinct("account", (each.address for each in accounts))
         self._distinct("editable path", (each.path for each in editable))
-        self._distinct("editable target", (f"{each.service}:{each.target}" for each in editable))
+        self._distinct(
+            "editable target", (f"{each.service}:{each.target}" for each in editable if each.service)
+        )
         self._distinct("check", (each.id for each in checks))
         return LabDefinition(
             id=lab_id,
@@ -210,10 +247,12 @@ class _Reader:
         path = self._text(table, "path", "[[editable]]")
         if not _is_plain(path) or PurePosixPath(path).is_absolute():
             raise self._wrong(path, f"path {path!r}: expected a path inside the attempt")
+        check = self._texts(table, "check", "[[editable]]")
+        if not {"service", "target", "check"} & table.keys():
+            return Editable(path)
         target = self._text(table, "target", "[[editable]]")
         if not _is_plain(target) or not PurePosixPath(target).is_absolute():
             raise self._wrong(target, f"target {target!r}: expected an absolute path in the container")
-        check = self._texts(table, "check", "[[editable]]")
         return Editable(path, self._text(table, "service", "[[editable]]"), target, check)
 
     def _grading(self, table: Any) -> Grading:
@@ -223,24 +262,34 @@ class _Reader:
         limits = table.get("limits", {})
         if not isinstance(limits, dict):
             raise self._wrong("limits", "limits: expected a table")
-        self._only(limits, {"memory", "seconds"}, "limits")
-        memory = limits.get("memory", "256m")
-        if not isinstance(memory, str) or not re.fullmatch(r"[0-9]+[kmg]", memory):
-            raise self._wrong("memory", f'memory {memory!r}: expected a size as "256m"')
+        self._only(limits, {"memory", "cpus", "pids", "file_size", "seconds"}, "limits")
         return Grading(
             starter_score=self._number(table, "starter_score", 0),
-            memory=memory,
+            memory=self._size(limits, "memory", "256m"),
+            cpus=self._number(limits, "cpus", 1),
+            pids=int(self._number(limits, "pids", 200)),
+            file_size=self._size(limits, "file_size", "64m"),
             seconds=self._number(limits, "seconds", 120),
         )
 
+    def _size(self, table: dict[str, Any], key: str, default: str) -> str:
+        size = table.get(key, default)
+        if not isinstance(size, str) or not re.fullmatch(r"[0-9]+[kmg]", size):
+            raise self._wrong(key, f'{key} {size!r}: expected a size as "{default}"')
+        return size
+
     def _check(self, table: dict[str, Any]) -> Check:
-        self._only(table, {"id", "points", "hint", "needs"}, "[[checks]]")
+        self._only(table, {"id", "points", "hint", "needs", "points_if_blocked"}, "[[checks]]")
         check_id = self._text(table, "id", "[[checks]]")
         if "points" not in table:
             raise self._wrong(check_id, f"check {check_id!r}: points are missing")
         hint = self._text(table, "hint", "[[checks]]") if "hint" in table else ""
         return Check(
-            check_id, self._number(table, "points", 0), hint, self._texts(table, "needs", "[[checks]]")
+            check_id,
+            self._number(table, "points", 0),
+            hint,
+            self._texts(table, "needs", "[[checks]]"),
+            self._number(table, "points_if_blocked", 0),
         )
 
     def _needs_exist(self, checks: tuple[Check, ...]) -> None:

@@ -231,7 +231,7 @@ def _fits(lab: LabDefinition, found: Topology) -> None:
 
     services = {each.name for each in found.services}
     for editable in lab.editable:
-        if editable.service not in services:
+        if editable.service and editable.service not in services:
             raise wrong(f"[[editable]] {editable.path}: no service {editable.service!r} in {lab.topology!r}")
     for account in lab.accounts:
         if account.domain not in found.domains:

@@ -1,0 +1,143 @@
+"""From what was seen to a score: weights may change, and nothing has to be run again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labctl.grading.verdict import AttemptVerdict, CheckVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from labctl.grading.job import Examination, Observation, Rejection
+    from labctl.lab.definition import Check
+
+
+@dataclass(frozen=True, slots=True)
+class GradedCheck:
+    """One check of an attempt, with its points.
+
+    Args:
+        id: Its id.
+        title: What it asks for, in a sentence.
+        verdict: How it ended.
+        score: Its points.
+        max_score: The most points that it can give.
+        attempts: How often the attempt was examined until this was seen.
+        explanation: Why it did not pass.
+        hint: What the lab's author says about where to look; only where it did not pass.
+        evidence: What proves it, a line each.
+        seconds: How long it took.
+        hidden: Whether it is one of the teacher's hidden checks.
+    """
+
+    id: str
+    title: str
+    verdict: CheckVerdict
+    score: float
+    max_score: float
+    attempts: int
+    explanation: str
+    hint: str
+    evidence: tuple[str, ...]
+    seconds: float
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GradedAttempt:
+    """One attempt, graded; of one that was rejected or that broke, `explanation` says why.
+
+    Args:
+        id: Its id.
+        verdict: How it ended.
+        score: Its points.
+        max_score: The most points that there are.
+        seed: What all that was random came from.
+        seconds: How long the examination took.
+        checks: Its checks, in the order of their declaration.
+        explanation: Why it was rejected, or what broke; empty otherwise.
+        rejection: The same with file, line and the daemon's words, where it was rejected.
+        remarks: What else a teacher should know.
+        logs: The last lines of the hosts that ran what was handed in, by service, where a check failed.
+        cached: Whether it had been examined before, and was only weighed now.
+    """
+
+    id: str
+    verdict: AttemptVerdict
+    score: float
+    max_score: float
+    seed: str
+    seconds: float
+    checks: tuple[GradedCheck, ...]
+    explanation: str
+    rejection: Rejection | None
+    remarks: tuple[str, ...]
+    logs: Mapping[str, tuple[str, ...]]
+    cached: bool = False
+
+
+def graded(
+    examination: Examination,
+    checks: Sequence[Check],
+    *,
+    hidden: frozenset[str] = frozenset(),
+    cached: bool = False,
+) -> GradedAttempt:
+    """Weigh what was seen of an attempt.
+
+    Args:
+        examination: What was seen.
+        checks: The checks as their authors declare them, with their points.
+        hidden: The ids of those that are hidden.
+        cached: Whether it was seen in an earlier run.
+    """
+    seen = {each.id: each for each in examination.checks}
+    weighed = tuple(
+        _weighed(check, seen[check.id], hidden=check.id in hidden) for check in checks if check.id in seen
+    )
+    verdict = _verdict(examination, weighed)
+    rejection = examination.rejection
+    return GradedAttempt(
+        id=examination.attempt,
+        verdict=verdict,
+        score=0 if verdict == AttemptVerdict.REJECTED else sum(each.score for each in weighed),
+        max_score=sum(check.points for check in checks),
+        seed=examination.seed,
+        seconds=examination.seconds,
+        checks=weighed,
+        explanation=rejection.text if rejection is not None else examination.broken,
+        rejection=rejection,
+        remarks=examination.remarks,
+        logs=examination.logs,
+        cached=cached,
+    )
+
+
+def _weighed(check: Check, seen: Observation, *, hidden: bool) -> GradedCheck:
+    points = {CheckVerdict.PASSED: check.points, CheckVerdict.BLOCKED: check.points_if_blocked}
+    passed = seen.verdict == CheckVerdict.PASSED
+    return GradedCheck(
+        id=check.id,
+        title=seen.title,
+        verdict=seen.verdict,
+        score=points.get(seen.verdict, 0),
+        max_score=check.points,
+        attempts=seen.tries,
+        explanation=seen.explanation,
+        hint="" if passed else check.hint,
+        evidence=seen.evidence,
+        seconds=seen.seconds,
+        hidden=hidden,
+    )
+
+
+def _verdict(examination: Examination, checks: Sequence[GradedCheck]) -> AttemptVerdict:
+    if examination.rejection is not None:
+        return AttemptVerdict.REJECTED
+    verdicts = {each.verdict for each in checks}
+    if examination.broken or not checks or CheckVerdict.ERROR in verdicts:
+        return AttemptVerdict.ERROR
+    well = verdicts <= {CheckVerdict.PASSED, CheckVerdict.SKIPPED}
+    return AttemptVerdict.PASSED if well else AttemptVerdict.FAILED
