@@ -7,6 +7,7 @@ LabctlError
 ├ LabError       InvalidLabFile
 ├ FaultError
 ├ OutputError
+├ GradingError
 ├ AttemptError   MissingFile · ForbiddenFile · ConfigRejected
 └ EngineError    EngineUnavailable · ImageUnavailable · ServiceNotReady · ServiceCommandFailed
                  NoSuchObject · NameInUse · SubnetInUse
@@ -138,6 +139,13 @@ class OutputError(LabctlError):
 
     code = "output"
     exit_code = 2
+
+
+class GradingError(LabctlError):
+    """Grading itself went wrong: what it was told, or what a check tried, is none of the student's doing."""
+
+    code = "grading"
+    exit_code = 4
 
 
 class AttemptError(LabctlError):

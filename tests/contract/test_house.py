@@ -53,6 +53,7 @@ TREE = {
     "InvalidLabFile": ("LabError", "invalid-lab-file", 3),
     "FaultError": ("LabctlError", "fault", 4),
     "OutputError": ("LabctlError", "output", 2),
+    "GradingError": ("LabctlError", "grading", 4),
     "AttemptError": ("LabctlError", "attempt", 1),
     "MissingFile": ("AttemptError", "missing-file", 1),
     "ForbiddenFile": ("AttemptError", "forbidden-file", 1),
