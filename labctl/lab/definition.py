@@ -150,11 +150,14 @@ def load(directory: Path) -> LabDefinition:
         InvalidLabFile: It can't be read, is no TOML, or says something that labctl does not know.
     """
     path = directory / FILE_NAME
+    return parse(_text_of(path), path)
+
+
+def _text_of(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidLabFile(f"can't be read: {exc}", path=path, line=None, hint="labctl labs") from exc
-    return parse(text, path)
 
 
 def parse(text: str, path: Path) -> LabDefinition:
@@ -163,15 +166,32 @@ def parse(text: str, path: Path) -> LabDefinition:
     Raises:
         InvalidLabFile: With the line, where one can be named.
     """
+    return _Reader(text, path).definition(_table(text, path))
+
+
+def _table(text: str, path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as exc:  # TOMLDecodeError, and what is too long or too deep
         said = re.search(r"at line (\d+)", str(exc))
         line = int(said[1]) if said else None
         if "at end of document" in str(exc):
             line = text.count("\n") + 1
         raise InvalidLabFile(f"is no TOML: {exc}", path=path, line=line, hint="https://toml.io") from exc
-    return _Reader(text, path).definition(table)
+
+
+def load_checks(path: Path, known: tuple[Check, ...]) -> tuple[Check, ...]:
+    """Read the declarations of a teacher's hidden checks: ``[[checks]]``, as a lab's own file has them.
+
+    Args:
+        path: The file.
+        known: The lab's own checks, which these may need.
+
+    Raises:
+        InvalidLabFile: With the line, where one can be named.
+    """
+    text = _text_of(path)
+    return _Reader(text, path).further_checks(_table(text, path), known)
 
 
 class _Reader:
@@ -214,6 +234,13 @@ class _Reader:
             grading=self._grading(table["grading"]) if "grading" in table else None,
             checks=checks,
         )
+
+    def further_checks(self, table: dict[str, Any], known: tuple[Check, ...]) -> tuple[Check, ...]:
+        self._only(table, {"checks"}, "the file")
+        checks = tuple(self._check(each) for each in self._tables(table, "checks"))
+        self._needs_exist((*known, *checks))
+        self._distinct("check", (each.id for each in (*known, *checks)))
+        return checks
 
     def _clock(self, table: Any) -> dict[str, ClockPair]:
         if not isinstance(table, dict):

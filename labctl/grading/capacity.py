@@ -1,0 +1,49 @@
+"""How many laboratories this machine bears at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_PER_CORE: Final = 4
+"""Checks wait for most of their time; with more at once than this each only gets slower."""
+
+_ORDINARY: Final = 150 << 20
+"""Bytes that a laboratory with its checks takes (55 to 60 MiB of it the containers), and some to spare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a machine has.
+
+    Args:
+        cores: Of its processors, those that this process may use.
+        memory: Bytes that are free.
+    """
+
+    cores: int
+    memory: int
+
+    def laboratories(self, limit: int) -> int:
+        """Return how many laboratories can be there at once, one at least.
+
+        Args:
+            limit: Bytes that one host of an attempt may take, as one of them may.
+        """
+        return max(1, min(_PER_CORE * self.cores, self.memory // (_ORDINARY + limit)))
+
+
+def of_this_machine() -> Capacity:
+    """Look at this machine."""
+    return Capacity(len(os.sched_getaffinity(0)), _free_memory())
+
+
+def _free_memory() -> int:
+    """Return the kernel's own estimate (proc(5), ``MemAvailable``)."""
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemAvailable":
+            return int(value.split()[0]) << 10
+    return _ORDINARY

@@ -1,0 +1,113 @@
+"""A lab as it is graded: its own checks and a teacher's hidden ones, found and found to be there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING, Final
+
+from labctl.errors import InvalidLabFile, UsageError
+from labctl.exercises import discovery
+from labctl.exercises.discovery import Choice
+from labctl.lab import definition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from labctl.exercises.discovery import Exercise
+    from labctl.lab.definition import Check, LabDefinition
+
+DIRECTORY: Final = "checks"
+"""Where a lab has its checks."""
+
+HIDDEN_FILE: Final = "checks.toml"
+"""In a directory of hidden checks: what they give."""
+
+
+@dataclass(frozen=True, slots=True)
+class GradedLab:
+    """A lab with all the checks that an attempt has to pass.
+
+    Args:
+        lab: Its definition.
+        checks: All checks, the lab's own first, as declared.
+        hidden_directory: Where the hidden ones are, if there are any.
+        functions: The function of each check, by the check's id.
+    """
+
+    lab: LabDefinition
+    checks: tuple[Check, ...]
+    hidden_directory: Path | None
+    functions: Mapping[str, Exercise]
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The ids of the hidden checks."""
+        return frozenset(each.id for each in self.checks) - {each.id for each in self.lab.checks}
+
+    @property
+    def max_score(self) -> float:
+        """The points of all checks."""
+        return sum(each.points for each in self.checks)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The ids of the checks, each after those that it needs, and else as declared."""
+        return tuple(TopologicalSorter({each.id: each.needs for each in self.checks}).static_order())
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What is to be run: of each file the functions that are declared as checks."""
+        by_file: dict[Path, list[Exercise]] = {}
+        for each in self.order:
+            function = self.functions[each]
+            by_file.setdefault(function.path, []).append(function)
+        return tuple(Choice(self.lab, path, tuple(of_file), whole=False) for path, of_file in by_file.items())
+
+    @property
+    def is_data(self) -> bool:
+        """Whether no daemon does what any file of an attempt says."""
+        return all(each.is_data for each in self.lab.editable)
+
+
+def load(lab: LabDefinition, hidden: Path | None = None) -> GradedLab:
+    """Find the checks of a lab.
+
+    Args:
+        lab: Its definition.
+        hidden: A directory of hidden checks: ``checks.toml``, and files of functions.
+
+    Raises:
+        UsageError: The lab is not graded, or there is no such directory.
+        InvalidLabFile: A file of the checks is wrong, or a check is declared and not there.
+    """
+    if not lab.checks or not lab.editable:
+        raise UsageError(f"lab {lab.id!r} is not one to be graded", hint="labctl labs")
+    functions = _functions(lab.directory / DIRECTORY)
+    _are_there(lab.checks, functions, lab.directory / definition.FILE_NAME)
+    if hidden is None:
+        return GradedLab(lab, lab.checks, None, functions)
+    if not hidden.is_dir():
+        raise UsageError(f"no hidden checks in {hidden}: not a directory", hint="--checks DIR")
+    further = definition.load_checks(hidden / HIDDEN_FILE, lab.checks)
+    hidden_functions = _functions(hidden.resolve())
+    _are_there(further, hidden_functions, hidden / HIDDEN_FILE)
+    ours = {each.id: hidden_functions[each.id] for each in further}
+    return GradedLab(lab, (*lab.checks, *further), hidden.resolve(), {**functions, **ours})
+
+
+def _functions(directory: Path) -> dict[str, Exercise]:
+    return {each.id: each for path in sorted(directory.glob("test_*.py")) for each in discovery.in_file(path)}
+
+
+def _are_there(checks: tuple[Check, ...], functions: Mapping[str, Exercise], path: Path) -> None:
+    for each in checks:
+        if each.id not in functions:
+            name = f"test_{each.id.replace('-', '_')}"
+            raise InvalidLabFile(
+                f"check {each.id!r} has no function {name} in {DIRECTORY}/",
+                path=path,
+                line=None,
+                hint=f"write {name}",
+            )

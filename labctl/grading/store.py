@@ -1,0 +1,56 @@
+"""What was seen of attempts, kept by content: a second run takes up where the first one ended."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from labctl.errors import GradingError, OutputError
+from labctl.grading import form
+from labctl.grading.verdict import CheckVerdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labctl.grading.job import Examination
+
+DIRECTORY: Final = "examinations"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A directory of examinations, a file each.
+
+    Args:
+        directory: Where; made when the first is kept.
+    """
+
+    directory: Path
+
+    def get(self, key: str) -> Examination | None:
+        """Return what was seen before, or None; what can't be read is seen anew."""
+        with suppress(OSError, UnicodeDecodeError, GradingError):
+            return form.examination(self._path(key).read_text(encoding="utf-8"))
+        return None
+
+    def put(self, key: str, examination: Examination) -> None:
+        """Keep an examination, whole or not at all; where anything broke, it is to be made anew.
+
+        Raises:
+            OutputError: It can't be written.
+        """
+        if examination.broken or any(each.verdict == CheckVerdict.ERROR for each in examination.checks):
+            return
+        path = self._path(key)
+        part = path.with_suffix(f".{os.getpid()}-{id(examination)}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(form.examination_text(examination), encoding="utf-8")
+            part.replace(path)
+        except OSError as exc:
+            raise OutputError(f"{path} can't be written: {exc.strerror}", hint="df -h, ls -ld DIR") from exc
+
+    def _path(self, key: str) -> Path:
+        return self.directory / DIRECTORY / f"{key}.json"
