@@ -293,15 +293,15 @@ class _Reader:
         return Grading(
             starter_score=self._number(table, "starter_score", 0),
             memory=self._size(limits, "memory", "256m"),
-            cpus=self._number(limits, "cpus", 1),
-            pids=int(self._number(limits, "pids", 200)),
+            cpus=self._positive(limits, "cpus", 1),
+            pids=math.ceil(self._positive(limits, "pids", 200)),
             file_size=self._size(limits, "file_size", "64m"),
-            seconds=self._number(limits, "seconds", 120),
+            seconds=self._positive(limits, "seconds", 120),
         )
 
     def _size(self, table: dict[str, Any], key: str, default: str) -> str:
         size = table.get(key, default)
-        if not isinstance(size, str) or not re.fullmatch(r"[0-9]+[kmg]", size):
+        if not isinstance(size, str) or not re.fullmatch(r"[1-9][0-9]*[kmg]", size):
             raise self._wrong(key, f'{key} {size!r}: expected a size as "{default}"')
         return size
 
@@ -359,6 +359,12 @@ class _Reader:
         value = table.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             raise self._wrong(key, f"{key} = {value!r}, expected a number from 0 on")
+        return value
+
+    def _positive(self, table: dict[str, Any], key: str, default: float) -> float:
+        """Read what an engine would take for no limit at all if it were 0."""
+        if not (value := self._number(table, key, default)):
+            raise self._wrong(key, f"{key} = {value!r}, expected a number above 0")
         return value
 
     def _only(self, table: dict[str, Any], known: Iterable[str], where: str) -> None:

@@ -37,9 +37,12 @@ service = "dns"
 target = "/etc/coredns/zones/beta.test.zone"
 check = ["coredns", "-conf"]
 
+[[editable]]
+path = "answers.toml"
+
 [grading]
 starter_score = 1.5
-limits = { memory = "512m", seconds = 60 }
+limits = { memory = "512m", cpus = 0.5, pids = 100, file_size = "8m", seconds = 60 }
 
 [[checks]]
 id = "mx"
@@ -50,6 +53,7 @@ hint = "dig beta.test MX"
 id = "delivery"
 points = 0.5
 needs = ["mx"]
+points_if_blocked = 0.25
 """
 
 
@@ -83,9 +87,13 @@ def test_a_definition_with_everything_is_read() -> None:
             Editable(
                 "zones/beta.test.zone", "dns", "/etc/coredns/zones/beta.test.zone", ("coredns", "-conf")
             ),
+            Editable("answers.toml"),
         ),
-        grading=Grading(1.5, "512m", 60),
-        checks=(Check("mx", 2, "dig beta.test MX"), Check("delivery", 0.5, needs=("mx",))),
+        grading=Grading(1.5, memory="512m", cpus=0.5, pids=100, file_size="8m", seconds=60),
+        checks=(
+            Check("mx", 2, "dig beta.test MX"),
+            Check("delivery", 0.5, needs=("mx",), points_if_blocked=0.25),
+        ),
     )
 
 
@@ -143,7 +151,14 @@ def test_three_keys_are_enough() -> None:
         ("[grading]\nlimits = 5", 5, "limits: expected a table"),
         ('[grading.limits]\nmemory = "much"', 5, 'expected a size as "256m"'),
         ('[grading.limits]\nseconds = "long"', 5, "a number from 0 on"),
-        ("[grading.limits]\ncpus = 2", 5, "unknown key 'cpus'"),
+        ('[grading.limits]\nmemory = "0m"', 5, 'expected a size as "256m"'),
+        ("[grading.limits]\nfile_size = 64", 5, 'expected a size as "64m"'),
+        ("[grading.limits]\ncpus = 0", 5, "a number above 0"),
+        ("[grading.limits]\npids = 0", 5, "a number above 0"),
+        ("[grading.limits]\ndisk = 2", 5, "unknown key 'disk'"),
+        ('[[checks]]\nid = "mx"\npoints = 1\npoints_if_blocked = "1"', 7, "a number from 0 on"),
+        ('[[editable]]\npath = "a"\nservice = "dns"', 4, "target is missing"),
+        ('[[editable]]\npath = "a"\ntarget = "/x"', 4, "service is missing"),
         ('[[checks]]\nid = "mx"', 5, "points are missing"),
         ('[[checks]]\nid = "mx"\npoints = "2"', 6, "a number from 0 on"),
         ('[[checks]]\nid = "mx"\npoints = 1\nneeds = ["dns"]', 7, "no such check"),
