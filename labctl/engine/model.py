@@ -92,6 +92,9 @@ class ContainerSpec:
     memory: int | None = None
     """Bytes, swap included."""
     pids_limit: int | None = None
+    cpus: float | None = None
+    ulimits: Mapping[str, int] = field(default_factory=dict)
+    """Resource limits of its processes, soft and hard, by setrlimit(2)'s names in small letters."""
     published: tuple[PublishedPort, ...] = ()
     stop_timeout: int = 10
     log_options: Mapping[str, str] = field(default_factory=dict)
@@ -102,7 +105,7 @@ class ContainerSpec:
 class Container:
     """A container as the engine describes it.
 
-    The engine's list gives all of it but `exit_code`; `Engine.inspect` gives that too.
+    The engine's list gives all of it but `exit_code` and `oom_killed`; `Engine.inspect` gives these too.
     """
 
     id: str
@@ -114,6 +117,8 @@ class Container:
     address: IPv4Address | None = None
     published: tuple[PublishedPort, ...] = ()
     exit_code: int | None = None
+    oom_killed: bool | None = None
+    """Whether the kernel killed one of its processes because its memory was used up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from labctl.engine.model import ContainerState
 from labctl.errors import SubnetInUse
 from labctl.lab import addresses, faultrecord, instance, labels
+from labctl.lab.record import Record
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.lab.instance import Instance
     from labctl.lab.plan import Plan, PlannedHost, Planner
-    from labctl.lab.record import Record
 
 LOST: Final = {
     Role.MTA: "its mail queue is lost",
@@ -76,11 +76,16 @@ class Difference:
 
     @property
     def record(self) -> Record:
-        """What is on record when all of it was done: of a host that is left as it is, what was before."""
+        """What is on record when all of it was done: of a host that is left as it is, what was before.
+
+        And a label that was given once stays, until it is given anew.
+        """
         planned = self.plan.record
-        known = self.there.record.files if self.there.record is not None else {}
-        kept = {name: known.get(name, {}) for each in self.steps if each.left and (name := each.service)}
-        return replace(planned, files={**planned.files, **kept})
+        known = self.there.record or Record({}, ())
+        kept = {
+            name: known.files.get(name, {}) for each in self.steps if each.left and (name := each.service)
+        }
+        return replace(planned, files={**planned.files, **kept}, labels={**known.labels, **planned.labels})
 
     @property
     def ended_faults(self) -> tuple[str, ...]:

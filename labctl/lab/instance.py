@@ -157,6 +157,28 @@ class Instance:
         return self.faulted | waiting
 
     @property
+    def seed(self) -> str:
+        """What all that is random in its exercises and checks comes from; empty where nothing set it."""
+        return self._label(labels.SEED)
+
+    @property
+    def run(self) -> str:
+        """The run of ``labctl grade`` that it belongs to; empty where it is a person's own."""
+        return self._label(labels.RUN)
+
+    def _label(self, key: str) -> str:
+        """Return a label from wherever it is left, but first from the record: that one can be replaced."""
+        containers = (each.container for each in self.hosts)
+        return next(
+            (
+                each.labels[key]
+                for each in (self.volume, self.network, *containers)
+                if each and key in each.labels
+            ),
+            "",
+        )
+
+    @property
     def created_at(self) -> datetime | None:
         """When its first container was made."""
         return min((each.container.created_at for each in self.hosts if each.container), default=None)
@@ -210,10 +232,15 @@ def observe(engine: Engine, name: str) -> Instance:
     return _find(engine, {labels.NAME: name}).get(name) or Instance(name, "", None, ())
 
 
-def observe_all(engine: Engine) -> tuple[Instance, ...]:
-    """Ask the engine for every lab of which anything is there, by name."""
+def observe_all(engine: Engine, *, graded: bool = False) -> tuple[Instance, ...]:
+    """Ask the engine for every lab of which anything is there, by name.
+
+    Args:
+        engine: The engine.
+        graded: Whether those that a run of ``labctl grade`` has for itself are wanted too.
+    """
     found = _find(engine, {labels.NAME: ""})
-    return tuple(found[name] for name in sorted(found))
+    return tuple(found[name] for name in sorted(found) if graded or not found[name].run)
 
 
 def select(engine: Engine, name: str | None) -> Instance:

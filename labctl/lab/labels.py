@@ -33,6 +33,12 @@ HOSTS: Final = "labctl.hosts"
 PUBLISHED: Final = "labctl.published"
 """Present where the host's ports are published on the engine's machine."""
 
+RUN: Final = "labctl.run"
+"""The run of ``labctl grade`` that the lab belongs to, which takes it down in the end; else absent."""
+
+SEED: Final = "labctl.seed"
+"""What all that is random in the lab's exercises and checks comes from; absent where nothing set it."""
+
 CONFIG: Final = "labctl.config"
 """A hash of all that only a new object can change."""
 

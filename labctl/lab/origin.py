@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from labctl.engine.images import ImageSpec
     from labctl.lab.definition import LabDefinition
     from labctl.lab.instance import Instance
+    from labctl.lab.limits import Limits
 
 
 def image_specs() -> tuple[ImageSpec, ...]:
@@ -29,6 +30,8 @@ def planner_for(
     *,
     publish: bool = False,
     handed_in: Mapping[tuple[str, str], bytes] | None = None,
+    limits: Limits | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Planner:
     """Make the planner of a lab, on these images.
 
@@ -38,12 +41,16 @@ def planner_for(
         specs: What `image_specs` returned.
         publish: Whether ports are published on 127.0.0.1.
         handed_in: Contents that replace files of hosts: by service and path in the container.
+        limits: What each container may use.
+        labels: More labels for the network and every container: `labels.RUN`, `labels.SEED`.
 
     Raises:
         InvalidLabFile: The topology does not exist, is wrong, or lacks what the definition names.
     """
     tags = {each.plain_tag: each.tag for each in specs}
-    return make_planner(name, lab, images=tags, publish=publish, handed_in=handed_in)
+    return make_planner(
+        name, lab, images=tags, publish=publish, handed_in=handed_in, limits=limits, labels=labels
+    )
 
 
 def planner_of(there: Instance, environ: Mapping[str, str], specs: tuple[ImageSpec, ...]) -> Planner:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network
 
     from labctl.lab.definition import LabDefinition
+    from labctl.lab.limits import Limits
     from labctl.lab.topology import Service, Topology
 
 PORTS: Final[dict[Role, tuple[PublishedPort, ...]]] = {
@@ -30,6 +31,9 @@ PORTS: Final[dict[Role, tuple[PublishedPort, ...]]] = {
     Role.DNS: (PublishedPort(53, "udp"), PublishedPort(53, "tcp")),
 }
 """The ports that people and programs outside a lab talk to."""
+
+_YOUNGER: Final = frozenset({"cpus", "ulimits"})
+"""What containers of earlier versions had not: where it is not set, they are as they should be."""
 
 _MAILBOXES: Final = "/etc/postfix/mailboxes"
 
@@ -57,6 +61,7 @@ class Plan:
     topology: Topology
     network: NetworkSpec
     hosts: tuple[PlannedHost, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def record(self) -> Record:
@@ -65,6 +70,7 @@ class Plan:
         return Record(
             files={host.service.name: host.manifest for host in self.hosts},
             accounts=distinct(account for content in users for account in accounts_in(content)),
+            labels=self.labels,
         )
 
     def host(self, service: str) -> PlannedHost:
@@ -83,6 +89,8 @@ class Planner:
         images: The tag to use for each image that the topology names.
         publish: Whether ports are published on 127.0.0.1.
         handed_in: Contents that replace files of hosts: by service and path in the container.
+        limits: What each container may use; all there is where it is None.
+        labels: More labels for the network and every container, which make no other lab of it.
     """
 
     name: str
@@ -91,6 +99,8 @@ class Planner:
     images: Mapping[str, str]
     publish: bool = False
     handed_in: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
+    limits: Limits | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def on(self, subnet: IPv4Network) -> Plan:
         """Return the plan on this subnet."""
@@ -100,6 +110,7 @@ class Planner:
             topology=self.topology,
             network=self._network(subnet),
             hosts=tuple(self._host(service, subnet) for service in self.topology.services),
+            labels=self.labels,
         )
 
     def _network(self, subnet: IPv4Network) -> NetworkSpec:
@@ -117,7 +128,7 @@ class Planner:
         )
         # Where the files lie is told, but a lab that was moved is the same lab: no part of the hash.
         told = {labels.CONFIG: _config_hash(spec), labels.DIRECTORY: str(self.lab.directory)}
-        return replace(spec, labels={**spec.labels, **told})
+        return replace(spec, labels={**spec.labels, **told, **self.labels})
 
     def _host(self, service: Service, subnet: IPv4Network) -> PlannedHost:
         address = subnet[service.place]
@@ -151,15 +162,28 @@ class Planner:
             published=PORTS[service.role] if self.publish else (),
             stop_timeout=service.stop_timeout,
             log_options=service.log_options,
+            **self._bounds(),
         )
         config = _config_hash(spec)
         told = {
             labels.CONFIG: config,
             labels.COMPOSE_HASH: config,
             labels.COMPOSE_FILES: str(self.topology.path),
+            **self.labels,
         }
         spec = replace(spec, labels={**spec.labels, **told})
         return PlannedHost(service, spec, self._files(service))
+
+    def _bounds(self) -> dict[str, Any]:
+        limits = self.limits
+        if limits is None:
+            return {}
+        return {
+            "memory": limits.memory,
+            "cpus": limits.cpus,
+            "pids_limit": limits.pids,
+            "ulimits": limits.ulimits,
+        }
 
     def _lab_addresses(self) -> tuple[IPv4Address, ...]:
         return tuple(each for service in self.topology.services for each in service.addresses)
@@ -202,6 +226,8 @@ def make_planner(
     images: Mapping[str, str],
     publish: bool = False,
     handed_in: Mapping[tuple[str, str], bytes] | None = None,
+    limits: Limits | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Planner:
     """Read a lab's topology and make its planner.
 
@@ -221,7 +247,7 @@ def make_planner(
     overlay = lab.directory / "compose.yaml"
     found = topology.load(path, overlay if overlay.is_file() else None)
     _fits(lab, found)
-    return Planner(name, lab, found, images, publish, handed_in or {})
+    return Planner(name, lab, found, images, publish, handed_in or {}, limits, labels or {})
 
 
 def _fits(lab: LabDefinition, found: Topology) -> None:
@@ -263,4 +289,5 @@ def fingerprint(content: bytes, mode: int) -> str:
 
 
 def _config_hash(spec: NetworkSpec | ContainerSpec) -> str:
-    return hashlib.sha256(json.dumps(asdict(spec), sort_keys=True, default=str).encode()).hexdigest()[:16]
+    told = {key: value for key, value in asdict(spec).items() if value or key not in _YOUNGER}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ anew afterwards: where it is missing, nothing is known, and all files are writte
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import Volume
@@ -20,23 +20,34 @@ from labctl.lab.name import object_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OPTIONAL: Final = (labels.RUN, labels.SEED)
+"""The labels that a lab may have or not."""
+
 _FILES: Final = "labctl.files"
 _ACCOUNTS: Final = "labctl.accounts"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The hash of each file by service and path, and the accounts that the MDAs serve."""
+    """What was put in.
+
+    Args:
+        files: The hash of each file by service and path.
+        accounts: The accounts that the MDAs serve.
+        labels: Those of `OPTIONAL` that the lab was given.
+    """
 
     files: Mapping[str, Mapping[str, str]]
     accounts: tuple[Account, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def volume(self, name: str, lab: str) -> Volume:
         """Return the volume that is the record of a lab."""
         accounts = [[each.address, each.password] for each in self.accounts]
         told = {labels.NAME: name, labels.LAB: lab, labels.COMPOSE_PROJECT: object_name(name)}
         return Volume(
-            object_name(name), {**told, _FILES: json.dumps(self.files), _ACCOUNTS: json.dumps(accounts)}
+            object_name(name),
+            {**told, **self.labels, _FILES: json.dumps(self.files), _ACCOUNTS: json.dumps(accounts)},
         )
 
 
@@ -45,6 +56,7 @@ def of(volume: Volume) -> Record | None:
     try:
         files = json.loads(volume.labels[_FILES])
         accounts = tuple(Account(*each) for each in json.loads(volume.labels[_ACCOUNTS]))
-        return Record({service: dict(paths) for service, paths in files.items()}, accounts)
+        given = {key: value for key, value in volume.labels.items() if key in OPTIONAL}
+        return Record({service: dict(paths) for service, paths in files.items()}, accounts, given)
     except (KeyError, ValueError, TypeError, AttributeError):
         return None

@@ -28,6 +28,9 @@ LOG_BOUND: Final = {"max-size": "32m", "max-file": "3"}
 _CHANGED_AGO: Final = 3600
 """Postfix pauses where a configuration file is younger than about two seconds."""
 
+_NANO: Final = 10**9
+"""The API counts processors in these parts."""
+
 _ENDPOINT_MAC_API: Final = (1, 44)
 """From this API on a MAC address belongs to the endpoint, before it to the container."""
 
@@ -148,6 +151,7 @@ class Containers(Connection):
             address=_address(each["NetworkSettings"]["Networks"]),
             published=_published(each["NetworkSettings"].get("Ports") or {}),
             exit_code=state["ExitCode"] if state["Status"] in {"exited", "dead"} else None,
+            oom_killed=state.get("OOMKilled"),
         )
 
     def create_container(self, spec: ContainerSpec) -> str:
@@ -285,6 +289,8 @@ def _wanted(spec: ContainerSpec, *, mac_on_endpoint: bool) -> dict[str, Any]:
             "Memory": spec.memory or 0,
             "MemorySwap": spec.memory or 0,
             "PidsLimit": spec.pids_limit,
+            "NanoCpus": round((spec.cpus or 0) * _NANO),
+            "Ulimits": [{"Name": name, "Soft": limit, "Hard": limit} for name, limit in spec.ulimits.items()],
             "LogConfig": {"Type": "json-file", "Config": {**LOG_BOUND, **spec.log_options}},
             "PortBindings": {
                 port: [{"HostIp": "127.0.0.1", "HostPort": str(host_port or "")}]

@@ -60,6 +60,14 @@ class Containers(Images):
         with self._changed:
             self._turn(self._box(name), ContainerState.EXITED, exit_code)
 
+    def run_out_of_memory(self, name: str, *, first_process: bool = True) -> None:
+        """Kill a process of a container as the kernel does, its first or another."""
+        with self._changed:
+            box = self._box(name, *ALIVE)
+            box.container = replace(box.container, oom_killed=True)
+            if first_process:
+                self._turn(box, ContainerState.EXITED, 137)
+
     def networks(self, labels: Mapping[str, str]) -> tuple[Network, ...]:
         """See `Engine.networks`."""
         self._called("networks")
@@ -124,7 +132,7 @@ class Containers(Images):
         self._called("containers")
         with self._changed:
             found = [box.container for box in self._boxes.values() if carries(box.spec.labels, labels)]
-        return tuple(replace(each, exit_code=None) for each in found)
+        return tuple(replace(each, exit_code=None, oom_killed=None) for each in found)
 
     def inspect(self, name: str) -> Container:
         """See `Engine.inspect`."""
@@ -146,6 +154,7 @@ class Containers(Images):
                 labels=dict(spec.labels),
                 created_at=datetime.now(UTC),
                 address=spec.address,
+                oom_killed=False,
             )
             self._boxes[spec.name] = Box(container, spec)
         return container.id
@@ -160,6 +169,7 @@ class Containers(Images):
                 raise NoSuchObject(f"network {box.network_id or box.spec.network} not found", hint=_HINT)
             if not box.alive:
                 box.network_id = network.id
+                box.container = replace(box.container, oom_killed=False)
                 self._turn(box, ContainerState.RUNNING)
 
     def stop(self, name: str, *, timeout: int) -> None:  # noqa: ARG002  # its process ends at once
