@@ -14,6 +14,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Exam:
+    """What makes exercises the checks of an attempt: run one after the other in one lab, never emptied.
+
+    Args:
+        files: What was handed in: contents in base64, by the attempt's own paths.
+        seed: What all that is random comes from.
+        needs: The checks that have to pass before one is run, by its id.
+        order: The ids of the checks in the order in which they are run.
+        guarded: The services that execute what was handed in.
+        students: The services that anything of the attempt was given to, those that only serve it included.
+        seconds: How long all checks may take together.
+    """
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    seed: str = "0"
+    needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    order: Sequence[str] = ()
+    guarded: Sequence[str] = ()
+    students: Sequence[str] = ()
+    seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
 class Setup:
     """The first order: what to run, and how."""
 
@@ -36,6 +59,12 @@ class Setup:
     limit: float = 60.0
     step: bool = False
     keep_faults: bool = False
+    exam: Exam | None = None
+
+    def __post_init__(self) -> None:
+        """Read an exam that came as JSON."""
+        if isinstance(self.exam, dict):
+            object.__setattr__(self, "exam", Exam(**self.exam))
 
 
 @dataclass(frozen=True, slots=True)

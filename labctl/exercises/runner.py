@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from labctl.exercises.discovery import Choice
-    from labctl.exercises.protocol import Message
+    from labctl.exercises.protocol import Exam, Message
 
 _SILENCE: Final = 300.0
 """Seconds beyond an exercise's limit in which a process has to say something: it may have to mend its lab."""
@@ -173,6 +173,7 @@ class Orders:
     limit: float = 60.0
     step: bool = False
     keep_faults: bool = False
+    exam: Exam | None = None
 
 
 class Runner:
@@ -268,6 +269,7 @@ class _Attempt:
                 limit=orders.limit,
                 step=orders.step,
                 keep_faults=orders.keep_faults,
+                exam=orders.exam,
             )
         )
         self._runner.prepare()
