@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.report import engine, explain, fault, journey, lab, mail, queue, run
+from labctl.report import engine, explain, fault, grade, journey, lab, mail, queue, run
 from labctl.report.plain import harmless, one_line
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "labctl/dig/v1": mail.dig,
     "labctl/explain/v1": explain.explain,
     "labctl/run/v1": run.run,
+    "labctl/grade/v1": grade.grade,
     "labctl/trace/v1": journey.text,
     "labctl/exercises/v1": run.exercises,
     "labctl/fault/v1": fault.faults,

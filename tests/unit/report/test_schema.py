@@ -50,6 +50,11 @@ CONTRACT = {
     "run": "exercises[] exercises[].id exercises[].lab exercises[].title exercises[].verdict"
     " exercises[].seconds exercises[].steps[] exercises[].steps[].text exercises[].steps[].verdict"
     " exercises[].steps[].seconds exercises[].steps[].evidence",
+    "grade": "lab attempts[] attempts[].id attempts[].verdict attempts[].score attempts[].max_score"
+    " attempts[].seed attempts[].seconds attempts[].checks[] attempts[].checks[].id attempts[].checks[].title"
+    " attempts[].checks[].verdict attempts[].checks[].score attempts[].checks[].max_score"
+    " attempts[].checks[].attempts attempts[].checks[].explanation attempts[].checks[].hint"
+    " attempts[].checks[].evidence[]",
     "exercises": "exercises[] exercises[].id exercises[].lab exercises[].title exercises[].learn",
     "engine": "state version endpoint installed_by_labctl started_by_labctl packages pid log",
     "fault": "faults[] faults[].name faults[].title faults[].parameters[] faults[].parameters[].name"
@@ -73,7 +78,7 @@ def places(value: Any, path: Place = ()) -> Iterator[tuple[Place, Any]]:
     """Yield every value of a document with the way to it, but what is free to be anything."""
     if path:
         yield path, value
-    if path[-1:] == ("detail",):
+    if path[-1:] in {("detail",), ("logs",)}:
         return
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, each in items:
@@ -218,6 +223,13 @@ def test_a_document_may_have_more_fields_than_its_schema_knows(
         ("labs", ("labs", 0, "max_score"), 10),
         ("labs", ("labs", 1, "max_score"), None),
         ("dig", ("rcode",), "no such name"),
+        ("grade", ("attempts", 0, "verdict"), "blocked"),
+        ("grade", ("attempts", 0, "checks", 0, "verdict"), "rejected"),
+        ("grade", ("attempts", 0, "checks", 0, "attempts"), 0),
+        ("grade", ("attempts", 0, "verdict"), "rejected"),
+        ("grade", ("attempts", 3, "rejection"), None),
+        ("grade", ("attempts", 3, "score"), 1),
+        ("grade", ("attempts", 1, "logs", "mx-beta"), "one line"),
         ("engine", ("state",), "up"),
     ],
 )

@@ -1,0 +1,124 @@
+"""What people read of attempts that were graded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from labctl.grading.verdict import AttemptVerdict, CheckVerdict
+from labctl.report.table import table
+from labctl.report.verdict import excerpt, mark, points, reason, score, unmet
+from labctl.report.wrap import brief, columns, padded, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from labctl.commands.grade import Grade
+    from labctl.grading.job import Rejection
+    from labctl.grading.score import GradedAttempt, GradedCheck
+
+_WIDTH: Final = 100
+_MOST_LINES: Final = 20
+_MOST_ROWS: Final = 6
+_ROOM: Final = 8_000
+
+
+def grade(result: Grade) -> str:
+    """Show one attempt with all its checks, or many in a table."""
+    if len(result.attempts) == 1:
+        return "\n".join(_attempt(result.title, result.attempts[0]))
+    return _overview(result)
+
+
+def _attempt(title: str, attempt: GradedAttempt) -> Iterator[str]:
+    yield f"{brief(title, 100)}: {brief(attempt.id, 100)}"
+    yield ""
+    if attempt.rejection is not None:
+        yield from _rejection(attempt.rejection)
+    elif attempt.explanation:
+        yield f"{mark(attempt.verdict)} It could not be graded."
+        yield from _spread(attempt.explanation.splitlines(), 4)
+    names = [brief(each.id, 60) for each in attempt.checks]
+    width = max(map(columns, names), default=0)
+    room = max((len(_points(each)) for each in attempt.checks), default=0)
+    for name, each in zip(names, attempt.checks, strict=True):
+        yield f"{mark(each.verdict)} {padded(name, width)}  {_points(each):>{room}}  {brief(each.title)}"
+        if each.verdict != CheckVerdict.PASSED:
+            yield from _why(each)
+        if each.attempts > 1:
+            yield f"    seen in examination {each.attempts}: the one before broke"
+    yield ""
+    for remark in attempt.remarks:
+        yield from _spread((f"note: {remark}",), 0)
+    yield f"{attempt.verdict}: {score(attempt)}, seed {brief(attempt.seed, 80)}, {attempt.seconds:.1f} s."
+    yield from _spread((f"next: {_next(attempt)}",), 2)
+
+
+def _points(check: GradedCheck) -> str:
+    return f"{points(check.score)} / {points(check.max_score)}"
+
+
+def _why(check: GradedCheck) -> Iterator[str]:
+    first, *others = check.explanation.splitlines() or [""]
+    if first:
+        yield from _spread((first,), 4)
+    yield from _spread(others, 6)
+    yield from _spread(check.evidence, 6, "| ")
+    if check.hint and check.verdict != CheckVerdict.BLOCKED:
+        yield from _spread((f"hint: {check.hint}",), 4)
+
+
+def _rejection(rejection: Rejection) -> Iterator[str]:
+    """Show why an attempt can't be used: where, in the daemon's own words, and what to do."""
+    line = "" if rejection.line is None else f":{rejection.line}"
+    where = f"{rejection.file}{line}: " if rejection.file else ""
+    yield from _spread((f"{mark(AttemptVerdict.REJECTED)} {where}{rejection.text}",), 0)
+    yield from _spread(rejection.said.splitlines(), 6, "| ")
+
+
+def _next(attempt: GradedAttempt) -> str:
+    if attempt.rejection is not None:
+        return attempt.rejection.hint
+    if attempt.verdict == AttemptVerdict.ERROR:
+        return "grade it again; what broke is no fault of the attempt (labctl doctor)"
+    first = next(iter(unmet(attempt)), None)
+    if first is None:
+        return "nothing is left to do"
+    blocked = sum(each.verdict == CheckVerdict.BLOCKED for each in attempt.checks)
+    waiting = f"; {blocked} {'check waits' if blocked == 1 else 'checks wait'} for others" if blocked else ""
+    return f"begin with {first.id}{waiting}"
+
+
+def _spread(lines: Sequence[str], margin: int, sign: str = "") -> Iterator[str]:
+    """Lay lines out in the width that there is, each behind its margin and sign."""
+    for line in (*excerpt(lines[:_MOST_LINES], _ROOM), *_rest(lines)):
+        words = line.expandtabs(4).lstrip(" ")
+        own = min(len(line) - len(line.lstrip(" ")), 8)
+        for row in wrapped(words, _WIDTH - margin - own - len(sign), _MOST_ROWS):
+            yield f"{' ' * margin}{sign}{' ' * own}{row}"
+
+
+def _rest(lines: Sequence[str]) -> Iterator[str]:
+    if len(lines) > _MOST_LINES:
+        yield f"[… {len(lines) - _MOST_LINES} more lines; --json has them]"
+
+
+def _counted(count: int, verdict: AttemptVerdict) -> str:
+    return f"{count} {verdict}{'s' if verdict == AttemptVerdict.ERROR and count > 1 else ''}"
+
+
+def _overview(result: Grade) -> str:
+    rows = [
+        (
+            each.id,
+            f"{mark(each.verdict)} {each.verdict}",
+            score(each),
+            ", ".join(check.id for check in unmet(each)),
+            brief(reason(each), 120),
+        )
+        for each in sorted(result.attempts, key=lambda each: each.id)
+    ]
+    counts = [_counted(count, verdict) for verdict in AttemptVerdict if (count := result.counts[verdict])]
+    total = f"{', '.join(counts) or 'No attempts'}, in {result.seconds:.1f} s."
+    if not rows:
+        return total
+    return f"{table(('ATTEMPT', 'VERDICT', 'SCORE', 'FAILED', 'WHY'), rows)}\n\n{total}"

@@ -1,0 +1,109 @@
+"""How reports on attempts write verdicts, points and reasons: the same in every format."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from labctl.grading.verdict import AttemptVerdict, CheckVerdict
+from labctl.report.plain import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from labctl.grading.score import GradedAttempt, GradedCheck
+
+_MARKS: Final = {
+    CheckVerdict.PASSED: "✓",
+    CheckVerdict.FAILED: "✗",
+    CheckVerdict.BLOCKED: "·",
+    CheckVerdict.SKIPPED: "-",
+    CheckVerdict.ERROR: "!",
+    AttemptVerdict.REJECTED: "✗",
+}
+_ROOMS: Final = (20_000, 4_000, 800, 160, 0)
+
+
+def mark(verdict: CheckVerdict | AttemptVerdict) -> str:
+    """Return the sign of a verdict; none is told by its colour alone."""
+    return _MARKS[verdict]
+
+
+def points(value: float) -> str:
+    """Write points without a fraction that says nothing: 3, 2.5, 0.33."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def score(attempt: GradedAttempt) -> str:
+    """Write an attempt's points; where something broke there are none, which is no zero."""
+    if attempt.verdict == AttemptVerdict.ERROR:
+        return "no score"
+    return f"{points(attempt.score)} of {points(attempt.max_score)}"
+
+
+def unmet(attempt: GradedAttempt) -> tuple[GradedCheck, ...]:
+    """Return the checks that failed or broke; those that wait for them are not among them."""
+    return tuple(each for each in attempt.checks if each.verdict in {CheckVerdict.FAILED, CheckVerdict.ERROR})
+
+
+def reason(attempt: GradedAttempt) -> str:
+    """Say in one line why an attempt did not pass; empty where it did."""
+    if attempt.explanation:
+        return attempt.explanation.partition("\n")[0]
+    first = next(iter(unmet(attempt)), None)
+    return "" if first is None else f"{first.id}: {first.explanation.partition(chr(10))[0]}"
+
+
+def failures_first(attempts: Iterable[GradedAttempt]) -> list[GradedAttempt]:
+    """Order attempts so that what did not pass is read first, each kind by id."""
+    return sorted(attempts, key=lambda each: (each.verdict == AttemptVerdict.PASSED, each.id))
+
+
+def withheld(attempt: GradedAttempt) -> GradedAttempt:
+    """Return an attempt as its student may see it: of a hidden check only that it is there, and its points.
+
+    The hosts' logs are withheld with it: they tell what a hidden check did.
+    """
+    if not any(each.hidden for each in attempt.checks):
+        return attempt
+    shown: list[GradedCheck] = []
+    for each in attempt.checks:
+        n = 1 + sum(one.hidden for one in shown)
+        nameless = replace(
+            each, id=f"hidden-{n}", title=f"Hidden check {n}.", explanation="", hint="", evidence=()
+        )
+        shown.append(nameless if each.hidden else each)
+    return replace(attempt, checks=tuple(shown), logs={})
+
+
+def excerpt(lines: Sequence[str], room: int) -> list[str]:
+    """Return lines that a stranger may have written, each harmless, in about `room` characters.
+
+    What is cut is told.
+    """
+    shown = []
+    for n, line in enumerate(lines):
+        if room <= 0:
+            shown.append(f"[… {len(lines) - n} more lines]")
+            break
+        part = harmless(line[:room]).replace("\n", "\\n")
+        if len(line) > room or len(part) > room:
+            part = f"{part[:room]} [… {len(line):,} characters in all]"
+        shown.append(part)
+        room -= len(part) + 1
+    return shown
+
+
+def fitting(write: Callable[[int], str], limit: int) -> str:
+    """Write a report that is no longer than `limit` bytes of UTF-8, with as much evidence as that lets.
+
+    Args:
+        write: Writes the report with so many characters of evidence for each check.
+        limit: Of the report's readers.
+    """
+    text = ""
+    for room in _ROOMS:
+        text = write(room)
+        if len(text.encode()) <= limit:
+            break
+    return text
