@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from labctl.cli import exercises, explain, fault, inside, lifecycle, machine, mail, queue, trace
+from labctl.cli import exercises, explain, fault, grading, inside, lifecycle, machine, mail, queue, trace
 
 _HELP: Final = """
 A mail laboratory: real Postfix, Dovecot and CoreDNS in two domains, alpha.test and beta.test.
@@ -39,6 +39,9 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "exec": inside.execute,
     "exercises": exercises.exercises,
     "run": exercises.run,
+    "grade": grading.grade,
+    "merge": grading.merge,
+    "examine": grading.examine,
     "doctor": machine.doctor,
     "prune": lifecycle.prune,
 }

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from labctl.engine import images
+from labctl.errors import AttemptError, UsageError
+from labctl.grading import batch, capacity, fingerprint, gradedlab
+from labctl.grading.batch import Batch, Candidate
+from labctl.grading.job import Rejection
+from labctl.grading.score import graded
+from labctl.grading.store import Store
+from labctl.lab import attempt, catalogue, leftovers, origin
+from labctl.lab.definition import Grading
+from labctl.progress import silent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from labctl.engine.protocol import Engine
+    from labctl.grading.gradedlab import GradedLab
+    from labctl.grading.job import Examination
     from labctl.grading.score import GradedAttempt
     from labctl.grading.verdict import AttemptVerdict
+    from labctl.lab.definition import LabDefinition
+    from labctl.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +61,204 @@ class Grade:
     def counts(self) -> Counter[AttemptVerdict]:
         """How many attempts ended how."""
         return Counter(each.verdict for each in self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a user asks ``grade`` for.
+
+    Args:
+        attempts: The directories.
+        lab: The lab; the one that the attempts name where it is None.
+        checks: A directory of hidden checks.
+        jobs: How many attempts at once at most; as many as this machine bears where it is None.
+        shard: Which part of the attempts, and of how many parts, counted from 1; all where it is None.
+        out: Where examinations are kept, and taken from where they are there.
+    """
+
+    attempts: tuple[Path, ...]
+    lab: str | None = None
+    checks: Path | None = None
+    jobs: int | None = None
+    shard: tuple[int, int] | None = None
+    out: Path | None = None
+
+
+def check(wish: Wish, environ: Mapping[str, str]) -> None:
+    """Refuse what can be told to be wrong without an engine.
+
+    Raises:
+        UsageError: An attempt or the lab is not there, or the lab is not one to be graded.
+        LabError: The lab or a file of its checks is wrong.
+    """
+    _named(wish.attempts)
+    gradedlab.load(_lab(wish, environ), wish.checks)
+    _apart(wish.out, wish.attempts)
+
+
+class Audience(Protocol):
+    """Who is told how far the grading has come."""
+
+    def starts(self, attempts: int, jobs: int) -> None:
+        """Take note how many attempts there are, and how many are examined at once."""
+
+    def begins(self, attempt: str) -> None:
+        """Take note that an attempt is being examined."""
+
+    def ended(self, graded: GradedAttempt) -> None:
+        """Take note that it has been graded."""
+
+
+def grade(
+    engine: Engine,
+    engine_url: str,
+    wish: Wish,
+    *,
+    environ: Mapping[str, str],
+    audience: Audience,
+    progress: Progress = silent,
+) -> Grade:
+    """Grade attempts, each in a laboratory.
+
+    Raises:
+        UsageError: An attempt or the lab is not there, or the lab is not one to be graded.
+        LabError: The lab or a file of its checks is wrong.
+        EngineError: The engine does not answer, or its images are not to be had.
+        OutputError: A result can't be kept.
+    """
+    from labctl.exercises.children import Children
+    from labctl.grading.examiner import Examiner
+    from labctl.grading.laboratories import Laboratories
+
+    began = time.monotonic()
+    named = _named(wish.attempts)
+    lab = gradedlab.load(_lab(wish, environ), wish.checks)
+    _apart(wish.out, wish.attempts)
+    mine = _shard(tuple(sorted(named.items())), wish.shard)
+    specs = origin.image_specs()
+    images.ensure(engine, specs, environ=environ, progress=progress)
+    leftovers.remove_leftovers(engine, engine_url)
+    jobs = _jobs(wish.jobs, lab, len(mine))
+    run = f"grade-{secrets.token_hex(3)}"
+    orders = batch.Orders(
+        lab,
+        run,
+        jobs,
+        lab_key=fingerprint.of_lab(lab, (each.tag for each in specs)),
+        store=Store(wish.out) if wish.out is not None else None,
+    )
+    audience.starts(len(mine), jobs)
+    told = _Told(lab, audience)
+    with ExitStack() as ends:
+        ends.enter_context(leftovers.alive(engine_url, run))
+        children = Children(environ, jobs)
+        ends.callback(children.close)
+        laboratories = Laboratories(engine, specs)
+        ends.callback(laboratories.close)
+        examiner = Examiner(engine, engine_url, laboratories, children.child)
+        candidates = (_candidate(name, path, lab.lab, alone=len(named) == 1) for name, path in mine)
+        Batch(orders, examiner.examine, told, children.close).run(candidates)
+    attempts = tuple(sorted(told.graded, key=lambda each: each.id))
+    return Grade(lab.lab.id, lab.lab.title, attempts, time.monotonic() - began)
+
+
+class _Told:
+    """Weighs what was seen, as soon as it was."""
+
+    def __init__(self, lab: GradedLab, audience: Audience) -> None:
+        self._lab = lab
+        self._audience = audience
+        self.graded: list[GradedAttempt] = []
+
+    def begins(self, attempt: str) -> None:
+        """See `batch.Audience`."""
+        self._audience.begins(attempt)
+
+    def ended(self, examination: Examination, *, cached: bool) -> None:
+        """See `batch.Audience`."""
+        weighed = graded(examination, self._lab.checks, hidden=self._lab.hidden, cached=cached)
+        self.graded.append(weighed)
+        self._audience.ended(weighed)
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Name attempts by their directories, and by as much of what lies above as tells them apart.
+
+    Raises:
+        UsageError: One is no directory, or can't be read.
+    """
+    for path in paths:
+        if not path.is_dir():
+            raise UsageError(f"no attempt in {path}: not a directory", hint="labctl grade DIR…")
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise UsageError(f"attempt {path} can't be read", hint=f"ls -ld {path}")
+    places = list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))  # noqa: PTH100  # a link is named as it is
+    names = {path: path.name or "attempt" for path in places}
+    depth = 1
+    while clashes := {name for name, times in Counter(names.values()).items() if times > 1}:
+        depth += 1
+        for path in (each for each in places if names[each] in clashes):
+            names[path] = "/".join(path.parts[-depth:]).lstrip("/")
+    return {names[path]: path for path in places}
+
+
+def _lab(wish: Wish, environ: Mapping[str, str]) -> LabDefinition:
+    """Find the lab: the one that was named, or else the one that all attempts name."""
+    if wish.lab is not None:
+        return catalogue.find(wish.lab, environ)
+    named = {path: attempt.settings(path).lab for path in wish.attempts}
+    for path, lab in named.items():
+        if lab is None:
+            raise UsageError(f"{path} has no labctl.toml that names its lab", hint="--lab LAB")
+    if len(labs := sorted({str(each) for each in named.values()})) != 1:
+        raise UsageError(
+            f"these are attempts at {', '.join(labs) or 'nothing'}: one lab at a time", hint="--lab LAB"
+        )
+    return catalogue.find(labs[0], environ)
+
+
+def _apart(out: Path | None, attempts: Sequence[Path]) -> None:
+    """Refuse to keep results where a student could have put some."""
+    for path in attempts if out is not None else ():
+        if out is not None and out.resolve().is_relative_to(path.resolve()):
+            raise UsageError(f"--out {out} lies in the attempt {path}", hint="--out a directory elsewhere")
+
+
+def _shard(
+    items: tuple[tuple[str, Path], ...], shard: tuple[int, int] | None
+) -> tuple[tuple[str, Path], ...]:
+    if shard is None:
+        return items
+    part, parts = shard
+    return items[part - 1 :: parts]
+
+
+def _jobs(wanted: int | None, lab: GradedLab, attempts: int) -> int:
+    from labctl.lab.limits import Limits
+
+    limit = Limits.of(lab.lab.grading or Grading()).memory
+    bearable = capacity.of_this_machine().laboratories(limit)
+    return max(1, min(wanted or bearable, bearable, attempts))
+
+
+def _candidate(name: str, path: Path, lab: LabDefinition, *, alone: bool) -> Candidate:
+    """Read an attempt; what is wrong with it is its own verdict, and no error.
+
+    Several attempts that one command is given are not all the user's own: one that is a link may lead to
+    another student's.
+    """
+    from labctl.grading.examiner import rejection_of
+
+    try:
+        if path.is_symlink() and not alone:
+            link = Rejection(
+                "forbidden-file", "the attempt is a link, and those are not followed", "hand in the directory"
+            )
+            return Candidate(name, {}, "", link)
+        read = attempt.read(path, lab)
+    except AttemptError as error:
+        return Candidate(name, {}, "", rejection_of(error))
+    more = "at least " if read.bounded else ""
+    ignored = f"{more}{read.ignored} other files were ignored"
+    seed = read.seed or fingerprint.of_files(read.files)[:16]
+    return Candidate(name, read.files, seed, remarks=(ignored,) if read.ignored else ())

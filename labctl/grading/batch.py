@@ -80,12 +80,20 @@ class Batch:
         orders: How.
         examine: Does one job.
         audience: Told what happens.
+        abandon: Ends what is being examined, where the user has had enough.
     """
 
-    def __init__(self, orders: Orders, examine: Callable[[Job], Examination], audience: Audience) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        examine: Callable[[Job], Examination],
+        audience: Audience,
+        abandon: Callable[[], None] = lambda: None,
+    ) -> None:
         self._orders = orders
         self._examine = examine
         self._audience = audience
+        self._abandon = abandon
         self._next = threading.Lock()
         self._telling = threading.Lock()
         self._stopped = threading.Event()
@@ -97,7 +105,7 @@ class Batch:
 
         Raises:
             LabctlError: A result can't be kept, or labctl itself broke.
-            KeyboardInterrupt: The user has had enough; what is at work ends first.
+            KeyboardInterrupt: The user has had enough; the laboratories are gone by then.
         """
         waiting = iter(candidates)
         with ThreadPoolExecutor(max_workers=self._orders.jobs, thread_name_prefix="examiner") as pool:
@@ -106,13 +114,10 @@ class Batch:
                 for each in work:
                     each.result()
             except BaseException:
-                self.stop()
+                self._stopped.set()
+                self._abandon()
                 raise
         return tuple(sorted(self._seen, key=lambda each: each.attempt))
-
-    def stop(self) -> None:
-        """Begin no further attempt."""
-        self._stopped.set()
 
     def _work(self, waiting: Iterator[Candidate]) -> None:
         while not self._stopped.is_set():
@@ -125,7 +130,7 @@ class Batch:
             try:
                 self._one(candidate, number)
             except BaseException:
-                self.stop()
+                self._stopped.set()
                 raise
 
     def _one(self, candidate: Candidate, number: int) -> None:
@@ -133,11 +138,14 @@ class Batch:
         key = fingerprint.of_attempt(orders.lab_key, candidate.files, candidate.seed)
         known = orders.store.get(key) if orders.store is not None and candidate.rejection is None else None
         if known is not None:
-            self._tell(replace(known, attempt=candidate.id, remarks=candidate.remarks), cached=True)
+            remarks = (*candidate.remarks, *known.remarks)
+            self._tell(replace(known, attempt=candidate.id, remarks=remarks), cached=True)
             return
         with self._telling:
             self._audience.begins(candidate.id)
         examination = self._examined(candidate, number)
+        if self._stopped.is_set() and _broke(examination):
+            return  # it was abandoned: nothing is known of it
         if orders.store is not None and candidate.rejection is None:
             orders.store.put(key, examination)
         remarks = (*candidate.remarks, *examination.remarks)
@@ -170,8 +178,13 @@ class Batch:
         )
         try:
             return self._examine(job)
-        except EngineError as error:  # of this attempt nothing is known; the others may fare better
-            return Examination(candidate.id, lab.lab.id, candidate.seed, 0.0, broken=_told(error))
+        except EngineError as error:
+            broken = _told(error)
+        except LabctlError:  # the lab is wrong, for every attempt
+            raise
+        except Exception as error:  # noqa: BLE001  # an attempt that labctl can't bear must not cost the others theirs
+            broken = f"labctl broke: {type(error).__name__}: {error}"
+        return Examination(candidate.id, lab.lab.id, candidate.seed, 0.0, broken=broken)
 
     def _tell(self, examination: Examination, *, cached: bool) -> None:
         with self._telling:

@@ -1,4 +1,4 @@
-"""Jobs and examinations as JSON: what passes between those who order, those who examine and those who keep."""
+"""Jobs and examinations as JSON: for those who order, those who examine and those who keep."""
 
 from __future__ import annotations
 

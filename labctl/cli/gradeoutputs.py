@@ -1,0 +1,131 @@
+"""The files that a grading is written to, beside what it prints."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labctl.cli.console import write_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from labctl.commands.grade import Grade
+    from labctl.grading.score import GradedAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The files that a user asks for; None where one is not asked for.
+
+    Args:
+        out: A directory for the document, the table and the page, with all that was seen.
+        junit: For JUnit's format.
+        gradescope: For Gradescope's ``results.json``; a directory where there are several attempts.
+        classroom50: For Classroom 50's result; likewise.
+        summary: For Markdown, which is added to what is there.
+        html: For the page.
+        csv: For the table.
+    """
+
+    out: Path | None = None
+    junit: Path | None = None
+    gradescope: Path | None = None
+    classroom50: Path | None = None
+    summary: Path | None = None
+    html: Path | None = None
+    csv: Path | None = None
+
+    def check(self, *, several: bool) -> None:
+        """Refuse what can't be written before anything is graded.
+
+        Args:
+            several: Whether there are several attempts, of which some formats take one a file.
+
+        Raises:
+            UsageError: One can't.
+        """
+        for option, path in (
+            ("junit", self.junit),
+            ("summary", self.summary),
+            ("html", self.html),
+            ("csv", self.csv),
+        ):
+            if path is not None:
+                _check_file(f"--{option} {path}", path)
+        for option, path in (("gradescope", self.gradescope), ("classroom50", self.classroom50)):
+            if path is not None and several:
+                _check_directory(f"--{option} {path}", path)
+            elif path is not None:
+                _check_file(f"--{option} {path}", path)
+        if self.out is not None:
+            _check_directory(f"--out {self.out}", self.out)
+
+    def write(self, result: Grade, environ: Mapping[str, str]) -> None:
+        """Write them, and annotations to standard error where this is a job of GitHub's.
+
+        Raises:
+            OutputError: One can't be written.
+        """
+        from labctl.report import grading
+        from labctl.report.document import document, dumped
+
+        if self.out is not None:
+            _write(self.out / "grade.json", f"{dumped(document(result))}\n")
+            _write(self.out / "grades.csv", grading.csv(result))
+            _write(self.out / "index.html", grading.page(result))
+        for path, writer in ((self.junit, grading.junit), (self.html, grading.page), (self.csv, grading.csv)):
+            if path is not None:
+                _write(path, writer(result))
+        if self.summary is not None:
+            _write(self.summary, grading.summary(result), mode="a")
+        _write_each(self.gradescope, result, grading.gradescope)
+        if self.classroom50 is not None:
+            identity = grading.identity(environ)
+            _write_each(self.classroom50, result, lambda each: grading.classroom50(each, identity))
+        if environ.get("GITHUB_ACTIONS") == "true":
+            for line in grading.annotations(result, token=secrets.token_hex(16)).splitlines():
+                write_line(line, sys.stderr)
+
+
+def _write_each(path: Path | None, result: Grade, writer: Callable[[GradedAttempt], str]) -> None:
+    """Write a file for each attempt; the only one of a single attempt is the path itself."""
+    if path is None:
+        return
+    if len(result.attempts) == 1 and not path.is_dir():
+        _write(path, writer(result.attempts[0]))
+        return
+    for each in result.attempts:
+        _write(path / f"{each.id.replace('/', '-')}.json", writer(each))
+
+
+def _check_file(what: str, path: Path) -> None:
+    from labctl.errors import UsageError
+
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{what}: can't be written", hint=f"ls -ld {path.parent}")
+
+
+def _check_directory(what: str, path: Path) -> None:
+    from labctl.errors import UsageError
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise UsageError(f"{what}: can't be made: {exc.strerror}", hint=f"ls -ld {path.parent}") from exc
+    if not os.access(path, os.W_OK):
+        raise UsageError(f"{what}: can't be written", hint=f"ls -ld {path}")
+
+
+def _write(path: Path, text: str, mode: str = "w") -> None:
+    from labctl.errors import OutputError
+
+    try:
+        with path.open(mode, encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.write(text)
+    except OSError as exc:
+        raise OutputError(f"{path} can't be written: {exc.strerror}", hint="df -h") from exc

@@ -1,0 +1,231 @@
+"""Commands about attempts: grade, merge, examine."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labctl.cli import options
+from labctl.cli.connection import connect_or_bring
+from labctl.cli.console import Ticker, print_result, write_line
+from labctl.cli.gradeoutputs import Outputs
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Keep what was seen, and grade.json, grades.csv and index.html; another run goes on from there.",
+        file_okay=False,
+    ),
+]
+Junit = Annotated[
+    Path | None,
+    typer.Option("--junit", metavar="FILE", help="Write a report in JUnit's format.", dir_okay=False),
+]
+Gradescope = Annotated[
+    Path | None,
+    typer.Option(
+        "--gradescope",
+        metavar="FILE",
+        help="Write results.json for Gradescope; of several attempts a directory with a file each.",
+    ),
+]
+Classroom50 = Annotated[
+    Path | None,
+    typer.Option(
+        "--classroom50",
+        metavar="FILE",
+        help="Write a result for Classroom 50; of several attempts a directory with a file each.",
+    ),
+]
+Summary = Annotated[
+    Path | None,
+    typer.Option(
+        "--summary",
+        metavar="FILE",
+        help="Add a summary in Markdown, as to $GITHUB_STEP_SUMMARY.",
+        dir_okay=False,
+    ),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Write a page that needs nothing else.", dir_okay=False),
+]
+Csv = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Write a table with a row for each attempt.", dir_okay=False),
+]
+
+
+def check_shard(shard: str | None) -> str | None:
+    """Refuse a malformed shard before anything else is done."""
+    from labctl.errors import UsageError
+
+    if shard is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", shard)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f"--shard {shard!r}: expected i/n with i from 1 to n, as 1/4", hint="--shard 1/4")
+    return shard
+
+
+def grade(
+    attempts: Annotated[
+        list[Path], typer.Argument(metavar="ATTEMPT…", help="Directories of what students handed in.")
+    ],
+    *,
+    lab: Annotated[
+        str | None,
+        typer.Option(
+            "--lab",
+            metavar="LAB",
+            help="The lab: an id, or a directory; else the one that labctl.toml names.",
+            autocompletion=options.complete_lab,
+        ),
+    ] = None,
+    checks: Annotated[
+        Path | None,
+        typer.Option(
+            "--checks", metavar="DIR", help="Further checks, which students don't see.", file_okay=False
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", metavar="N", min=1, help="At most so many at once; else what this machine bears."
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="i/n", callback=check_shard, help="Only this part of all attempts."),
+    ] = None,
+    out: Out = None,
+    junit: Junit = None,
+    gradescope: Gradescope = None,
+    classroom50: Classroom50 = None,
+    summary: Summary = None,
+    html: Html = None,
+    csv: Csv = None,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Grade what students handed in: one attempt, or many at a time, each in a laboratory.
+
+    An attempt is data: only the files that its lab names are read. With --out, what was seen is kept by
+    content: a run that was cut short is taken up again, and other points need no other run.
+
+    \b
+    Exit codes: 0 all passed, 1 one failed or was rejected, 3 a bad lab, 4 the engine, a lab or a check broke:
+    that is no score, and another run tries it again.
+
+    \b
+    Examples:
+      labctl grade .
+      labctl grade attempts/* --lab fix-the-mx --out graded
+      labctl grade attempts/* --lab fix-the-mx --checks ~/hidden --shard 1/4 --out part-1
+      labctl grade . --junit grade.xml --summary "$GITHUB_STEP_SUMMARY"
+    """
+    from labctl.commands.grade import Wish
+    from labctl.commands.grade import grade as perform
+
+    outputs = Outputs(
+        out=out,
+        junit=junit,
+        gradescope=gradescope,
+        classroom50=classroom50,
+        summary=summary,
+        html=html,
+        csv=csv,
+    )
+    outputs.check(several=len(attempts) > 1)
+    part = None if shard is None else tuple(map(int, shard.split("/")))
+    wish = Wish(tuple(attempts), lab, checks, jobs, (part[0], part[1]) if part else None, out)
+    from labctl.commands.grade import check as look
+
+    look(wish, os.environ)  # no engine is brought for what is not there
+    from labctl.cli.tally import Tally
+
+    ticker = Ticker(sys.stderr, os.environ)
+    found = connect_or_bring(yes=yes, progress=ticker)
+    tally = Tally(sys.stderr, os.environ)
+    try:
+        result = perform(found.engine, found.url, wish, environ=os.environ, audience=tally, progress=ticker)
+    finally:
+        tally.close()
+    outputs.write(result, os.environ)
+    print_result(result, as_json=as_json)
+    raise typer.Exit(result.exit_code)
+
+
+def merge(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR…", help="What `labctl grade --out` wrote, each.")
+    ],
+    *,
+    out: Out = None,
+    junit: Junit = None,
+    gradescope: Gradescope = None,
+    classroom50: Classroom50 = None,
+    summary: Summary = None,
+    html: Html = None,
+    csv: Csv = None,
+    as_json: options.Json = False,
+) -> None:
+    """Join what several machines have graded, each a shard.
+
+    \b
+    Exit codes: as those of grade.
+
+    \b
+    Examples:
+      labctl merge part-1 part-2 --csv grades.csv --html grades.html
+    """
+    from labctl.commands.merge import merge as joined
+
+    outputs = Outputs(
+        out=out,
+        junit=junit,
+        gradescope=gradescope,
+        classroom50=classroom50,
+        summary=summary,
+        html=html,
+        csv=csv,
+    )
+    outputs.check(several=True)
+    result = joined(directories)
+    outputs.write(result, os.environ)
+    print_result(result, as_json=as_json)
+    raise typer.Exit(result.exit_code)
+
+
+def examine(
+    *,
+    yes: options.Yes = False,
+) -> None:
+    """Examine one attempt for another program: a job on standard input, what was seen on standard output.
+
+    Both are JSON documents (labctl/examination-job/v1, labctl/examination/v1). The job brings what was handed
+    in; the lab has to be here. What checks are worth is not asked for: `labctl grade` weighs what was seen.
+
+    \b
+    Exit codes: 0 it was examined, whatever came out; 3 a bad lab; 4 the engine failed.
+
+    \b
+    Examples:
+      labctl examine < job.json > examination.json
+    """
+    from labctl.commands.examine import examine as perform
+    from labctl.grading import form
+
+    job = form.job(sys.stdin.read())
+    ticker = Ticker(sys.stderr, os.environ)
+    found = connect_or_bring(yes=yes, progress=ticker)
+    write_line(
+        form.examination_text(perform(found.engine, found.url, job, environ=os.environ, progress=ticker))
+    )

@@ -1,0 +1,220 @@
+"""Examining one attempt: its laboratory, its checks, and what was seen."""
+
+from __future__ import annotations
+
+import base64
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from labctl.errors import AttemptError, LabctlError
+from labctl.exercises.protocol import Exam
+from labctl.exercises.runner import Orders, Runner
+from labctl.exercises.verdict import Verdict
+from labctl.grading import gradedlab
+from labctl.grading.job import Examination, Observation, Rejection
+from labctl.grading.verdict import CheckVerdict
+from labctl.lab import definition
+from labctl.lab.definition import Grading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from labctl.engine.protocol import Engine
+    from labctl.exercises.narration import Step
+    from labctl.exercises.outcome import Result
+    from labctl.exercises.runner import Child
+    from labctl.grading.gradedlab import GradedLab
+    from labctl.grading.job import Job
+    from labctl.grading.laboratories import Laboratories
+    from labctl.lab.instance import Instance
+
+_CHECK_LIMIT: Final = 60.0
+"""Seconds that one check may take."""
+
+_MOST_LINES: Final = 120
+_MOST_CHARACTERS: Final = 400
+"""Of the evidence of a check: a student's daemon may have written any amount of it."""
+
+_LOG_TAIL: Final = 40
+
+_VERDICTS: Final = {
+    Verdict.PASSED: CheckVerdict.PASSED,
+    Verdict.FAILED: CheckVerdict.FAILED,
+    Verdict.SKIPPED: CheckVerdict.SKIPPED,
+    Verdict.ERROR: CheckVerdict.ERROR,
+}
+
+
+class Examiner:
+    """Does jobs, each in a laboratory, on one engine; from several threads at once.
+
+    Args:
+        engine: The engine.
+        engine_url: Its URL.
+        laboratories: Makes the laboratories.
+        child: Makes, or lends, a process that runs checks.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        engine_url: str,
+        laboratories: Laboratories,
+        child: Callable[[], AbstractContextManager[Child]],
+    ) -> None:
+        self._engine = engine
+        self._engine_url = engine_url
+        self._laboratories = laboratories
+        self._child = child
+        self._labs: dict[tuple[Path, Path | None], GradedLab] = {}
+
+    def examine(self, job: Job) -> Examination:
+        """Examine one attempt.
+
+        Returns:
+            What was seen; an attempt that can't be used is an examination too.
+
+        Raises:
+            LabError: The lab or a file of its checks is wrong.
+            EngineError: The engine failed, or a host that runs nothing of the attempt.
+        """
+        began, since = time.monotonic(), datetime.now(UTC)
+        lab = self._lab(job)
+        checks: tuple[Observation, ...] = ()
+        refused: Rejection | None = None
+        remarks: tuple[str, ...] = ()
+        logs: dict[str, tuple[str, ...]] = {}
+        try:
+            with self._laboratories.laboratory(job, lab) as there:
+                checks = tuple(self._observed(lab, self._run(job, lab, there.name)))
+                remarks = tuple(self._exhausted(there, lab))
+                if any(each.verdict != CheckVerdict.PASSED for each in checks):
+                    logs = self._logs(there, lab, since)
+        except AttemptError as error:
+            refused = rejection_of(error)
+        return Examination(
+            attempt=job.attempt,
+            lab=lab.lab.id,
+            seed=job.seed,
+            seconds=time.monotonic() - began,
+            checks=checks,
+            rejection=refused,
+            remarks=remarks,
+            logs=logs,
+        )
+
+    def _lab(self, job: Job) -> GradedLab:
+        if (key := (job.lab, job.checks)) not in self._labs:
+            self._labs[key] = gradedlab.load(definition.load(job.lab), job.checks)
+        return self._labs[key]
+
+    def _run(self, job: Job, lab: GradedLab, name: str) -> tuple[Result, ...]:
+        exam = Exam(
+            files={path: base64.b64encode(content).decode() for path, content in job.files.items()},
+            seed=job.seed,
+            needs={each.id: each.needs for each in lab.checks},
+            order=lab.order,
+            guarded=sorted({each.service for each in lab.lab.editable if not each.is_data}),
+            students=sorted({each.service for each in lab.lab.editable if each.service}),
+            seconds=_grading(lab).seconds,
+        )
+        orders = Orders(self._engine_url, name, _CHECK_LIMIT, exam=exam)
+        return Runner(orders, _Silence(), lambda: None, self._child).run(lab.choices)
+
+    def _observed(self, lab: GradedLab, results: Iterable[Result]) -> Iterator[Observation]:
+        """Put what was seen in the order of declaration; a check of which nothing is known broke."""
+        seen = {each.id: each for each in results}
+        passed = {each.id for each in seen.values() if each.verdict == Verdict.PASSED}
+        for check in lab.checks:
+            title = lab.functions[check.id].title
+            lacking = [each for each in check.needs if each not in passed]
+            if (result := seen.get(check.id)) is None:
+                said = "it was not there any more when its file had been imported"
+                yield Observation(check.id, title, CheckVerdict.ERROR, 0.0, said)
+            elif lacking:
+                said = f"blocked by {', '.join(lacking)}"
+                yield Observation(check.id, title, CheckVerdict.BLOCKED, 0.0, said)
+            else:
+                verdict = _VERDICTS[result.verdict]
+                explanation, evidence = _told(result)
+                yield Observation(check.id, title, verdict, result.seconds, explanation, evidence)
+
+    def _exhausted(self, there: Instance, lab: GradedLab) -> Iterator[str]:
+        """Name the hosts in which processes were killed for want of memory."""
+        for host in there.hosts:
+            with suppress(LabctlError):  # it is only a remark
+                if host.container is not None and self._engine.inspect(host.container.id).oom_killed:
+                    memory = _grading(lab).memory.upper()
+                    yield f"{host.service} used up its {memory}B of memory: the kernel ended processes there"
+
+    def _logs(self, there: Instance, lab: GradedLab, since: datetime) -> dict[str, tuple[str, ...]]:
+        """Read the ends of the logs; in a laboratory that is lent, what is older is another attempt's."""
+        found = {}
+        for service in dict.fromkeys(each.service for each in lab.lab.editable if each.service):
+            container = there.host(service).container
+            with suppress(LabctlError):  # the verdicts stand without it
+                if container is not None:
+                    lines = self._engine.logs(container.id, since=since, tail=_LOG_TAIL)
+                    found[service] = _bounded(each.text for each in lines)
+        return found
+
+
+def rejection_of(error: AttemptError) -> Rejection:
+    """Return why an attempt can't be used."""
+    detail = error.detail
+    return Rejection(
+        code=error.code,
+        text=error.message,
+        hint=error.hint,
+        file=detail.get("file"),
+        line=detail.get("line"),
+        service=detail.get("service"),
+        said=str(detail.get("said") or ""),
+    )
+
+
+def _grading(lab: GradedLab) -> Grading:
+    return lab.lab.grading or Grading()
+
+
+def _told(result: Result) -> tuple[str, tuple[str, ...]]:
+    """Return why a check did not pass, and what proves it: what it was doing and what it saw there."""
+    if result.verdict == Verdict.PASSED:
+        return "", ()
+    words = result.explanation.splitlines()
+    reasons = [each for each in words if not each.startswith("  ") or "seen:" in each]
+    proofs = [each for each in words if each not in reasons]
+    failed = [each for each in result.steps if each.verdict != Verdict.PASSED]
+    for step in failed[-1:]:
+        proofs = [step.text, *(f"  {line}" for line in step.evidence), *proofs]
+    return "\n".join(_bounded(reasons)), _bounded(proofs)
+
+
+def _bounded(lines: Iterable[str]) -> tuple[str, ...]:
+    every = [each if len(each) <= _MOST_CHARACTERS else f"{each[:_MOST_CHARACTERS]} […]" for each in lines]
+    if len(every) > _MOST_LINES:
+        every[_MOST_LINES:] = [f"[… {len(every) - _MOST_LINES} more lines]"]
+    return tuple(every)
+
+
+class _Silence:
+    """Nobody listens while an attempt is examined."""
+
+    def exercise_begins(self, lab: str, exercise: str, title: str) -> None:
+        """See `Audience`."""
+
+    def step_begins(self, text: str) -> None:
+        """See `Audience`."""
+
+    def before_step(self, text: str) -> None:
+        """See `Audience`."""
+
+    def step_ended(self, step: Step) -> None:
+        """See `Audience`."""
+
+    def exercise_ended(self, result: Result) -> None:
+        """See `Audience`."""

@@ -1,0 +1,163 @@
+"""Laboratories for attempts: one for each, or one for many where nothing of an attempt is executed."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from labctl.engine.model import File
+from labctl.errors import EngineError, LabctlError
+from labctl.lab import attempt, emptying, instance, labels, lifecycle, origin, teardown
+from labctl.lab.definition import Grading
+from labctl.lab.lifecycle import Tolerance
+from labctl.lab.limits import Limits
+from labctl.lab.rejection import rejection, reloaded
+from labctl.lab.role import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from labctl.engine.images import ImageSpec
+    from labctl.engine.protocol import Engine
+    from labctl.grading.gradedlab import GradedLab
+    from labctl.grading.job import Job
+    from labctl.lab.definition import LabDefinition
+    from labctl.lab.instance import Instance
+    from labctl.lab.plan import Planner
+
+
+class Laboratories:
+    """Makes laboratories, and takes them down whatever happens in them.
+
+    Args:
+        engine: The engine.
+        specs: The images.
+    """
+
+    def __init__(self, engine: Engine, specs: tuple[ImageSpec, ...]) -> None:
+        self._engine = engine
+        self._specs = specs
+        self._idle: list[str] = []
+        """The names of laboratories that wait for another attempt at the lab, as new."""
+
+        self._lock = threading.Lock()
+
+    def laboratory(self, job: Job, lab: GradedLab) -> AbstractContextManager[Instance]:
+        """Give a laboratory with what was handed in, for the length of a block.
+
+        Raises:
+            ConfigRejected: A daemon refused a file of the attempt.
+            EngineError: The engine failed, or a host that is none of the attempt's.
+        """
+        return self._lent(job, lab.lab) if lab.is_data else self._fresh(job, lab.lab)
+
+    def close(self) -> None:
+        """Take down what still waits."""
+        while self._idle:
+            self._remove(self._idle.pop())
+
+    # One for each
+
+    @contextmanager
+    def _fresh(self, job: Job, lab: LabDefinition) -> Iterator[Instance]:
+        planner = self._planner(job, lab, attempt.for_hosts(job.files, lab))
+        try:
+            lifecycle.bring_up(self._engine, planner, tolerance=Tolerance(tolerated(planner, lab)))
+            there = instance.observe(self._engine, job.name)
+            if (refused := rejection(self._engine, there, lab)) is not None:
+                raise refused
+            yield there
+        finally:
+            self._remove(job.name)
+
+    # One for many
+
+    @contextmanager
+    def _lent(self, job: Job, lab: LabDefinition) -> Iterator[Instance]:
+        """Give one that is as new the attempt's data, and have it as new again afterwards."""
+        name = self._taken(job, lab)
+        as_new = False
+        try:
+            there = instance.observe(self._engine, name)
+            self._give(there, job, lab)
+            yield there
+            as_new = self._emptied(there)
+        finally:
+            if as_new:
+                with self._lock:
+                    self._idle.append(name)
+            else:
+                self._remove(name)
+
+    def _taken(self, job: Job, lab: LabDefinition) -> str:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        try:
+            lifecycle.bring_up(self._engine, self._planner(job, lab, {}))
+        except BaseException:
+            self._remove(job.name)
+            raise
+        return job.name
+
+    def _give(self, there: Instance, job: Job, lab: LabDefinition) -> None:
+        """Put an attempt's data in the place of what was there."""
+        handed_in = sorted(attempt.for_hosts(job.files, lab).items())
+        for service, group in groupby(handed_in, key=lambda each: each[0][0]):
+            host = there.host(service)
+            container = host.running_container().id
+            since = datetime.now(UTC)
+            self._engine.put_files(container, [File(target, content) for (_, target), content in group])
+            self._engine.signal(container, host.running_container().labels[labels.RELOAD])
+            if (refused := reloaded(self._engine, there, lab, service, since)) is not None:
+                raise refused
+
+    def _emptied(self, before: Instance) -> bool:
+        """Make a laboratory as new, but for the attempt's data, which the next one's replaces.
+
+        Returns:
+            Whether that is proven: nothing has ended, been started again or run out of memory, no fault is
+            left, and every host was emptied.
+        """
+        with suppress(EngineError):
+            there = instance.observe(self._engine, before.name)
+            containers = [each.container for each in there.hosts if each.container is not None]
+            untouched = [each.container and each.container.id for each in before.hosts] == [
+                each.id for each in containers
+            ]
+            if there.fault_volumes or not untouched:
+                return False
+            if any(self._engine.inspect(each.id).oom_killed for each in containers):
+                return False
+            return not emptying.empty(self._engine, there)
+        return False
+
+    def _planner(self, job: Job, lab: LabDefinition, handed_in: Mapping[tuple[str, str], bytes]) -> Planner:
+        return origin.planner_for(
+            job.name,
+            lab,
+            self._specs,
+            handed_in=handed_in,
+            limits=Limits.of(lab.grading or Grading()),
+            labels={labels.RUN: job.run, labels.SEED: job.seed},
+        )
+
+    def _remove(self, name: str) -> None:
+        with suppress(LabctlError):  # who comes next finds it by its labels
+            teardown.take_down(self._engine, name)
+
+
+def tolerated(planner: Planner, lab: LabDefinition) -> frozenset[str]:
+    """Name the services that an attempt can keep from answering: its own, and those that need them."""
+    own = {each.service for each in lab.editable if each.service}
+    services = planner.topology.services
+    domains = {each.domain for each in services if each.name in own and each.role == Role.MDA}
+    resolver = any(each.name in own and each.role == Role.DNS for each in services)
+    needing = {
+        each.name for each in services if each.role == Role.MTA and (resolver or each.domain in domains)
+    }
+    return frozenset(own | needing)
