@@ -78,7 +78,9 @@ def up(
         lab,
         specs,
         publish=wish.publish or _has_to_publish(engine_url),
-        handed_in=attempt.read(wish.attempt, lab) if wish.attempt is not None else {},
+        handed_in=(
+            attempt.for_hosts(attempt.read(wish.attempt, lab).files, lab) if wish.attempt is not None else {}
+        ),
     )
     if dry_run:
         built = tuple(f"image {each.name} built" for each in images.missing(engine, specs))

@@ -2,84 +2,277 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
-from typing import TYPE_CHECKING, Final
+import tomllib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
-from labctl.errors import ForbiddenFile, MissingFile, UsageError
+from labctl.errors import ForbiddenFile, GradingError, MissingFile, UsageError
+from labctl.lab.name import NAME_PATTERN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from labctl.lab.definition import LabDefinition
 
+SETTINGS: Final = "labctl.toml"
+"""Which lab an attempt is at, and the seed that its student was given."""
+
 LARGEST_FILE: Final = 1 << 20
 """Bytes."""
 
+LARGEST_ATTEMPT: Final = 16 << 20
+"""Bytes of all its declared files together."""
 
-def read(directory: Path, lab: LabDefinition) -> dict[tuple[str, str], bytes]:
-    """Read the files that a lab declares from an attempt.
+MOST_COUNTED: Final = 1000
+"""So many entries of an attempt are looked at to tell how many files nobody asked for."""
+
+_LARGEST_SETTINGS: Final = 64 << 10
+_DEEPEST: Final = 16
+_SEED: Final = re.compile(r"[0-9a-f]{16}")
+
+_HANDED_OUT: Final = frozenset({SETTINGS, "README.md", ".git", ".github", ".gitignore", ".gitlab-ci.yml"})
+"""What stands at the top of an attempt that was begun with ``labctl init``: no student added it."""
+
+_ITS_OWN_DOING: Final = frozenset(
+    {errno.ELOOP, errno.EMLINK, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENXIO}
+    | {errno.ENAMETOOLONG, errno.EINVAL}
+)
+"""Why open(2) fails for the sake of what lies there, and not of this machine's state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an attempt says of itself.
 
     Args:
-        directory: The attempt.
-        lab: The lab, whose `[[editable]]` names the files.
+        lab: The id of the lab that it is at.
+        seed: What all that is random in its lab comes from.
+    """
 
-    Returns:
-        The contents, by service and path in its container.
+    lab: str | None = None
+    seed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandIn:
+    """What was found in an attempt's directory.
+
+    Args:
+        files: The contents of the declared files, by the path that the lab gives.
+        lab: The id of the lab that it says it is at.
+        seed: What it says that all that is random in its lab comes from.
+        ignored: How many other files lie there.
+        bounded: Whether there may be more of them: not all of the directory was looked at.
+    """
+
+    files: Mapping[str, bytes]
+    lab: str | None
+    seed: str | None
+    ignored: int
+    bounded: bool
+
+
+def read(directory: Path, lab: LabDefinition) -> HandIn:
+    """Read the files that a lab declares from an attempt; nothing else there is opened, but its settings.
+
+    Args:
+        directory: The attempt; a link to it is followed, one below it never.
+        lab: The lab, whose ``[[editable]]`` names the files.
 
     Raises:
         UsageError: There is no such directory, or the lab lets nothing be handed in.
         MissingFile: A declared file is not there.
         ForbiddenFile: It is a link, lies behind one, is no regular file, has further links, or is too large.
+        GradingError: This machine failed to read it.
     """
-    if not directory.is_dir():
-        raise UsageError(f"no attempt in {directory}: not a directory", hint="labctl up --attempt DIR")
     if not lab.editable:
         raise UsageError(f"lab {lab.id!r} lets nothing be handed in", hint="labctl labs")
+    with _opened(directory) as root:
+        files: dict[str, bytes] = {}
+        room = LARGEST_ATTEMPT
+        for path in (each.path for each in lab.editable):
+            files[path] = _content(root, path, LARGEST_FILE)
+            room -= len(files[path])
+            if room < 0:
+                raise _forbidden(path, f"and what precedes it is larger than {_size(LARGEST_ATTEMPT)}")
+        said = _settings(root)
+        census = _Census(frozenset(files))
+        census.take(root)
+    return HandIn(files, said.lab, said.seed, census.ignored, census.bounded)
+
+
+def settings(directory: Path) -> Settings:
+    """Read what an attempt says of itself; nothing where it has no ``labctl.toml``.
+
+    Raises:
+        UsageError: There is no such directory, or its ``labctl.toml`` is none.
+        GradingError: This machine failed to read it.
+    """
+    with _opened(directory) as root:
+        try:
+            return _parsed(_content(root, SETTINGS, _LARGEST_SETTINGS))
+        except MissingFile:
+            return Settings()
+        except (ForbiddenFile, ValueError) as exc:
+            said = exc.message if isinstance(exc, ForbiddenFile) else f"{SETTINGS} {exc}"
+            raise UsageError(f"attempt {directory}: {said}", hint="--lab LAB names the lab instead") from exc
+
+
+def for_hosts(files: Mapping[str, bytes], lab: LabDefinition) -> dict[tuple[str, str], bytes]:
+    """Return the contents that go into a laboratory, by service and path in its container."""
+    return {(each.service, each.target): files[each.path] for each in lab.editable if each.service}
+
+
+def _settings(root: int) -> Settings:
+    """Read what an attempt says of itself, where anything it says can be used."""
+    try:
+        return _parsed(_content(root, SETTINGS, _LARGEST_SETTINGS))
+    except (MissingFile, ForbiddenFile, ValueError):
+        return Settings()
+
+
+def _parsed(content: bytes) -> Settings:
+    """Read settings.
+
+    Raises:
+        ValueError: They are none; the text begins with a verb.
+    """
+    try:
+        table = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as exc:  # a TOMLDecodeError, no UTF-8, a number too long, too deep
+        raise ValueError(f"is no TOML: {exc}") from exc
+    return Settings(
+        _of_form(table, "lab", NAME_PATTERN, "the id of a lab"),
+        _of_form(table, "seed", _SEED, "16 hexadecimal digits"),
+    )
+
+
+def _of_form(table: dict[str, Any], key: str, form: re.Pattern[str], expected: str) -> str | None:
+    value = table.get(key)
+    if value is None or (isinstance(value, str) and form.fullmatch(value)):
+        return value
+    raise ValueError(f"has {key} = {str(value)[:80]!r}: expected {expected}")
+
+
+@contextmanager
+def _opened(directory: Path) -> Iterator[int]:
+    if not directory.is_dir():
+        raise UsageError(f"no attempt in {directory}: not a directory", hint="ls -ld DIR")
     try:
         root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as exc:
         raise UsageError(f"attempt {directory} can't be read: {exc.strerror}", hint="ls -ld DIR") from exc
     try:
-        return {
-            (each.service, each.target): _content(root, each.path) for each in lab.editable if each.service
-        }
+        yield root
     finally:
         os.close(root)
 
 
-def _content(root: int, path: str) -> bytes:
+def _content(root: int, path: str, most: int) -> bytes:
     """Read one file below a directory, following no link anywhere on the way."""
+    *parents, name = path.split("/")
+    try:
+        with _directory(root, parents) as parent:
+            # Looked at before it is opened, as opening a device may do something, and again after that:
+            # what lies there could be another file by then.
+            _must_be_plain(os.stat(name, dir_fd=parent, follow_symlinks=False), path, most)
+            with os.fdopen(_step(parent, name, os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
+                _must_be_plain(os.fstat(file.fileno()), path, most)
+                content = file.read(most + 1)
+    except FileNotFoundError as exc:
+        raise MissingFile(
+            f"the attempt has no {path}", hint=f"put {path} there", detail={"file": path}
+        ) from exc
+    except OSError as exc:
+        if exc.errno in _ITS_OWN_DOING:
+            raise _forbidden(path, f"can't be opened: {exc.strerror}; links are not followed") from exc
+        raise GradingError(f"{path} can't be read: {exc.strerror}", hint="labctl doctor") from exc
+    if len(content) > most:  # it grew while it was read
+        raise _too_large(path, most)
+    return content
+
+
+@contextmanager
+def _directory(root: int, parents: list[str]) -> Iterator[int]:
     descriptor = os.dup(root)
     try:
-        *parents, name = path.split("/")
         for parent in parents:
-            descriptor = _step(descriptor, parent, path, os.O_DIRECTORY)
-        descriptor = _step(descriptor, name, path, os.O_NONBLOCK | os.O_NOCTTY)  # no FIFO to wait for
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _forbidden(path, "is no regular file")
-        if status.st_nlink != 1:
-            raise _forbidden(path, f"has {status.st_nlink} hard links")
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-        if len(content) > LARGEST_FILE:
-            raise _forbidden(path, f"is larger than {LARGEST_FILE >> 20} MiB")
-        return content
+            below = _step(descriptor, parent, os.O_DIRECTORY)
+            os.close(descriptor)
+            descriptor = below
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _step(descriptor: int, name: str, path: str, flags: int) -> int:
-    try:
-        below = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, dir_fd=descriptor)
-    except FileNotFoundError as exc:
-        raise MissingFile(f"the attempt has no {path}", hint=f"put {path} there") from exc
-    except OSError as exc:
-        raise _forbidden(path, f"can't be opened: {exc.strerror}; links are not followed") from exc
-    os.close(descriptor)
-    return below
+def _step(directory: int, name: str, flags: int) -> int:
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, dir_fd=directory)
+
+
+def _must_be_plain(status: os.stat_result, path: str, most: int) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise _forbidden(path, "is a link, and links are not followed")
+    if not stat.S_ISREG(status.st_mode):
+        raise _forbidden(path, "is no regular file")
+    if status.st_nlink > 1:
+        raise _forbidden(path, f"has {status.st_nlink} hard links")
+    if status.st_size > most:
+        raise _too_large(path, most)
+
+
+def _too_large(path: str, most: int) -> ForbiddenFile:
+    return _forbidden(path, f"is larger than {_size(most)}")
 
 
 def _forbidden(path: str, reason: str) -> ForbiddenFile:
-    return ForbiddenFile(f"{path} {reason}", hint=f"hand in {path} as a plain file")
+    return ForbiddenFile(f"{path} {reason}", hint=f"hand in {path} as a plain file", detail={"file": path})
+
+
+def _size(octets: int) -> str:
+    return f"{octets >> 20} MiB" if octets >= 1 << 20 else f"{octets >> 10} KiB"
+
+
+class _Census:
+    """Counts the files that nobody asked for, as far as that takes no time.
+
+    Args:
+        expected: The paths of those that somebody did.
+    """
+
+    def __init__(self, expected: frozenset[str]) -> None:
+        self._expected = expected
+        self._left = MOST_COUNTED
+        self.ignored = 0
+        self.bounded = False
+
+    def take(self, directory: int, above: str = "", depth: int = 0) -> None:
+        """Count what lies in a directory and below; links are counted, not followed."""
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if not above and entry.name in _HANDED_OUT:
+                    continue
+                if not self._left:
+                    self.bounded = True
+                    return
+                self._left -= 1
+                path = f"{above}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    self._below(directory, entry.name, f"{path}/", depth + 1)
+                elif path not in self._expected:
+                    self.ignored += 1
+
+    def _below(self, directory: int, name: str, above: str, depth: int) -> None:
+        if depth > _DEEPEST:
+            self.bounded = True
+            return
+        try:
+            with _directory(directory, [name]) as below:
+                self.take(below, above, depth)
+        except OSError:  # unreadable, or another thing by now: nothing that is in it is asked for
+            self.bounded = True
