@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.errors import EngineUnavailable, InvalidLabFile
+from labctl.grading.batch import Batch, Candidate, Orders
+from labctl.grading.job import Examination, Job, Observation, Rejection
+from labctl.grading.store import Store
+from labctl.grading.verdict import CheckVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from labctl.grading.gradedlab import GradedLab
+
+PASSED = Observation("mx-resolves", "The MX resolves.", CheckVerdict.PASSED, 0.1)
+BROKEN = replace(PASSED, verdict=CheckVerdict.ERROR, explanation="the engine is slow")
+
+
+def candidate(name: str, content: bytes = b"") -> Candidate:
+    return Candidate(name, {"beta.test.zone": content or name.encode()}, "00ff")
+
+
+@dataclass
+class Listener:
+    begun: list[str] = field(default_factory=list)
+    ended_: list[tuple[str, bool]] = field(default_factory=list)
+
+    def begins(self, attempt: str) -> None:
+        self.begun.append(attempt)
+
+    def ended(self, examination: Examination, *, cached: bool) -> None:
+        self.ended_.append((examination.attempt, cached))
+
+
+class Examiner:
+    """Sees what it is told to see, and remembers its jobs."""
+
+    def __init__(self, *seen: Observation | Exception) -> None:
+        self._seen = list(seen)
+        self.jobs: list[Job] = []
+
+    def __call__(self, job: Job) -> Examination:
+        self.jobs.append(job)
+        found = self._seen.pop(0) if self._seen else PASSED
+        if isinstance(found, Exception):
+            raise found
+        return Examination(job.attempt, "small", job.seed, 1.0, (found,))
+
+
+def run(
+    lab: GradedLab,
+    examine: Callable[[Job], Examination],
+    *candidates: Candidate,
+    jobs: int = 1,
+    store: Store | None = None,
+    listener: Listener | None = None,
+    lab_key: str = "",
+) -> tuple[Examination, ...]:
+    orders = Orders(lab, "grade-1", jobs, lab_key, store)
+    return Batch(orders, examine, listener or Listener()).run(iter(candidates))
+
+
+def test_every_attempt_is_examined_and_comes_back_by_its_id(graded_lab: GradedLab) -> None:
+    found = run(graded_lab, Examiner(), *(candidate(each) for each in "cab"), jobs=2)
+    assert [each.attempt for each in found] == ["a", "b", "c"]
+
+
+def test_each_job_brings_what_was_handed_in_and_has_a_laboratory_of_its_own(graded_lab: GradedLab) -> None:
+    examiner = Examiner()
+    run(graded_lab, examiner, candidate("a"), candidate("b"))
+    assert [each.files["beta.test.zone"] for each in examiner.jobs] == [b"a", b"b"]
+    assert len({each.name for each in examiner.jobs}) == 2
+
+
+def test_what_broke_is_examined_once_more_and_says_so(graded_lab: GradedLab) -> None:
+    [found] = run(graded_lab, Examiner(BROKEN, PASSED), candidate("a"))
+    assert [(each.verdict, each.tries) for each in found.checks] == [(CheckVerdict.PASSED, 2)]
+
+
+def test_what_breaks_twice_is_an_error_and_not_tried_for_ever(graded_lab: GradedLab) -> None:
+    examiner = Examiner(BROKEN, BROKEN, PASSED)
+    [found] = run(graded_lab, examiner, candidate("a"))
+    assert (found.checks[0].verdict, len(examiner.jobs)) == (CheckVerdict.ERROR, 2)
+
+
+def test_an_engine_that_is_gone_costs_its_attempt_alone(graded_lab: GradedLab) -> None:
+    gone = EngineUnavailable("the engine is gone", hint="labctl engine start")
+    found = run(graded_lab, Examiner(gone, gone), candidate("a"), candidate("b"))
+    assert [each.broken for each in found] == ["the engine is gone", ""]
+
+
+def test_an_attempt_that_labctl_can_not_bear_costs_no_other_its_score(graded_lab: GradedLab) -> None:
+    found = run(graded_lab, Examiner(KeyError("x"), KeyError("x")), candidate("a"), candidate("b"))
+    assert [each.broken for each in found] == ["labctl broke: KeyError: 'x'", ""]
+
+
+def test_a_lab_that_is_wrong_ends_the_run(graded_lab: GradedLab, tmp_path: Path) -> None:
+    wrong = InvalidLabFile("no such topology", path=tmp_path, line=None, hint="edit it")
+    examiner = Examiner(wrong)
+    with pytest.raises(InvalidLabFile):
+        run(graded_lab, examiner, candidate("a"), candidate("b"))
+    assert len(examiner.jobs) == 1
+
+
+def test_a_rejected_attempt_needs_no_laboratory(graded_lab: GradedLab) -> None:
+    examiner = Examiner()
+    rejected = replace(candidate("a"), rejection=Rejection("missing-file", "no zone", "put it there"))
+    [found] = run(graded_lab, examiner, rejected)
+    assert (found.rejection, examiner.jobs) == (rejected.rejection, [])
+
+
+def test_a_second_run_takes_up_where_the_first_one_ended(graded_lab: GradedLab, tmp_path: Path) -> None:
+    run(graded_lab, Examiner(), candidate("a"), store=Store(tmp_path))
+    examiner, listener = Examiner(), Listener()
+    run(graded_lab, examiner, candidate("a"), candidate("b"), store=Store(tmp_path), listener=listener)
+    assert [each.attempt for each in examiner.jobs] == ["b"]
+    assert listener.ended_ == [("a", True), ("b", False)]
+
+
+def test_the_same_content_under_another_name_is_known_by_its_content(
+    graded_lab: GradedLab, tmp_path: Path
+) -> None:
+    run(graded_lab, Examiner(), candidate("a", b"same"), store=Store(tmp_path))
+    examiner = Examiner()
+    [found] = run(graded_lab, examiner, candidate("b", b"same"), store=Store(tmp_path))
+    assert (found.attempt, examiner.jobs) == ("b", [])
+
+
+@pytest.mark.parametrize(
+    ("content", "seed", "lab_key"), [(b"other", "00ff", ""), (b"x", "1111", ""), (b"x", "00ff", "other")]
+)
+def test_another_content_seed_or_lab_is_examined_anew(
+    graded_lab: GradedLab, tmp_path: Path, content: bytes, seed: str, lab_key: str
+) -> None:
+    run(graded_lab, Examiner(), candidate("a", b"x"), store=Store(tmp_path))
+    examiner = Examiner()
+    again = replace(candidate("a", content), seed=seed)
+    run(graded_lab, examiner, again, store=Store(tmp_path), lab_key=lab_key)
+    assert len(examiner.jobs) == 1
+
+
+def test_an_error_is_tried_again_by_the_next_run(graded_lab: GradedLab, tmp_path: Path) -> None:
+    run(graded_lab, Examiner(BROKEN, BROKEN), candidate("a"), store=Store(tmp_path))
+    [found] = run(graded_lab, Examiner(), candidate("a"), store=Store(tmp_path))
+    assert found.checks[0].verdict == CheckVerdict.PASSED
+
+
+def test_what_was_handed_in_is_read_only_when_its_turn_comes(graded_lab: GradedLab) -> None:
+    read: list[str] = []
+    examined: list[int] = []
+
+    def candidates() -> Iterator[Candidate]:
+        for name in "abcdef":
+            read.append(name)
+            yield candidate(name)
+
+    def examine(job: Job) -> Examination:
+        examined.append(len(read))
+        return Examination(job.attempt, "small", job.seed, 1.0, (PASSED,))
+
+    Batch(Orders(graded_lab, "grade-1", 1), examine, Listener()).run(candidates())
+    assert examined == [1, 2, 3, 4, 5, 6]
+
+
+def test_as_many_are_examined_at_once_as_may_be(graded_lab: GradedLab) -> None:
+    together = threading.Barrier(3, timeout=10)
+
+    def examine(job: Job) -> Examination:
+        together.wait()
+        return Examination(job.attempt, "small", job.seed, 1.0, (PASSED,))
+
+    assert len(run(graded_lab, examine, *(candidate(each) for each in "abcdef"), jobs=3)) == 6

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labctl.errors import GradingError
+from labctl.grading import form
+from labctl.grading.job import Examination, Job, Observation, Rejection
+from labctl.grading.verdict import CheckVerdict
+
+texts = st.text(max_size=30)
+lines = st.lists(texts, max_size=3).map(tuple)
+seconds = st.floats(0, 1e6)
+observations = st.builds(
+    Observation, texts, texts, st.sampled_from(CheckVerdict), seconds, texts, lines, st.integers(1, 2)
+)
+rejections = st.builds(
+    Rejection, texts, texts, texts, st.none() | texts, st.none() | st.integers(1), st.none() | texts, texts
+)
+examinations = st.builds(
+    Examination,
+    texts,
+    texts,
+    texts,
+    seconds,
+    st.lists(observations, max_size=3).map(tuple),
+    st.none() | rejections,
+    texts,
+    lines,
+    st.dictionaries(texts, lines, max_size=2),
+)
+jobs = st.builds(
+    Job,
+    texts,
+    st.just(Path("/labs/small")),
+    st.none() | st.just(Path("/hidden")),
+    st.dictionaries(texts, st.binary(max_size=50), max_size=3),
+    texts,
+    texts,
+    texts,
+)
+
+
+@given(jobs)
+def test_a_job_is_read_as_it_was_written(job: Job) -> None:
+    assert form.job(form.job_text(job)) == job
+
+
+@given(examinations)
+def test_an_examination_is_read_as_it_was_written(examination: Examination) -> None:
+    assert form.examination(form.examination_text(examination)) == examination
+
+
+def test_bytes_that_are_no_text_survive_as_surrogates() -> None:
+    seen = Examination("anna", "small", "00", 1.0, broken="caf\udce9")
+    assert form.examination(form.examination_text(seen)) == seen
+
+
+@given(texts | st.sampled_from(["{}", "[]", "null", '{"schema": "labctl/examination/v1"}', "[" * 10_000]))
+def test_what_is_no_examination_is_an_error_of_ours(text: str) -> None:
+    with pytest.raises(GradingError):
+        form.examination(text)
+
+
+def test_a_document_of_another_version_is_refused() -> None:
+    text = form.examination_text(Examination("anna", "small", "00", 1.0)).replace("/v1", "/v2")
+    with pytest.raises(GradingError, match="this is no labctl/examination/v1"):
+        form.examination(text)

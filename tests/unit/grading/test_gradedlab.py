@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.errors import InvalidLabFile, UsageError
+from labctl.grading import gradedlab
+from labctl.lab import definition
+from tests.unit.grading.conftest import CHECKS, LAB, write_lab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labctl.grading.gradedlab import GradedLab
+
+HIDDEN = """
+[[checks]]
+id = "no-back-door"
+points = 4
+needs = ["mail-arrives"]
+"""
+
+HIDDEN_CHECKS = '''
+def test_no_back_door(lab):
+    """There is no other way in."""
+'''
+
+
+def test_checks_come_in_an_order_in_which_each_finds_what_it_needs(graded_lab: GradedLab) -> None:
+    assert graded_lab.order == ("zone-answers", "mx-resolves", "mail-arrives")
+
+
+def test_the_functions_of_a_file_are_chosen_in_that_order(graded_lab: GradedLab) -> None:
+    [choice] = graded_lab.choices
+    assert [each.function for each in choice.exercises] == [
+        "test_zone_answers",
+        "test_mx_resolves",
+        "test_mail_arrives",
+    ]
+
+
+def test_a_check_without_a_function_is_the_labs_mistake(tmp_path: Path) -> None:
+    directory = write_lab(tmp_path / "small", checks=CHECKS.replace("test_mx_resolves", "test_mx_is_there"))
+    with pytest.raises(InvalidLabFile, match="'mx-resolves' has no function test_mx_resolves"):
+        gradedlab.load(definition.load(directory))
+
+
+def test_a_lab_without_checks_is_not_graded(tmp_path: Path) -> None:
+    directory = write_lab(tmp_path / "small", LAB.partition("[[checks]]")[0])
+    with pytest.raises(UsageError, match="not one to be graded"):
+        gradedlab.load(definition.load(directory))
+
+
+def test_hidden_checks_come_after_the_labs_own_and_may_need_them(lab_directory: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "checks.toml").write_text(HIDDEN, encoding="utf-8")
+    (hidden / "test_hidden.py").write_text(HIDDEN_CHECKS, encoding="utf-8")
+    found = gradedlab.load(definition.load(lab_directory), hidden)
+    assert [each.id for each in found.checks][-1] == "no-back-door"
+    assert found.hidden == {"no-back-door"}
+    assert found.max_score == 10
+    assert [each.path.name for each in found.choices] == ["test_beta.py", "test_hidden.py"]
+
+
+def test_a_hidden_check_that_needs_what_there_is_not_is_named_with_its_line(
+    lab_directory: Path, tmp_path: Path
+) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "checks.toml").write_text(HIDDEN.replace("mail-arrives", "mail-flies"), encoding="utf-8")
+    with pytest.raises(InvalidLabFile, match=r"checks.toml:5: check 'no-back-door' needs 'mail-flies'"):
+        gradedlab.load(definition.load(lab_directory), hidden)
+
+
+def test_a_directory_of_hidden_checks_that_is_not_there_is_a_mistake_of_the_user(
+    lab_directory: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="no hidden checks"):
+        gradedlab.load(definition.load(lab_directory), tmp_path / "nowhere")
+
+
+def test_a_lab_whose_attempts_are_zones_is_data(graded_lab: GradedLab) -> None:
+    assert graded_lab.is_data
+
+
+def test_a_lab_whose_attempts_configure_a_daemon_is_not_data(tmp_path: Path) -> None:
+    text = LAB.replace('"dns"', '"mail-beta"').replace(
+        "/etc/coredns/zones/beta.test.zone", "/etc/dovecot/dovecot.conf"
+    )
+    assert not gradedlab.load(definition.load(write_lab(tmp_path / "small", text))).is_data

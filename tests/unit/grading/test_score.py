@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from labctl.grading.job import Examination, Observation, Rejection
+from labctl.grading.score import graded
+from labctl.grading.verdict import AttemptVerdict, CheckVerdict
+
+if TYPE_CHECKING:
+    from labctl.grading.gradedlab import GradedLab
+
+P, F, B, S, E = (
+    CheckVerdict.PASSED,
+    CheckVerdict.FAILED,
+    CheckVerdict.BLOCKED,
+    CheckVerdict.SKIPPED,
+    CheckVerdict.ERROR,
+)
+
+
+def seen(*verdicts: CheckVerdict) -> Examination:
+    names = ("zone-answers", "mx-resolves", "mail-arrives")
+    checks = tuple(
+        Observation(name, name, verdict, 0.1) for name, verdict in zip(names, verdicts, strict=True)
+    )
+    return Examination("anna", "small", "00", 1.0, checks)
+
+
+def test_an_attempt_that_passes_all_gets_all_points(graded_lab: GradedLab) -> None:
+    found = graded(seen(P, P, P), graded_lab.checks)
+    assert (found.verdict, found.score, found.max_score) == (AttemptVerdict.PASSED, 6, 6)
+
+
+def test_a_check_that_failed_gives_nothing_and_a_blocked_one_what_its_author_says(
+    graded_lab: GradedLab,
+) -> None:
+    found = graded(seen(P, F, B), graded_lab.checks)
+    assert (found.verdict, [each.score for each in found.checks]) == (AttemptVerdict.FAILED, [1, 0, 0.5])
+
+
+def test_a_hint_is_only_given_where_a_check_did_not_pass(graded_lab: GradedLab) -> None:
+    found = graded(seen(P, F, B), graded_lab.checks)
+    assert [each.hint for each in found.checks] == ["", "labctl dig beta.test MX", ""]
+
+
+def test_one_check_that_broke_makes_the_attempt_an_error(graded_lab: GradedLab) -> None:
+    assert graded(seen(P, P, E), graded_lab.checks).verdict == AttemptVerdict.ERROR
+
+
+def test_a_skipped_check_is_no_failure(graded_lab: GradedLab) -> None:
+    assert graded(seen(P, P, S), graded_lab.checks).verdict == AttemptVerdict.PASSED
+
+
+def test_a_rejected_attempt_gets_no_points_and_says_why(graded_lab: GradedLab) -> None:
+    rejection = Rejection("missing-file", "the attempt has no beta.test.zone", "put it there")
+    found = graded(replace(seen(P, P, P), checks=(), rejection=rejection), graded_lab.checks)
+    assert (found.verdict, found.score, found.max_score) == (AttemptVerdict.REJECTED, 0, 6)
+    assert found.explanation == "the attempt has no beta.test.zone"
+
+
+def test_a_laboratory_that_broke_is_an_error_and_no_zero(graded_lab: GradedLab) -> None:
+    found = graded(replace(seen(P, P, P), checks=(), broken="the engine is gone"), graded_lab.checks)
+    assert (found.verdict, found.explanation) == (AttemptVerdict.ERROR, "the engine is gone")
+
+
+def test_an_examination_without_any_check_is_an_error(graded_lab: GradedLab) -> None:
+    assert graded(replace(seen(P, P, P), checks=()), graded_lab.checks).verdict == AttemptVerdict.ERROR
+
+
+def test_other_weights_need_no_other_examination(graded_lab: GradedLab) -> None:
+    heavier = tuple(replace(each, points=each.points * 10) for each in graded_lab.checks)
+    assert graded(seen(P, F, F), heavier).score == 10
+
+
+def test_hidden_checks_are_marked(graded_lab: GradedLab) -> None:
+    found = graded(seen(P, P, P), graded_lab.checks, hidden=frozenset({"mx-resolves"}))
+    assert [each.hidden for each in found.checks] == [False, True, False]
