@@ -12,7 +12,7 @@ from labctl.faults import hostchange
 from labctl.faults.fault import Scene
 from labctl.faults.files import Files
 from labctl.faults.hostchange import VOLATILE
-from labctl.lab import instance, lifecycle
+from labctl.lab import instance, patience
 from labctl.lab.faultrecord import FAULT, FaultRecord, volume_name
 from labctl.lab.parallel import in_parallel
 
@@ -232,6 +232,6 @@ def _undo_on(engine: Engine, there: Instance, host: Host, record: FaultRecord, *
     host = instance.observed(engine.inspect(container.id))
     if container.state != ContainerState.RUNNING:
         with suppress(*((ServiceNotReady,) if disturbed else ())):
-            within = _DISTURBED_WITHIN if disturbed else lifecycle.READY_WITHIN
-            lifecycle.await_ready(engine, host, there.domains, within=within)
+            within = _DISTURBED_WITHIN if disturbed else patience.READY_WITHIN
+            patience.await_ready(engine, host, there.domains, within=within)
     hostchange.undo(engine, host, record.name, told)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
-from labctl.errors import EngineError, EngineUnavailable, LabctlError, ServiceNotReady, SubnetInUse
-from labctl.lab import instance, labels, readiness
+from labctl.errors import EngineError, EngineUnavailable, ServiceNotReady, SubnetInUse
+from labctl.lab import instance, labels
 from labctl.lab.difference import compare, free_subnet, from_nothing
 from labctl.lab.parallel import uninterrupted
+from labctl.lab.patience import READY_WITHIN, GaveUp, await_ready
 from labctl.lab.role import Role
 from labctl.lab.teardown import remove_containers, remove_network, take_down
 from labctl.progress import Progress, silent
@@ -24,16 +25,8 @@ if TYPE_CHECKING:
 
     from labctl.engine.protocol import Engine
     from labctl.lab.difference import Change, Difference, Step
-    from labctl.lab.instance import Host
     from labctl.lab.plan import PlannedHost, Planner
-
-READY_WITHIN: Final = 60.0
-"""Seconds that a daemon has to answer as it should, on a machine however busy."""
-
-_DEAD_CHECK: Final = 0.3
-"""Seconds between two looks at whether a container that does not answer still runs."""
-
-_LOG_TAIL: Final = 15
+    from labctl.lab.topology import Service
 
 _ATTEMPTS: Final = 3
 
@@ -41,13 +34,52 @@ _SETTLED_WITHIN: Final = 2.0
 """Seconds that the engine has to finish what others asked it for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Which hosts of a lab may run without answering as they should, or have ended: a student's.
+
+    Args:
+        services: These hosts, by service.
+        patience: Seconds that they are waited for, at most three times that where a daemon says nothing.
+        unready: Filled by the start: what was wrong with each of them that did not answer.
+    """
+
+    services: frozenset[str]
+    patience: float = 5.0
+    unready: dict[str, ServiceNotReady] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, planner: Planner) -> Tolerance:
+        """Name the hosts that carry files of an attempt, and those that need these to answer."""
+        given = {service for service, _ in planner.handed_in}
+        services = planner.topology.services
+        needed = [each for each in services if each.name in given]
+        return cls(
+            frozenset(given) | {each.name for each in services if any(needs(each, it) for it in needed)}
+        )
+
+
+def needs(service: Service, other: Service) -> bool:
+    """Say whether a service does not even greet as it should while another does not answer.
+
+    An MTA looks up its client's name before it greets, and holds its greeting back for a second and more
+    where no resolver answers; and its submission service ends where no SASL server does.
+    """
+    return service.role == Role.MTA and (
+        other.role == Role.DNS or (other.role == Role.MDA and other.domain == service.domain)
+    )
+
+
 class _Start:
     """One start of a lab: every host on a thread of its own, waiting only for what it really needs."""
 
-    def __init__(self, engine: Engine, difference: Difference, progress: Progress) -> None:
+    def __init__(
+        self, engine: Engine, difference: Difference, progress: Progress, tolerance: Tolerance
+    ) -> None:
         self._engine = engine
         self._difference = difference
         self._progress = progress
+        self._tolerance = tolerance
         self._network = threading.Event()
         self._joined = {service: threading.Event() for service in self._turns(difference)}
         self._ready = {step.host.service.name: threading.Event() for step in difference.steps}
@@ -68,7 +100,7 @@ class _Start:
                 self._give_up()
                 raise
         if failures:
-            raise next((each for each in failures if not isinstance(each, _GaveUp)), failures[0])
+            raise next((each for each in failures if not isinstance(each, GaveUp)), failures[0])
 
     def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
         try:
@@ -87,7 +119,7 @@ class _Start:
     def _wait_for(self, event: threading.Event) -> None:
         event.wait()
         if self._failed.is_set():
-            raise _GaveUp
+            raise GaveUp
 
     def _make_network(self) -> None:
         spec = self._difference.plan.network
@@ -114,11 +146,9 @@ class _Start:
             if step.files:
                 self._engine.put_files(name, step.host.files)
             self._resume(step)
-        if service in self._unsure:
-            self._ready[service].set()
-        else:
-            self._await_ready(step)
-            self._ready[service].set()
+        answers = service not in self._unsure and self._answers(step)
+        self._ready[service].set()
+        if answers:
             self._progress(service, "ready")
 
     def _resume(self, step: Step) -> None:
@@ -165,7 +195,20 @@ class _Start:
         self._joined[service].set()
         start.result()
 
-    def _await_ready(self, step: Step) -> None:
+    def _answers(self, step: Step) -> bool:
+        """Wait until a host answers as it should; say whether it does, where that may be otherwise."""
+        if step.service not in self._tolerance.services:
+            self._await_ready(step, None)
+            return True
+        try:
+            self._await_ready(step, self._tolerance.patience)
+        except ServiceNotReady as failure:
+            self._tolerance.unready[step.service] = failure
+            self._progress(step.service, "does not answer as it should")
+            return False
+        return True
+
+    def _await_ready(self, step: Step, patience: float | None) -> None:
         for needed in self._needed(step.host):
             self._wait_for(self._ready[needed])
         if step.changes:
@@ -177,77 +220,25 @@ class _Start:
             self._engine,
             instance.observed(container),
             self._difference.plan.topology.domains,
+            patience=patience,
             given_up=self._failed.is_set,
         )
 
     def _needed(self, host: PlannedHost) -> list[str]:
-        """Name the services that one is not even asked without.
-
-        An MTA looks up its client's name before it greets, and holds its greeting back for a second and more
-        where no resolver answers; and its submission service ends where no SASL server does.
-        """
-        if host.service.role != Role.MTA or not self._difference.changes:
+        """Name the services that one is not even asked without."""
+        if not self._difference.changes:
             return []
-        return [
-            each.service.name
-            for each in self._difference.plan.hosts
-            if each.service.role == Role.DNS
-            or (each.service.role == Role.MDA and each.service.domain == host.service.domain)
-        ]
-
-
-class _GaveUp(LabctlError):
-    """Another host's failure ended the start; that failure is the one to tell."""
-
-    def __init__(self) -> None:
-        super().__init__("the start was given up", hint="labctl up")
-
-
-def await_ready(
-    engine: Engine,
-    host: Host,
-    domains: tuple[str, ...],
-    *,
-    within: float = READY_WITHIN,
-    given_up: Callable[[], bool] = lambda: False,
-) -> None:
-    """Wait until a host's daemon answers as it should.
-
-    Raises:
-        ServiceNotReady: It ended, or did not answer before the deadline.
-    """
-    assert host.container is not None
-    container = host.container
-    complaint: str | None = None
-
-    def answer() -> bool | None:
-        nonlocal complaint
-        if given_up():
-            raise _GaveUp
-        complaint = readiness.complaint(host, domains)
-        return True if complaint is None else None
-
-    began = time.monotonic()
-    while container.state == ContainerState.RUNNING and (left := began + within - time.monotonic()) > 0:
-        if eventually(answer, within=min(_DEAD_CHECK, left)):
-            return
-        container = engine.inspect(container.id)
-    if container.state != ContainerState.RUNNING:
-        ending = "" if container.exit_code is None else f" with exit code {container.exit_code}"
-        complaint = f"its container is {container.state}{ending}"
-    log = "\n".join(line.text for line in engine.logs(container.id, tail=_LOG_TAIL))
-    waited = time.monotonic() - began
-    raise ServiceNotReady(
-        f"{host.service} ({host.hostname}) does not serve after {waited:.1f} s: {complaint}",
-        service=host.service,
-        waited=waited,
-        log=log,
-        hint=f"labctl logs {host.service}",
-    )
+        services = (each.service for each in self._difference.plan.hosts)
+        return [each.name for each in services if needs(host.service, each)]
 
 
 def bring_up(
-    engine: Engine, planner: Planner, progress: Progress = silent, *, known: Difference | None = None
+    engine: Engine,
+    planner: Planner,
+    progress: Progress = silent,
+    *,
+    known: Difference | None = None,
+    tolerance: Tolerance | None = None,
 ) -> tuple[Change, ...]:
     """Make a lab be there: what is missing is created, what is stale replaced, and all of it answers.
 
@@ -256,6 +247,7 @@ def bring_up(
         planner: The lab's planner.
         progress: Told what is going on.
         known: The difference to make up for, where it has just been found out.
+        tolerance: Which hosts need not answer; None where all have to.
 
     Returns:
         What was changed; nothing where all was there.
@@ -269,7 +261,7 @@ def bring_up(
     attempts = 0
     while True:
         try:
-            _apply(engine, before, progress)
+            _apply(engine, before, progress, tolerance or Tolerance(frozenset()))
         except SubnetInUse:
             refused.append(before.plan.network.subnet)
             take_down(engine, planner.name)
@@ -313,7 +305,7 @@ def _undo(engine: Engine, first: Difference) -> None:
             take_down(engine, first.plan.name)
 
 
-def _apply(engine: Engine, before: Difference, progress: Progress) -> None:
+def _apply(engine: Engine, before: Difference, progress: Progress, tolerance: Tolerance) -> None:
     """Do what a difference asks for, and record it; while it is being done there is no record.
 
     Faults that end with it are taken off the record at last: one too many there can be undone.
@@ -323,7 +315,7 @@ def _apply(engine: Engine, before: Difference, progress: Progress) -> None:
     if (before.changes or unrecorded) and before.there.volume is not None:
         engine.remove_volume(before.there.volume.name)
     _clear(engine, before)
-    _Start(engine, before, progress).run()
+    _Start(engine, before, progress, tolerance).run()
     if before.changes or unrecorded:
         engine.create_volume(record.volume(before.plan.name, before.plan.lab.id))
     for volume in before.ended_faults:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
 from labctl.errors import ServiceCommandFailed
-from labctl.lab import instance, lifecycle, readiness
+from labctl.lab import instance, lifecycle, patience, readiness
 from labctl.lab.difference import LOST, Change, compare
 from labctl.lab.emptying import NOTHING_LEFT, Emptied, empty, in_turns, run, searched
 from labctl.lab.role import Role
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from labctl.lab.difference import Difference, Step
     from labctl.lab.instance import Host
     from labctl.lab.plan import Planner
+    from labctl.lab.readiness import Complaint
 
 __all__ = ["empty", "restore"]
 
@@ -66,7 +67,7 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
         )
         if not (renewal.changes or found.changes or found.record != there.record):
             hosts = [there.host(name) for name in renewal.reloaded]
-            for _ in pool.map(lambda each: lifecycle.await_ready(engine, each, there.domains), hosts):
+            for _ in pool.map(lambda each: patience.await_ready(engine, each, there.domains), hosts):
                 pass
             return ()
     recreated = {change.subject for change in renewal.changes}
@@ -88,7 +89,7 @@ class _Renewal:
         self,
         engine: Engine,
         found: Difference,
-        complaints: Mapping[str, Callable[[], str | None]],
+        complaints: Mapping[str, Callable[[], Complaint | None]],
         progress: Progress,
     ) -> None:
         self._engine = engine
@@ -148,9 +149,9 @@ class _Renewal:
         return found.emptied, None
 
 
-def _complaint(host: Host, domains: tuple[str, ...]) -> str | None:
+def _complaint(host: Host, domains: tuple[str, ...]) -> Complaint | None:
     """Return what is wrong with a daemon, unless it is only slow to answer."""
-    said: list[str | None] = []
+    said: list[Complaint | None] = []
 
     def answers() -> bool | None:
         said.append(readiness.complaint(host, domains))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from labctl.lab.role import Role
@@ -31,7 +32,23 @@ _LMTP_PORT: Final = 24
 _SASL_PORT: Final = 12345
 
 
-def complaint(host: Host, domains: tuple[str, ...]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with a daemon.
+
+    Args:
+        text: That, in words.
+        slow: Whether it only has not answered yet.
+    """
+
+    text: str
+    slow: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def complaint(host: Host, domains: tuple[str, ...]) -> Complaint | None:
     """Ask a running host once.
 
     Args:
@@ -42,11 +59,11 @@ def complaint(host: Host, domains: tuple[str, ...]) -> str | None:
         What is wrong, or None where everything answers as it should.
     """
     if not host.reachable:
-        return f"{host.service} is {host.state if not host.running else 'on no network'}"
+        return Complaint(f"{host.service} is {host.state if not host.running else 'on no network'}")
     return next((said for probe in _probes(host, domains) if (said := probe()) is not None), None)
 
 
-def _probes(host: Host, domains: tuple[str, ...]) -> Iterator[Callable[[], str | None]]:
+def _probes(host: Host, domains: tuple[str, ...]) -> Iterator[Callable[[], Complaint | None]]:
     published = bool(host.running_container().published)
     match host.role:
         case Role.DNS:
@@ -64,10 +81,10 @@ def _probes(host: Host, domains: tuple[str, ...]) -> Iterator[Callable[[], str |
             yield lambda: _greeting(host, 25, b"220 ", b"QUIT\r\n")
             yield lambda: _submission_complaint(host)
         case None:
-            yield lambda: f"{host.service} has no role that labctl knows"
+            yield lambda: Complaint(f"{host.service} has no role that labctl knows")
 
 
-def _greeting(host: Host, port: int, expected: bytes, farewell: bytes) -> str | None:
+def _greeting(host: Host, port: int, expected: bytes, farewell: bytes) -> Complaint | None:
     try:
         with socket.create_connection(host.door(port), timeout=CONNECT_TIMEOUT) as connection:
             connection.settimeout(ANSWER_TIMEOUT)
@@ -76,11 +93,11 @@ def _greeting(host: Host, port: int, expected: bytes, farewell: bytes) -> str | 
                 connection.sendall(farewell)
                 return None
     except OSError as exc:
-        return f"port {port}: {exc}"
-    return f"port {port}: {_shown(said)}"
+        return _failure(f"port {port}", exc)
+    return Complaint(f"port {port}: {_shown(said)}")
 
 
-def _submission_complaint(host: Host) -> str | None:
+def _submission_complaint(host: Host) -> Complaint | None:
     """Port 587 offers AUTH only while Postfix reaches Dovecot's SASL (RFC 4954 section 3)."""
     try:
         with socket.create_connection(host.door(587), timeout=CONNECT_TIMEOUT) as connection:
@@ -98,8 +115,8 @@ def _submission_complaint(host: Host) -> str | None:
                         return None
                     said = offered[-1] if offered else b""
     except OSError as exc:
-        return f"port 587: {exc}"
-    return f"port 587 offers no AUTH: {_shown(said)}"
+        return _failure("port 587", exc)
+    return Complaint(f"port 587 offers no AUTH: {_shown(said)}")
 
 
 def _reply(readline: Callable[[], bytes]) -> Iterator[bytes]:
@@ -110,25 +127,25 @@ def _reply(readline: Callable[[], bytes]) -> Iterator[bytes]:
             return
 
 
-def _silence(host: Host) -> str | None:
+def _silence(host: Host) -> Complaint | None:
     """A resolver is ready when it answers at all, where there is no mail domain to ask for."""
     try:
         _answer(host, host.hostname, _A)
     except OSError as exc:
-        return f"port 53: {exc}"
+        return _failure("port 53", exc)
     return None
 
 
-def _zone_complaint(host: Host, domain: str) -> str | None:
+def _zone_complaint(host: Host, domain: str) -> Complaint | None:
     """A resolver is ready when it answers SOA and MX of each zone with authority (RFC 1035 section 4.1)."""
     for rdtype in (_SOA, _MX):
         try:
             answer = _answer(host, domain, rdtype)
         except OSError as exc:
-            return f"zone {domain}: {exc}"
+            return _failure(f"zone {domain}", exc)
         flags, answers = int.from_bytes(answer[2:4], "big"), int.from_bytes(answer[6:8], "big")
         if not flags & _AUTHORITATIVE or flags & _RCODE or not answers:
-            return f"zone {domain}: rcode {flags & _RCODE} and {answers} records for type {rdtype}"
+            return Complaint(f"zone {domain}: rcode {flags & _RCODE} and {answers} records for type {rdtype}")
     return None
 
 
@@ -145,6 +162,10 @@ def _answer(host: Host, domain: str, rdtype: int) -> bytes:
         asker.connect(host.door(53, "udp"))
         asker.send(header + name + struct.pack(">2H", rdtype, _IN))
         return asker.recv(512)
+
+
+def _failure(where: str, exc: OSError) -> Complaint:
+    return Complaint(f"{where}: {exc}", slow=isinstance(exc, TimeoutError))
 
 
 def _shown(said: bytes) -> str:

@@ -10,8 +10,9 @@ import pytest
 from labctl.engine.fake import Call, FakeEngine
 from labctl.engine.model import ContainerSpec, ContainerState, NetworkSpec
 from labctl.errors import EngineError, EngineUnavailable, NameInUse, ServiceNotReady, SubnetInUse
-from labctl.lab import instance, labels, lifecycle, readiness
+from labctl.lab import instance, labels, lifecycle, patience, readiness
 from labctl.lab.difference import compare
+from labctl.lab.lifecycle import Tolerance
 from labctl.lab.teardown import take_down
 
 if TYPE_CHECKING:
@@ -35,6 +36,26 @@ def failing(method: str, error: Exception, *, subject: str = "", times: int = 10
         if call.method == method and subject in call.subject and left:
             left -= 1
             raise error
+
+    return hook
+
+
+STARTED = {"mx-alpha": "postfix/master[1]: daemon started -- version 3.10.5", "dns": "CoreDNS-1.14.1"}
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look often, and wait no longer than the test says."""
+    monkeypatch.setattr(patience, "_DEAD_CHECK", 0.01)
+    monkeypatch.setattr(patience, "_ONCE_STARTED", 0.0)
+
+
+def ending(fake: FakeEngine, *names: str) -> Callable[[Call], None]:
+    """A hook that ends containers before it is first looked at whether they run."""
+
+    def hook(call: Call) -> None:
+        if call.method == "inspect" and call.subject in names:
+            fake.end(call.subject, 1)
 
     return hook
 
@@ -367,13 +388,46 @@ class TestBringUpBesideFaults:
         assert there.record is not None
 
 
+class TestTolerance:
+    def test_who_carries_a_students_files_and_who_needs_these_may_be_silent(self, planner: Planner) -> None:
+        def tolerated(*services: str) -> frozenset[str]:
+            given = {(service, "/x"): b"" for service in services}
+            return Tolerance.of(replace(planner, handed_in=given)).services
+
+        assert tolerated() == frozenset()
+        assert tolerated("mx-beta") == {"mx-beta"}
+        assert tolerated("mail-beta") == {"mail-beta", "mx-beta"}
+        assert tolerated("dns") == {"dns", "mx-alpha", "mx-beta"}
+
+    @pytest.mark.parametrize("kind", ["busy", "closed"])
+    def test_one_that_answers_otherwise_is_noted_and_the_lab_is_there(self, stage: Stage, kind: str) -> None:
+        stage.daemons.instead["mail-beta", 143] = getattr(stage.daemons, kind)
+        tolerance = Tolerance(frozenset({"mail-beta", "mx-beta"}), patience=0.01)
+        lifecycle.bring_up(stage.fake, stage.planner, tolerance=tolerance)
+        assert set(tolerance.unready) == {"mail-beta"}
+        assert "port 143" in tolerance.unready["mail-beta"].message
+        assert instance.observe(stage.fake, "x").whole
+        assert lifecycle.bring_up(stage.fake, stage.planner, tolerance=tolerance) == ()
+
+    def test_one_that_has_ended_is_noted_with_its_exit_code(self, stage: Stage) -> None:
+        stage.fake.hook = ending(stage.fake, "labctl-x-mx-beta")
+        tolerance = Tolerance(frozenset({"mx-beta"}))
+        lifecycle.bring_up(stage.fake, stage.planner, tolerance=tolerance)
+        assert "exited with exit code 1" in tolerance.unready["mx-beta"].message
+
+    def test_all_others_have_to_answer(self, stage: Stage) -> None:
+        stage.fake.hook = ending(stage.fake, "labctl-x-mx-alpha", "labctl-x-mx-beta")
+        with pytest.raises(ServiceNotReady, match="mx-alpha"):
+            lifecycle.bring_up(stage.fake, stage.planner, tolerance=Tolerance(frozenset({"mx-beta"})))
+
+
 class TestAwaitReady:
     def test_one_that_never_answers_as_it_should_is_told_with_what_it_said(self, stage: Stage) -> None:
         stage.daemons.instead["mx-alpha", 25] = stage.daemons.busy
         host = stage.stand().host("mx-alpha")
         stage.fake.say("labctl-x-mx-alpha", *(f"line {n}" for n in range(30)))
         with pytest.raises(ServiceNotReady, match=r"421 4\.3\.2 not now") as caught:
-            lifecycle.await_ready(stage.fake, host, ("alpha.test",), within=0.1)
+            patience.await_ready(stage.fake, host, ("alpha.test",), within=0.1)
         assert caught.value.detail["log"].splitlines() == [f"line {n}" for n in range(15, 30)]
         assert caught.value.detail["waited"] >= 0.1
         assert caught.value.hint == "labctl logs mx-alpha"
@@ -395,7 +449,7 @@ class TestAwaitReady:
         stage.daemons.instead[door] = getattr(stage.daemons, kind)
         host = stage.stand().host(door[0])
         with pytest.raises(ServiceNotReady) as caught:
-            lifecycle.await_ready(stage.fake, host, ("alpha.test", "beta.test"), within=0.02)
+            patience.await_ready(stage.fake, host, ("alpha.test", "beta.test"), within=0.02)
         assert said in caught.value.message
 
     def test_a_deadline_holds_where_a_daemon_takes_its_time_over_each_answer(
@@ -404,30 +458,56 @@ class TestAwaitReady:
         """A probe that takes longer than the time between two looks must not stretch the whole wait."""
         asked: list[str] = []
 
-        def slow(host: Host, domains: tuple[str, ...]) -> str:
+        def slow(host: Host, domains: tuple[str, ...]) -> readiness.Complaint:
             asked.append(f"{host.service} {domains}")
             threading.Event().wait(0.2)
-            return "nothing yet"
+            return readiness.Complaint("nothing yet")
 
         monkeypatch.setattr(readiness, "complaint", slow)
-        monkeypatch.setattr(lifecycle, "_DEAD_CHECK", 0.01)
+        monkeypatch.setattr(patience, "_DEAD_CHECK", 0.01)
         with pytest.raises(ServiceNotReady, match="nothing yet"):
-            lifecycle.await_ready(stage.fake, stage.stand().host("dns"), (), within=0.3)
+            patience.await_ready(stage.fake, stage.stand().host("dns"), (), within=0.3)
         assert len(asked) <= 4
 
+    @pytest.mark.usefixtures("quick")
+    @pytest.mark.parametrize(("door", "kind"), [(("mx-alpha", 25), "busy"), (("mx-alpha", 587), "closed")])
+    def test_the_definite_answer_of_a_daemon_that_has_started_needs_no_more_patience(
+        self, stage: Stage, door: tuple[str, int], kind: str
+    ) -> None:
+        stage.daemons.instead[door] = getattr(stage.daemons, kind)
+        host = stage.stand().host(door[0])
+        stage.fake.say(f"labctl-x-{door[0]}", STARTED[door[0]])
+        with pytest.raises(ServiceNotReady) as caught:
+            patience.await_ready(stage.fake, host, (), within=60, patience=60)
+        assert caught.value.detail["waited"] < 30
+
+    @pytest.mark.usefixtures("quick")
+    @pytest.mark.parametrize(("started", "slow", "least"), [(True, True, 0.2), (False, False, 0.6)])
+    def test_a_slow_answer_and_a_silent_daemon_get_the_whole_patience(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, *, started: bool, slow: bool, least: float
+    ) -> None:
+        complaint = readiness.Complaint("not yet", slow=slow)
+        monkeypatch.setattr(readiness, "complaint", lambda _host, _domains: complaint)
+        host = stage.stand().host("dns")
+        if started:
+            stage.fake.say("labctl-x-dns", STARTED["dns"])
+        with pytest.raises(ServiceNotReady, match="not yet") as caught:
+            patience.await_ready(stage.fake, host, (), within=60, patience=0.2)
+        assert caught.value.detail["waited"] >= least
+
     def test_a_resolver_of_a_lab_without_mail_has_to_answer_too(self, stage: Stage) -> None:
-        lifecycle.await_ready(stage.fake, stage.stand().host("dns"), ())
+        patience.await_ready(stage.fake, stage.stand().host("dns"), ())
         stage.daemons.instead["dns", 53] = stage.daemons.closed
         stage.fake.end("labctl-x-dns")
         stage.fake.start("labctl-x-dns")
         with pytest.raises(ServiceNotReady, match="port 53"):
-            lifecycle.await_ready(stage.fake, stage.host("dns"), (), within=0.02)
+            patience.await_ready(stage.fake, stage.host("dns"), (), within=0.02)
 
     def test_one_on_no_network_is_not_asked_for_by_name(self, stage: Stage) -> None:
         container = stage.stand().host("mx-alpha").running_container()
         host = instance.observed(replace(container, address=None, published=()))
         with pytest.raises(ServiceNotReady, match="mx-alpha is on no network"):
-            lifecycle.await_ready(stage.fake, host, ("alpha.test",), within=0.02)
+            patience.await_ready(stage.fake, host, ("alpha.test",), within=0.02)
 
 
 class TestTakeDown:
