@@ -7,7 +7,19 @@ from typing import Annotated, Final
 
 import typer
 
-from labctl.cli import exercises, explain, fault, grading, inside, lifecycle, machine, mail, queue, trace
+from labctl.cli import (
+    catalogue,
+    exercises,
+    explain,
+    fault,
+    grading,
+    inside,
+    lifecycle,
+    machine,
+    mail,
+    queue,
+    trace,
+)
 
 _HELP: Final = """
 A mail laboratory: real Postfix, Dovecot and CoreDNS in two domains, alpha.test and beta.test.
@@ -27,7 +39,6 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "reset": lifecycle.reset,
     "status": lifecycle.status,
     "list": lifecycle.list_running,
-    "labs": lifecycle.labs,
     "send": mail.send,
     "inbox": mail.inbox,
     "queue": queue.queue,
@@ -39,13 +50,24 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "exec": inside.execute,
     "exercises": exercises.exercises,
     "run": exercises.run,
+    "init": catalogue.init,
     "grade": grading.grade,
     "merge": grading.merge,
     "examine": grading.examine,
     "doctor": machine.doctor,
     "prune": lifecycle.prune,
 }
-_GROUPS: Final = {"fault": fault.fault, "images": machine.images, "engine": machine.engine}
+_GROUPS: Final = {
+    "labs": catalogue.labs,
+    "fault": fault.fault,
+    "images": machine.images,
+    "engine": machine.engine,
+}
+    "labs": catalogue.labs,
+    "fault": fault.fault,
+    "images": machine.images,
+    "engine": machine.engine,
+}
 
 
 def create(wanted: str | None = None) -> typer.Typer:

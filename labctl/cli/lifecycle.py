@@ -1,4 +1,4 @@
-"""Commands about whole labs: up, down, reset, status, list, labs, prune."""
+"""Commands about whole labs: up, down, reset, status, list, prune."""
 
 from __future__ import annotations
 
@@ -122,19 +122,6 @@ def list_running(*, as_json: options.Json = False) -> None:
     from labctl.commands.list import running
 
     print_result(running(connect().engine), as_json=as_json)
-
-
-def labs(*, as_json: options.Json = False) -> None:
-    """List the catalogue: every lab that `labctl up` can start by its id.
-
-    \b
-    Examples:
-      labctl labs
-      LABCTL_LABS=~/my-labs labctl labs
-    """
-    from labctl.commands.labs import labs as catalogue
-
-    print_result(catalogue(os.environ), as_json=as_json)
 
 
 def prune(*, as_json: options.Json = False) -> None:

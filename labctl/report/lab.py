@@ -1,4 +1,4 @@
-"""What people read of labs: ``up``, ``status``, ``list``, ``labs``, ``down``, ``reset``, ``prune``."""
+"""What people read of labs: ``up``, ``status``, ``list``, ``down``, ``reset``, ``prune``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from labctl.commands.down import Down
-    from labctl.commands.labs import Catalogue
     from labctl.commands.list import Labs
     from labctl.commands.prune import Pruned
     from labctl.commands.reset import Reset
@@ -58,17 +57,6 @@ def running(result: Labs) -> str:
                 each.state,
                 f"{each.created_at:%Y-%m-%d %H:%M:%S}Z" if each.created_at else "",
             )
-            for each in result.labs
-        ],
-    )
-
-
-def labs(result: Catalogue) -> str:
-    """Show the catalogue."""
-    return table(
-        ("LAB", "EXERCISES", "POINTS", "TITLE"),
-        [
-            (each.id, str(each.exercises), f"{each.max_score:g}" if each.gradable else "-", each.title)
             for each in result.labs
         ],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.report import engine, explain, fault, grade, journey, lab, mail, queue, run
+from labctl.report import catalogue, engine, explain, fault, grade, journey, lab, mail, queue, run
 from labctl.report.plain import harmless, one_line
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "labctl/reset/v1": lab.reset,
     "labctl/status/v1": lab.status,
     "labctl/list/v1": lab.running,
-    "labctl/labs/v1": lab.labs,
+    "labctl/labs/v1": catalogue.labs,
+    "labctl/labs-test/v1": catalogue.labs_test,
+    "labctl/init/v1": catalogue.init,
     "labctl/down/v1": lab.down,
     "labctl/prune/v1": lab.prune,
     "labctl/send/v1": mail.send,

@@ -22,8 +22,10 @@ from labctl.commands.fault import FaultApplied, FaultRow, Faults, FaultsReverted
 from labctl.commands.grade import Grade
 from labctl.commands.images import ImageRow, Images
 from labctl.commands.inbox import Inbox
+from labctl.commands.init import HandedOut
 from labctl.commands.labs import Catalogue
 from labctl.commands.labs import Row as LabRow
+from labctl.commands.labstest import Case, Kind, LabTested
 from labctl.commands.list import Labs
 from labctl.commands.list import Row as RunningRow
 from labctl.commands.prune import Pruned
@@ -202,6 +204,15 @@ def examples(status: Status, sent: Sent, inbox: Inbox, queues: Queues) -> dict[s
                 ),
             )
         ),
+        labs_tested(),
+        HandedOut(
+            "zones",
+            "A zone of one's own",
+            "attempts/amy",
+            ("README.md", "beta.test.zone", "labctl.toml"),
+            ("beta.test.zone",),
+            "zones does not come with labctl.",
+        ),
         Images(
             (
                 ImageRow("mta", "labctl/mta:0123456789ab", 98_765_432, present=True),
@@ -275,6 +286,38 @@ def examples(status: Status, sent: Sent, inbox: Inbox, queues: Queues) -> dict[s
         Trace((samples.mixed(), samples.looping(2), samples.rejected())),
     )
     return {each.SCHEMA: each for each in every}
+
+
+def labs_tested() -> LabTested:
+    """Return the tests of a lab, of which one case is as declared and one is not."""
+    good = Case(
+        name="solution",
+        kind=Kind.SOLUTION,
+        title="",
+        ok=True,
+        expected="passed, 10 of 10 points",
+        seen="passed, 10 of 10 points",
+        verdict=AttemptVerdict.PASSED,
+        score=10,
+        max_score=10,
+        failed=(),
+        seed="0123456789abcdef",
+        seconds=2.5,
+    )
+    wrong = replace(
+        good,
+        name="no-mx",
+        kind=Kind.MUTANT,
+        title="There is no MX",
+        ok=False,
+        expected="fails mail-arrives",
+        seen="failed, fails mx-resolves, 8 of 10 points",
+        verdict=AttemptVerdict.FAILED,
+        score=8,
+        failed=("mx-resolves",),
+        why=("mx-resolves failed: beta.test has no MX",),
+    )
+    return LabTested("zones", "A zone of one's own", (good, wrong), 5.25)
 
 
 def ran() -> Run:

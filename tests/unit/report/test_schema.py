@@ -47,6 +47,9 @@ CONTRACT = {
     " recipients[].diagnostic_code recipients[].will_retry_until",
     "labs": "labs[] labs[].id labs[].title labs[].topology labs[].exercises labs[].gradable labs[].max_score"
     " labs[].starter_score",
+    "labs-test": "lab cases[] cases[].name cases[].kind cases[].title cases[].ok cases[].expected"
+    " cases[].seen cases[].score cases[].max_score cases[].failed[]",
+    "init": "lab directory files[]",
     "run": "exercises[] exercises[].id exercises[].lab exercises[].title exercises[].verdict"
     " exercises[].seconds exercises[].steps[] exercises[].steps[].text exercises[].steps[].verdict"
     " exercises[].steps[].seconds exercises[].steps[].evidence",

@@ -1,0 +1,113 @@
+"""Commands about the catalogue: labs, labs test, init."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from labctl.cli import options
+from labctl.cli.connection import connect_or_bring
+from labctl.cli.console import Ticker, print_result
+
+_LABS_HELP: Final = """
+The catalogue: every lab that `labctl up` can start by its id; without a command, a list of them.
+
+\b
+Examples:
+  labctl labs
+  LABCTL_LABS=~/my-labs labctl labs
+  labctl labs test fix-the-mx
+"""
+
+labs = typer.Typer(help=_LABS_HELP, rich_markup_mode=None)
+
+GradedLab = Annotated[
+    str,
+    typer.Argument(
+        metavar="LAB", help="A lab's id, or a directory with a lab.toml.", autocompletion=options.complete_lab
+    ),
+]
+
+
+@labs.callback(invoke_without_command=True)
+def labs_default(context: typer.Context, *, as_json: options.Json = False) -> None:
+    """List the catalogue, where no other command is given."""
+    if context.invoked_subcommand is None:
+        from labctl.commands.labs import labs as catalogue
+
+        print_result(catalogue(os.environ), as_json=as_json)
+
+
+@labs.command("test")
+def labs_test(
+    lab: GradedLab,
+    *,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, metavar="N", help="How many cases at once; as the machine bears it."),
+    ] = None,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Test a lab to grade: its solution, its starter and its mutants come to what the lab declares.
+
+    The solution gets all points, the starter those of starter_score, and each mutant, which is a solution
+    with one thing wrong, fails the checks that it should and no others.
+
+    \b
+    Exit codes: 0 all as declared, 1 a case is not, 3 a bad lab or mutant.toml, 4 the engine or a lab failed.
+
+    \b
+    Examples:
+      labctl labs test fix-the-mx
+      labctl labs test ./my-lab --jobs 2 --json
+    """
+    from labctl.cli.tally import Tally
+    from labctl.commands.labstest import check
+    from labctl.commands.labstest import labs_test as tested
+
+    check(lab, os.environ)  # no engine is brought for a lab that is wrong
+    ticker = Ticker(sys.stderr, os.environ)
+    found = connect_or_bring(yes=yes, progress=ticker)
+    tally = Tally(sys.stderr, os.environ)
+    try:
+        result = tested(
+            found.engine,
+            found.url,
+            lab,
+            environ=os.environ,
+            audience=tally,
+            jobs=jobs,
+            progress=ticker,
+        )
+    finally:
+        tally.close()
+    print_result(result, as_json=as_json)
+    raise typer.Exit(result.exit_code)
+
+
+def init(
+    lab: GradedLab,
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where; made if it is not there.", file_okay=False)
+    ],
+    *,
+    as_json: options.Json = False,
+) -> None:
+    """Hand a lab out to a student: all of it or nothing; no file that is there is changed.
+
+    It is the lab's starter files and README, labctl.toml, which says which lab it is, and workflows that
+    grade it in GitHub Actions and GitLab CI.
+
+    \b
+    Examples:
+      labctl init fix-the-mx my-attempt
+      cd my-attempt && labctl grade .
+    """
+    from labctl.commands.init import init as hand_out
+
+    print_result(hand_out(lab, directory, os.environ), as_json=as_json)

@@ -1,0 +1,121 @@
+"""``labctl init``: hands a lab out to a student."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from labctl import resources
+from labctl.errors import OutputError, UsageError
+from labctl.grading.handout.files import handed_out
+from labctl.lab import attempt, catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from labctl.lab.definition import LabDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """A lab that was handed out.
+
+    Args:
+        lab: Its id.
+        title: Its title.
+        directory: Where it is now.
+        files: All files of the handout, as paths in the directory.
+        written: Those that were not there before.
+        note: What else who handed it out needs to know, in a sentence.
+    """
+
+    SCHEMA: ClassVar = "labctl/init/v1"
+
+    lab: str
+    title: str
+    directory: str
+    files: tuple[str, ...]
+    written: tuple[str, ...]
+    note: str | None = None
+
+
+def init(lab: str, directory: Path, environ: Mapping[str, str]) -> HandedOut:
+    """Hand a lab out into a directory: all of it or nothing, and no file that is there is changed.
+
+    Args:
+        lab: The lab: an id, or a directory.
+        directory: Where; made if it is not there.
+        environ: The environment, for the catalogue.
+
+    Raises:
+        NoSuchLab: There is none of that name.
+        UsageError: It has no starter, or the directory has other files of those names.
+        InvalidLabFile: The lab is wrong.
+        OutputError: A file can't be written.
+    """
+    found = catalogue.find(lab, environ)
+    seed = _seed_there(directory, found) or secrets.token_hex(8)
+    files = handed_out(found, seed)
+    clashes = [path for path, content in files.items() if _differs(directory / path, content)]
+    if clashes:
+        raise UsageError(
+            f"nothing was written: {directory} has its own {', '.join(sorted(clashes))}",
+            hint=f"labctl init {lab} DIR, with a directory that is not there yet",
+            detail={"files": sorted(clashes)},
+        )
+    new = tuple(sorted(path for path in files if not (directory / path).exists()))
+    _write(directory, {path: files[path] for path in new})
+    return HandedOut(found.id, found.title, str(directory), tuple(sorted(files)), new, _note(found))
+
+
+def _seed_there(directory: Path, lab: LabDefinition) -> str | None:
+    """Return the seed of this lab's handout in a directory, so that a second call has nothing to do."""
+    with suppress(UsageError):  # there is no such directory yet, or what it has is not ours
+        said = attempt.settings(directory)
+        return said.seed if said.lab == lab.id else None
+    return None
+
+
+def _differs(path: Path, content: bytes) -> bool:
+    """Whether something else is there already; a link counts as something else, wherever it leads."""
+    if path.is_symlink() or any(each.exists() and not each.is_dir() for each in path.parents):
+        return True
+    try:
+        return path.read_bytes() != content
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _write(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write files that are not there; where one can't be written, none is left."""
+    made: list[Path] = []
+    try:
+        for name, content in files.items():
+            path = directory / name
+            for parent in [each for each in reversed(path.parents) if not each.exists()]:
+                parent.mkdir()
+                made.append(parent)
+            with path.open("xb") as file:
+                made.append(path)
+                file.write(content)
+    except OSError as exc:
+        for each in reversed(made):
+            with suppress(OSError):
+                each.rmdir() if each.is_dir() else each.unlink()
+        raise OutputError(
+            f"nothing was written: {exc.filename or directory}: {exc.strerror}", hint=f"ls -ld {directory}"
+        ) from exc
+
+
+def _note(lab: LabDefinition) -> str | None:
+    if lab.directory.parent.resolve() == resources.labs_dir().resolve():
+        return None
+    return (
+        f"{lab.id} does not come with labctl: whoever grades needs its directory, lab.toml, files and checks,"
+        " in a directory that LABCTL_LABS names; in the workflows that is .labs."
+    )

@@ -1,0 +1,294 @@
+"""``labctl labs test``: a lab's own tests, which are its solution, its starter and its mutants, graded."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from labctl.commands.grade import Wish, grade
+from labctl.errors import InvalidLabFile
+from labctl.grading import gradedlab, mutant
+from labctl.grading.handout.files import STARTER
+from labctl.grading.verdict import AttemptVerdict, CheckVerdict
+from labctl.lab import catalogue
+from labctl.progress import silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from labctl.commands.grade import Audience
+    from labctl.engine.protocol import Engine
+    from labctl.grading.mutant import Mutant
+    from labctl.grading.score import GradedAttempt
+    from labctl.lab.definition import LabDefinition
+    from labctl.progress import Progress
+
+SOLUTION: Final = "solution"
+"""Where a lab has an attempt that gets all points."""
+
+_AS_GOOD_AS: Final = 1e-9
+"""Points are sums of fractions, which a computer rounds."""
+
+
+class Kind(StrEnum):
+    """What a lab is tested with."""
+
+    SOLUTION = "solution"
+    STARTER = "starter"
+    MUTANT = "mutant"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One attempt of a lab's own tests.
+
+    Args:
+        name: What it is called.
+        kind: What it is.
+        title: A mutant's: what is wrong with it.
+        ok: Whether what was seen is what the lab declares.
+        expected: What the lab declares, in words.
+        seen: What was seen, in words.
+        verdict: How it ended.
+        score: Its points.
+        max_score: The most points that there are.
+        failed: The checks that failed; those that these blocked are not among them.
+        seed: What all that was random came from.
+        seconds: How long it took.
+        why: Of a case that is not as declared, what there is to know: a line each.
+    """
+
+    name: str
+    kind: Kind
+    title: str
+    ok: bool
+    expected: str
+    seen: str
+    verdict: AttemptVerdict
+    score: float
+    max_score: float
+    failed: tuple[str, ...]
+    seed: str
+    seconds: float
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LabTested:
+    """A lab, tested.
+
+    Args:
+        lab: Its id.
+        title: Its title.
+        cases: Solution, starter and mutants.
+        seconds: How long it all took.
+    """
+
+    SCHEMA: ClassVar = "labctl/labs-test/v1"
+
+    lab: str
+    title: str
+    cases: tuple[Case, ...]
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every case is as declared, 4 where anything broke, else 1."""
+        if any(each.verdict == AttemptVerdict.ERROR for each in self.cases):
+            return 4
+        return 0 if all(each.ok for each in self.cases) else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One case before it is graded: what it is made of, and what it has to come to."""
+
+    name: str
+    kind: Kind
+    title: str
+    expected: str
+    make: Callable[[Path], None]
+    holds: Callable[[GradedAttempt], bool]
+
+    @property
+    def directory(self) -> str:
+        """The name of its directory, which no other has."""
+        return f"mutant-{self.name}" if self.kind == Kind.MUTANT else self.name
+
+
+def labs_test(
+    engine: Engine,
+    engine_url: str,
+    lab: str,
+    *,
+    environ: Mapping[str, str],
+    audience: Audience,
+    jobs: int | None = None,
+    progress: Progress = silent,
+) -> LabTested:
+    """Test a lab: each case is laid out as an attempt, and graded as one.
+
+    Args:
+        engine: The engine.
+        engine_url: Its URL.
+        lab: The lab: an id, or a directory.
+        environ: The environment.
+        audience: Told how far it has come.
+        jobs: How many cases at once at most; as many as this machine bears where it is None.
+        progress: Told of images that are made.
+
+    Raises:
+        UsageError: There is no such lab, or it is not one to be graded.
+        LabError: The lab, a check or a mutant is wrong.
+        EngineError: The engine does not answer, or its images are not to be had.
+    """
+    began = time.monotonic()
+    found = catalogue.find(lab, environ)
+    plans = plan(found)
+    with tempfile.TemporaryDirectory(prefix="labctl-") as scratch:
+        for each in plans:
+            each.make(Path(scratch, each.directory))
+        wish = Wish(tuple(Path(scratch, each.directory) for each in plans), lab=lab, jobs=jobs)
+        result = grade(engine, engine_url, wish, environ=environ, audience=audience, progress=progress)
+    graded = {each.id: each for each in result.attempts}
+    cases = tuple(_case(each, graded[each.directory]) for each in plans)
+    return LabTested(found.id, found.title, cases, time.monotonic() - began)
+
+
+def check(lab: str, environ: Mapping[str, str]) -> None:
+    """Find out what is wrong with a lab before an engine is brought for it.
+
+    Raises:
+        UsageError: There is no such lab, or it is not one to be graded.
+        InvalidLabFile: The lab, a check or a mutant is wrong.
+    """
+    plan(catalogue.find(lab, environ))
+
+
+def plan(lab: LabDefinition) -> tuple[_Plan, ...]:
+    """Return the cases of a lab, the solution first.
+
+    Raises:
+        UsageError: The lab is not one to be graded.
+        InvalidLabFile: It lacks a solution or a starter, or a check or a mutant is wrong.
+    """
+    gradedlab.load(lab)
+    for name in (SOLUTION, STARTER):
+        if not (path := lab.directory / name).is_dir():
+            raise InvalidLabFile("is not there", path=path, line=None, hint=f"mkdir {path}")
+    return (_solution(lab), _starter(lab), *(_mutant(lab, each) for each in mutant.of_lab(lab)))
+
+
+def _solution(lab: LabDefinition) -> _Plan:
+    return _Plan(
+        name=SOLUTION,
+        kind=Kind.SOLUTION,
+        title="",
+        expected=f"passed, {_points(lab.max_score, lab.max_score)}",
+        make=lambda directory: _lay(lab.directory / SOLUTION, directory),
+        holds=lambda seen: seen.verdict == AttemptVerdict.PASSED and _is(seen.score, lab.max_score),
+    )
+
+
+def _starter(lab: LabDefinition) -> _Plan:
+    score = lab.grading.starter_score if lab.grading is not None else 0
+    return _Plan(
+        name=STARTER,
+        kind=Kind.STARTER,
+        title="",
+        expected=_points(score, lab.max_score),
+        make=lambda directory: _lay(lab.directory / STARTER, directory),
+        holds=lambda seen: _is(seen.score, score),
+    )
+
+
+def _mutant(lab: LabDefinition, mutated: Mutant) -> _Plan:
+    def make(directory: Path) -> None:
+        _lay(lab.directory / SOLUTION, directory)
+        _lay(mutated.directory, directory)
+        (directory / mutant.FILE_NAME).unlink()
+        for each in mutated.removes:
+            (directory / each).unlink(missing_ok=True)
+
+    def holds(seen: GradedAttempt) -> bool:
+        if mutated.rejected:
+            return seen.verdict == AttemptVerdict.REJECTED
+        return seen.verdict == AttemptVerdict.FAILED and mutated.fails == {*_failed(seen)}
+
+    return _Plan(
+        name=mutated.name,
+        kind=Kind.MUTANT,
+        title=mutated.title,
+        expected="rejected" if mutated.rejected else f"fails {', '.join(sorted(mutated.fails))}",
+        make=make,
+        holds=holds,
+    )
+
+
+def _lay(source: Path, target: Path) -> None:
+    """Lay a directory's files over another's; a link stays a link, as it would in an attempt."""
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+
+
+def _case(planned: _Plan, seen: GradedAttempt) -> Case:
+    ok = seen.verdict != AttemptVerdict.ERROR and planned.holds(seen)
+    return Case(
+        name=planned.name,
+        kind=planned.kind,
+        title=planned.title,
+        ok=ok,
+        expected=planned.expected,
+        seen=_seen(seen),
+        verdict=seen.verdict,
+        score=seen.score,
+        max_score=seen.max_score,
+        failed=_failed(seen),
+        seed=seen.seed,
+        seconds=seen.seconds,
+        why=() if ok else _why(seen),
+    )
+
+
+def _seen(seen: GradedAttempt) -> str:
+    failed = _failed(seen)
+    return ", ".join(
+        (
+            seen.verdict,
+            *([f"fails {', '.join(sorted(failed))}"] if failed else []),
+            _points(seen.score, seen.max_score),
+        )
+    )
+
+
+def _failed(seen: GradedAttempt) -> tuple[str, ...]:
+    return tuple(each.id for each in seen.checks if each.verdict == CheckVerdict.FAILED)
+
+
+def _why(seen: GradedAttempt) -> tuple[str, ...]:
+    """Say why an attempt came to what it did: its author has to know more than a student."""
+    said = seen.rejection.said.splitlines() if seen.rejection is not None else []
+    untold = {CheckVerdict.PASSED, CheckVerdict.BLOCKED}
+    return (
+        *seen.explanation.splitlines(),
+        *(f"| {each}" for each in said),
+        *(
+            f"{each.id} {each.verdict}: {line}" if not n else f"  {line}"
+            for each in seen.checks
+            if each.verdict not in untold
+            for n, line in enumerate((*each.explanation.splitlines(), *each.evidence))
+        ),
+        *seen.remarks,
+    )
+
+
+def _points(score: float, most: float) -> str:
+    return f"{score:g} of {most:g} points"
+
+
+def _is(score: float, wanted: float) -> bool:
+    return abs(score - wanted) < _AS_GOOD_AS
