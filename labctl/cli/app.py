@@ -63,11 +63,6 @@ _GROUPS: Final = {
     "images": machine.images,
     "engine": machine.engine,
 }
-    "labs": catalogue.labs,
-    "fault": fault.fault,
-    "images": machine.images,
-    "engine": machine.engine,
-}
 
 
 def create(wanted: str | None = None) -> typer.Typer:
