@@ -27,11 +27,21 @@ def junit(result: Run) -> str:
     root = ET.Element("testsuites", {"name": "labctl", **_counts(result.exercises)})
     for lab, group in groupby(result.exercises, key=lambda each: each.lab):
         cases = tuple(group)
-        suite = ET.SubElement(root, "testsuite", {"name": _text(lab), **_counts(cases)})
+        suite = ET.SubElement(root, "testsuite", {"name": lawful(lab), **_counts(cases)})
         for each in cases:
             _add(suite, each)
+    return written(root)
+
+
+def written(root: ET.Element) -> str:
+    """Return a report as a document of XML."""
     ET.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def lawful(text: str) -> str:
+    """Return text as an XML document may hold it, harmless to a terminal too."""
+    return _NOT_XML.sub("\ufffd", harmless(text))
 
 
 def _counts(cases: Sequence[Result]) -> dict[str, str]:
@@ -48,26 +58,27 @@ def _counts(cases: Sequence[Result]) -> dict[str, str]:
 
 
 def _add(suite: ET.Element, result: Result) -> None:
-    place = {"file": _text(result.path)} if result.path is not None else {}
+    place = {"file": lawful(result.path)} if result.path is not None else {}
     if result.line is not None:
         place["line"] = str(result.line)
     case = ET.SubElement(
         suite,
         "testcase",
-        {"classname": _text(result.lab), "name": _text(result.id), "time": f"{result.seconds:.3f}", **place},
+        {
+            "classname": lawful(result.lab),
+            "name": lawful(result.id),
+            "time": f"{result.seconds:.3f}",
+            **place,
+        },
     )
     if (name := _ELEMENTS.get(result.verdict)) is not None:
-        message = _text(result.explanation)
+        message = lawful(result.explanation)
         found = ET.SubElement(case, name, {"message": message.partition("\n")[0]})
         if result.kind is not None:
             found.set("type", result.kind)
         found.text = message
     told = [f"{each.verdict}: {each.text}\n" + "".join(f"    {line}\n" for line in each.evidence)
             for each in result.steps]  # fmt: skip
-    ET.SubElement(case, "system-out").text = _text("".join((f"{result.title}\n", *told)))
+    ET.SubElement(case, "system-out").text = lawful("".join((f"{result.title}\n", *told)))
     if result.printed:
-        ET.SubElement(case, "system-err").text = _text(result.printed)
-
-
-def _text(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", harmless(text))
+        ET.SubElement(case, "system-err").text = lawful(result.printed)
