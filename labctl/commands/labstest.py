@@ -231,8 +231,8 @@ def _mutant(lab: LabDefinition, mutated: Mutant) -> _Plan:
 
 
 def _lay(source: Path, target: Path) -> None:
-    """Lay a directory's files over another's; a link stays a link, as it would in an attempt."""
-    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+    """Lay a directory's files over another's."""
+    shutil.copytree(source, target, dirs_exist_ok=True)
 
 
 def _case(planned: _Plan, seen: GradedAttempt) -> Case:
