@@ -111,7 +111,7 @@ def classroom50(attempt: GradedAttempt, identity: Identity) -> str:
     """
     if attempt.verdict == AttemptVerdict.ERROR:
         raise GradingError(
-            f"attempt {brief(attempt.id, 100)} has no score: {brief(reason(attempt), 500)}",
+            f"attempt {brief(attempt.id, 100)} has no score: {brief(reason(withheld(attempt)), 500)}",
             hint="grade it again; what broke is no fault of the attempt (labctl doctor)",
         )
     shown = withheld(attempt)

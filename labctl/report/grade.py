@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.table import table
-from labctl.report.verdict import excerpt, mark, points, reason, score, unmet
+from labctl.report.verdict import counted, excerpt, mark, points, reason, score, unmet
 from labctl.report.wrap import brief, columns, padded, wrapped
 
 if TYPE_CHECKING:
@@ -102,10 +102,6 @@ def _rest(lines: Sequence[str]) -> Iterator[str]:
         yield f"[… {len(lines) - _MOST_LINES} more lines; --json has them]"
 
 
-def _counted(count: int, verdict: AttemptVerdict) -> str:
-    return f"{count} {verdict}{'s' if verdict == AttemptVerdict.ERROR and count > 1 else ''}"
-
-
 def _overview(result: Grade) -> str:
     rows = [
         (
@@ -117,8 +113,7 @@ def _overview(result: Grade) -> str:
         )
         for each in sorted(result.attempts, key=lambda each: each.id)
     ]
-    counts = [_counted(count, verdict) for verdict in AttemptVerdict if (count := result.counts[verdict])]
-    total = f"{', '.join(counts) or 'No attempts'}, in {result.seconds:.1f} s."
+    total = f"{counted(result.counts)}, in {result.seconds:.1f} s."
     if not rows:
         return total
     return f"{table(('ATTEMPT', 'VERDICT', 'SCORE', 'FAILED', 'WHY'), rows)}\n\n{total}"

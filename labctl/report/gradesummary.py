@@ -6,7 +6,17 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
-from labctl.report.verdict import excerpt, failures_first, mark, points, reason, score, unmet, withheld
+from labctl.report.verdict import (
+    counted,
+    excerpt,
+    failures_first,
+    mark,
+    points,
+    reason,
+    score,
+    unmet,
+    withheld,
+)
 from labctl.report.wrap import brief
 
 if TYPE_CHECKING:
@@ -29,8 +39,7 @@ def summary(result: Grade) -> str:
     means something in Markdown.
     """
     attempts = [withheld(each) for each in failures_first(result.attempts)]
-    counts = ", ".join(f"{count} {each}" for each in AttemptVerdict if (count := result.counts[each]))
-    head = f"## {_plain(result.title)}\n\n{counts or 'No attempts'}, in {result.seconds:.1f} s.\n"
+    head = f"## {_plain(result.title)}\n\n{counted(result.counts)}, in {result.seconds:.1f} s.\n"
     failed = [each for each in attempts if each.verdict != AttemptVerdict.PASSED]
     rows = [_row(each) for each in attempts]
     return _joined(head, rows, [_attempt(each) for each in failed])

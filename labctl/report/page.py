@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.meaning import explain_reply, explain_state
@@ -11,6 +9,7 @@ from labctl.report.headline import headline, meaning_of, sign
 from labctl.report.plain import harmless
 from labctl.report.svg import svg
 from labctl.report.timeline import Gap, Item, clock_time, day, delta, facts, timeline
+from labctl.report.webpage import safe, web_page
 from labctl.report.wrap import brief
 from labctl.trace.picture.path import paths
 
@@ -37,19 +36,10 @@ def page(trace: Trace) -> str:
     """Return the journeys of a trace as one HTML document that needs nothing beside itself."""
     shown = trace.messages[:_MOST_MESSAGES]
     name = brief(shown[0].message_id, 100) if len(shown) == 1 else f"{len(trace.messages)} messages"
-    style = (files("labctl.report") / "page.css").read_text(encoding="utf-8")
     body = "".join(_message(message, n) for n, message in enumerate(shown))
     if len(trace.messages) > len(shown):
         body += f"<p>{len(trace.messages) - len(shown)} more messages are not shown.</p>"
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy"'
-        " content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
-        f"<title>{_safe(f'Where is my mail? {name}')}</title><style>{style}</style></head>"
-        f"<body><main>{body}</main></body></html>\n"
-    )
+    return web_page(f"Where is my mail? {name}", body)
 
 
 def _message(message: TracedMessage, n: int) -> str:
@@ -66,8 +56,8 @@ def _message(message: TracedMessage, n: int) -> str:
     ways = paths(message)
     parts = (
         f'<article><p class="id">{_name(message)}</p>',
-        f'<h1 class="{message.state}">{_safe(_headed(message, ways))}</h1>',
-        *(f'<p class="note">{_safe(brief(note.text, 500))}</p>' for note in message.notes),
+        f'<h1 class="{message.state}">{safe(_headed(message, ways))}</h1>',
+        *(f'<p class="note">{safe(brief(note.text, 500))}</p>' for note in message.notes),
         '<div class="picture" tabindex="0" role="group" aria-label="The journey">',
         f"{svg(message, anchor)}</div>",
         _recipients(message.recipients),
@@ -83,7 +73,7 @@ def _message(message: TracedMessage, n: int) -> str:
 def _name(message: TracedMessage) -> str:
     sender = {None: "unknown", "": "<> (a notification)"}.get(message.mail_from, message.mail_from) or ""
     name = brief(message.message_id, 300) or "no Message-ID"
-    return f"<code>{_safe(name)}</code> from <code>{_safe(brief(sender))}</code>"
+    return f"<code>{safe(name)}</code> from <code>{safe(brief(sender))}</code>"
 
 
 def _headed(message: TracedMessage, ways: Sequence[Path]) -> str:
@@ -95,9 +85,9 @@ def _recipients(recipients: Sequence[RecipientState]) -> str:
     if not recipients:
         return ""
     rows = "".join(
-        f'<tr><td><code>{_safe(brief(each.address))}</code>{_original(each)}</td><td class="{each.state}">'
-        f"{sign(each.state)} {each.state}</td><td>{_safe(brief(each.dsn or '', 12))}</td>"
-        f"<td>{_safe(brief(each.reason or '', 1000))}</td></tr>"
+        f'<tr><td><code>{safe(brief(each.address))}</code>{_original(each)}</td><td class="{each.state}">'
+        f"{sign(each.state)} {each.state}</td><td>{safe(brief(each.dsn or '', 12))}</td>"
+        f"<td>{safe(brief(each.reason or '', 1000))}</td></tr>"
         for each in recipients[:_MOST_RECIPIENTS]
     )
     rest = len(recipients) - _MOST_RECIPIENTS
@@ -110,7 +100,7 @@ def _recipients(recipients: Sequence[RecipientState]) -> str:
 def _original(recipient: RecipientState) -> str:
     if recipient.original.casefold() in {"", recipient.address.casefold()}:
         return ""
-    return f"<br>sent to <code>{_safe(brief(recipient.original))}</code>"
+    return f"<br>sent to <code>{safe(brief(recipient.original))}</code>"
 
 
 def _meanings(message: TracedMessage) -> list[Meaning]:
@@ -119,14 +109,14 @@ def _meanings(message: TracedMessage) -> list[Meaning]:
 
 
 def _meaning(meaning: Meaning) -> str:
-    steps = "".join(f"<li>{_safe(brief(each, 500))}</li>" for each in meaning.next)
+    steps = "".join(f"<li>{safe(brief(each, 500))}</li>" for each in meaning.next)
     sources = "; ".join(brief(each, 200) for each in meaning.sources)
     return (
-        f"<section class=meaning><h3>{_safe(brief(f'{meaning.subject}: {meaning.title}', 300))}</h3>"
-        f"<p>{_safe(brief(meaning.text, 2000))}</p>"
-        + (f"<p><b>Usually:</b> {_safe(brief(meaning.cause, 2000))}</p>" if meaning.cause else "")
+        f"<section class=meaning><h3>{safe(brief(f'{meaning.subject}: {meaning.title}', 300))}</h3>"
+        f"<p>{safe(brief(meaning.text, 2000))}</p>"
+        + (f"<p><b>Usually:</b> {safe(brief(meaning.cause, 2000))}</p>" if meaning.cause else "")
         + (f"<p><b>What to look at next:</b></p><ol>{steps}</ol>" if steps else "")
-        + (f'<p class="soft">{_safe(sources)}</p>' if sources else "")
+        + (f'<p class="soft">{safe(sources)}</p>' if sources else "")
         + "</section>"
     )
 
@@ -135,10 +125,10 @@ def _timeline(title: str, hops: Sequence[Hop], anchor: str) -> Iterator[str]:
     if not hops:
         return
     today = ""
-    yield f"<h2>{_safe(title)}</h2>"
+    yield f"<h2>{safe(title)}</h2>"
     for step in timeline(hops, _MOST_STEPS):
         if isinstance(step, Gap):
-            yield f'<p class="gap">⋮ {_safe(step.text)}</p>'
+            yield f'<p class="gap">⋮ {safe(step.text)}</p>'
             continue
         if (its_day := day(step.hop.at)) != today:
             today = its_day
@@ -148,11 +138,11 @@ def _timeline(title: str, hops: Sequence[Hop], anchor: str) -> Iterator[str]:
 
 def _step(step: Item, name: str) -> str:
     hop = step.hop
-    known = "".join(f"<dt>{_safe(label)}</dt><dd>{_safe(value)}</dd>" for label, value in _known(hop))
+    known = "".join(f"<dt>{safe(label)}</dt><dd>{safe(value)}</dd>" for label, value in _known(hop))
     return (
         f'<details id="{name}" class="e-{hop.event}"><summary><time>{clock_time(hop.at)}</time>'
-        f'<span class="since">{delta(step.since)}</span><b>{_safe(brief(hop.host, 60))}</b>'
-        f'<span class="said">{_safe(brief(hop.text, 600))}</span></summary>'
+        f'<span class="since">{delta(step.since)}</span><b>{safe(brief(hop.host, 60))}</b>'
+        f'<span class="said">{safe(brief(hop.text, 600))}</span></summary>'
         f"<dl>{known}</dl>{_evidence(hop)}</details>"
     )
 
@@ -175,7 +165,7 @@ def _evidence(hop: Hop) -> str:
         return ""
     shown = "\n".join(_raw(each) for each in found[:_MOST_LINES])
     more = f"\n… {len(found) - _MOST_LINES} more lines" if len(found) > _MOST_LINES else ""
-    return f'<pre tabindex="0" aria-label="log lines">{_safe(shown + more)}</pre>'
+    return f'<pre tabindex="0" aria-label="log lines">{safe(shown + more)}</pre>'
 
 
 def _raw(line: str) -> str:
@@ -191,7 +181,7 @@ def _notice(notice: Notice, name: str) -> str:
     return (
         f'<section id="{name}">'
         + "".join(_timeline("The way back", notice.hops, f"{name}-h"))
-        + f"<p>{_safe(brief(told, 400))}</p>{report}</section>"
+        + f"<p>{safe(brief(told, 400))}</p>{report}</section>"
     )
 
 
@@ -221,9 +211,5 @@ def _report(report: Dsn) -> str:
 
 
 def _fields(pairs: Iterable[tuple[str, str | None]]) -> str:
-    shown = (f"<dt>{name}</dt><dd>{_safe(brief(value, 1000))}</dd>" for name, value in pairs if value)
+    shown = (f"<dt>{name}</dt><dd>{safe(brief(value, 1000))}</dd>" for name, value in pairs if value)
     return f"<dl>{''.join(shown)}</dl>"
-
-
-def _safe(text: str) -> str:
-    return escape(harmless(text))

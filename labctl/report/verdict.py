@@ -9,7 +9,7 @@ from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.plain import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from labctl.grading.score import GradedAttempt, GradedCheck
 
@@ -39,6 +39,16 @@ def score(attempt: GradedAttempt) -> str:
     if attempt.verdict == AttemptVerdict.ERROR:
         return "no score"
     return f"{points(attempt.score)} of {points(attempt.max_score)}"
+
+
+def counted(counts: Mapping[AttemptVerdict, int]) -> str:
+    """Say how many attempts ended how: 3 passed, 1 failed, 2 errors."""
+    said = [
+        f"{count} {verdict}{'s' if verdict == AttemptVerdict.ERROR and count > 1 else ''}"
+        for verdict in AttemptVerdict
+        if (count := counts.get(verdict, 0))
+    ]
+    return ", ".join(said) or "No attempts"
 
 
 def unmet(attempt: GradedAttempt) -> tuple[GradedCheck, ...]:

@@ -19,7 +19,6 @@ from labctl.commands.exercises import Exercises
 from labctl.commands.exercises import Row as Exercise
 from labctl.commands.explain import explain
 from labctl.commands.fault import FaultApplied, FaultRow, Faults, FaultsReverted, ParameterRow, Setting
-from labctl.commands.grade import Grade
 from labctl.commands.images import ImageRow, Images
 from labctl.commands.inbox import Inbox
 from labctl.commands.init import HandedOut
@@ -39,9 +38,7 @@ from labctl.commands.up import Up
 from labctl.exercises.narration import Step
 from labctl.exercises.outcome import Blame, Result
 from labctl.exercises.verdict import Verdict
-from labctl.grading.job import Rejection
-from labctl.grading.score import GradedAttempt, GradedCheck
-from labctl.grading.verdict import AttemptVerdict, CheckVerdict
+from labctl.grading.verdict import AttemptVerdict
 from labctl.lab.account import Account
 from labctl.lab.instance import HostState, LabState
 from labctl.lab.role import Role
@@ -50,6 +47,7 @@ from labctl.mail.delivery import RecipientState
 from labctl.mail.mailbox import MailboxMessage
 from labctl.mail.queue import QueuedMessage, QueuedRecipient
 from labctl.mail.state import MessageState
+from tests.unit.report.grades import graded
 from tests.unit.trace import samples
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -370,96 +368,6 @@ def ran() -> Run:
             Result("later", "delays", "Not today.", Verdict.SKIPPED, 0, (), "not today"),
         ),
         seconds=4.2,
-    )
-
-
-def graded() -> Grade:
-    """Return one attempt of each verdict, with a check of each verdict, and one that is hidden."""
-
-    def check(name: str, title: str, verdict: CheckVerdict, score: float, **more: Any) -> GradedCheck:
-        seen: dict[str, Any] = {"attempts": 1, "explanation": "", "hint": "", "evidence": (), "seconds": 0.5}
-        return GradedCheck(
-            id=name, title=title, verdict=verdict, score=score, max_score=2, **{**seen, **more}
-        )
-
-    found = check("mx-resolves", "The MX of beta.test is found.", CheckVerdict.PASSED, 2)
-    failed = check(
-        "letter-arrives",
-        "A letter to bob arrives.",
-        CheckVerdict.FAILED,
-        0,
-        explanation="expected: the letter is delivered\n    seen: it is deferred",
-        hint="dig mail.beta.test: where does the relay deliver?",
-        evidence=("alice@alpha.test sends", "  451 4.3.0 <bob@beta.test>: no such host"),
-    )
-    blocked = check(
-        "bounce-returns",
-        "A letter to nobody comes back.",
-        CheckVerdict.BLOCKED,
-        0.5,
-        explanation="blocked by letter-arrives",
-        hint="look at the bounce",
-    )
-    skipped = check("later", "Not today.", CheckVerdict.SKIPPED, 0, explanation="not today")
-    hidden = check(
-        "no-open-relay",
-        "It relays for nobody else.",
-        CheckVerdict.FAILED,
-        0,
-        explanation="expected: 554 5.7.1\n    seen: 250 2.1.5",
-        hint="mynetworks",
-        evidence=("RCPT TO:<quinn@elsewhere.test>",),
-        hidden=True,
-    )
-    broke = check(
-        "mx-resolves", "The MX of beta.test is found.", CheckVerdict.ERROR, 0, explanation="dns is gone"
-    )
-
-    def attempt(name: str, verdict: AttemptVerdict, *checks: GradedCheck, **more: Any) -> GradedAttempt:
-        other: dict[str, Any] = {"explanation": "", "rejection": None, "remarks": (), "logs": {}}
-        score = sum(each.score for each in checks)
-        return GradedAttempt(
-            id=name,
-            verdict=verdict,
-            score=score,
-            max_score=10,
-            seed="5eed",
-            seconds=3.25,
-            checks=checks,
-            **{**other, **more},
-        )
-
-    refused = Rejection(
-        "config-rejected",
-        "CoreDNS refuses the zone",
-        "mend line 3, then grade it again",
-        "beta.test.zone",
-        3,
-        "dns",
-        'plugin/file: dns: not a TTL: "MX" at line: 3:9',
-    )
-    return Grade(
-        "zones",
-        "A zone of one's own",
-        (
-            attempt(
-                "ada",
-                AttemptVerdict.PASSED,
-                *(replace(found, id=each.id, title=each.title) for each in (found, failed, blocked, skipped)),
-                replace(found, id=hidden.id, title=hidden.title, hidden=True, attempts=2),
-            ),
-            attempt(
-                "ben",
-                AttemptVerdict.FAILED,
-                *(found, failed, blocked, skipped, hidden),
-                remarks=("2 other files were ignored",),
-                logs={"mx-beta": ("postfix/smtpd: connect from mx.alpha.test",)},
-            ),
-            attempt("cat", AttemptVerdict.ERROR, broke, replace(found, id="later"), cached=True),
-            attempt("dan", AttemptVerdict.REJECTED, explanation=refused.text, rejection=refused),
-            attempt("eve", AttemptVerdict.ERROR, explanation="the engine went away"),
-        ),
-        seconds=12.5,
     )
 
 
