@@ -31,6 +31,7 @@ def commands() -> list[tuple[str, ...]]:
 
 CONTRACT = (
     "up down reset status list labs logs shell exec send inbox queue dig fault images engine doctor prune"
+    " init grade merge"
 )
 
 
@@ -38,6 +39,7 @@ def test_the_commands_of_the_contract_are_there() -> None:
     assert set(CONTRACT.split()) <= {each[0] for each in commands() if each}
     assert {("images", each) for each in ("list", "build", "save", "load")} <= set(commands())
     assert {("fault", each) for each in ("list", "apply", "revert")} <= set(commands())
+    assert ("labs", "test") in commands()
     assert {("engine", each) for each in ("status", "start", "stop", "remove")} <= set(commands())
 
 
