@@ -85,7 +85,7 @@ def run(
       labctl run --all --junit exercises.xml
     """
     from labctl.errors import UsageError
-    from labctl.exercises.runner import Child
+    from labctl.exercises.process import Child
 
     if step and as_json:
         raise UsageError("--step is for people, --json is for programs: take one", hint="labctl run --help")

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from labctl.engine.protocol import Engine
     from labctl.exercises.discovery import Choice
-    from labctl.exercises.runner import Audience, Child
+    from labctl.exercises.process import Child
+    from labctl.exercises.runner import Audience
     from labctl.lab.definition import LabDefinition
     from labctl.lab.instance import Instance
     from labctl.progress import Progress

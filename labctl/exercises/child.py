@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from labctl.exercises import discovery, plugin
+from labctl.exercises import copying, discovery, plugin
 from labctl.exercises.performance import Performance, line_in
 from labctl.exercises.protocol import (
     Begins,
@@ -37,7 +37,7 @@ from labctl.exercises.protocol import (
 from labctl.exercises.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from labctl.exercises.narration import Step
     from labctl.exercises.protocol import Message
@@ -161,9 +161,12 @@ class Reporter:
             fits = (wanted is None or function in wanted) and item.nodeid not in self._setup.done
             (kept if fits else dropped).append(item)
         files = list(self._setup.files)
+        order = list(self._setup.exam.order) if self._setup.exam is not None else []
 
         def turn(item: pytest.Item) -> tuple[int, int]:
-            path = str(item.path)
+            path, name = str(item.path), discovery.id_of(_name(item))
+            if name in order:
+                return 0, order.index(name)
             if path not in files:
                 return len(files), 0
             wanted = self._setup.files[path]
@@ -236,18 +239,19 @@ class Reporter:
         if self._current is not None:
             self._current[1].note(excinfo, look=False)
 
-    def finish(self, code: int) -> None:
-        """Tell how far pytest has come, by its exit code."""
+    def finish(self, code: int) -> bool:
+        """Tell how far pytest has come, by its exit code; return whether that is to the end."""
         if self._current is not None:
             self._end()
         if code not in _TO_THE_END:
-            return
+            return False
         missing = {
             path: sorted(lost)
             for path, wanted in self._setup.files.items()
             if path not in self._unusable and (lost := set(wanted or ()) - self._collected[path])
         }
         self._wire.say(Finished(missing))
+        return True
 
     # Narration
 
@@ -299,23 +303,42 @@ def _id(item: pytest.Item) -> str:
 
 
 def main() -> None:
-    """Run what is ordered."""
-    events, orders = map(int, sys.argv[1:])
+    """Run what is ordered: one setup, or one after the other, each in a copy of this process."""
+    events, orders, *lasting = sys.argv[1:]
     dump = os.dup(sys.stderr.fileno())
     faulthandler.enable(file=dump)
-    wire = Wire(events, orders)
+    sys.dont_write_bytecode = True  # nothing is left in the directories of exercises
+    if lasting:
+        copying.copied(int(events), int(orders), _warm_up)
+    wire = Wire(int(events), int(orders))
     from labctl.engine import docker  # noqa: F401, PLC0415  # while the orders are being made up
     from labctl.exercises.vocabulary import lab  # noqa: F401, PLC0415
 
-    sys.dont_write_bytecode = True  # nothing is left in the directories of exercises
     setup = wire.next()
     assert isinstance(setup, Setup)
-    sys.path.append(setup.root)  # last: a module beside exercises takes the place of no other
+    sys.path += [setup.root, setup.directory]  # last: a module there takes the place of no other
     reporter = Reporter(wire, setup, dump)
-    arguments = [*_ARGUMENTS, f"--rootdir={setup.root}", f"--confcutdir={setup.root}"]
-    if setup.keep_faults:
-        arguments.append("--keep-faults")
-    code = pytest.main([*arguments, *setup.files], plugins=[plugin, reporter])
-    reporter.finish(code)
+    code = pytest.main([*_arguments(setup), *setup.files], plugins=[plugin, reporter])
+    finished = reporter.finish(code)
     wire.ended = True
+    if lasting and finished:
+        os._exit(0)  # what the interpreter would tidy up goes with the copy
     sys.exit(code)
+
+
+def _arguments(setup: Setup) -> Iterator[str]:
+    yield from _ARGUMENTS
+    yield f"--rootdir={setup.root}"
+    yield f"--confcutdir={setup.root}"
+    if setup.keep_faults:
+        yield "--keep-faults"
+    if setup.exam is not None:
+        yield "--noconftest"  # those above hidden checks are nobody's here
+
+
+def _warm_up() -> None:
+    """Import all that checks need, and what pytest imports on its way, in a directory without tests."""
+    from labctl.engine import docker  # noqa: F401, PLC0415  # only where many setups have use of it
+    from labctl.exercises.vocabulary import lab  # noqa: F401, PLC0415
+
+    pytest.main([*_ARGUMENTS, "--rootdir=.", "--confcutdir=."], plugins=[plugin])

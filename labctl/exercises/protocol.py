@@ -150,12 +150,19 @@ class Finished:
     missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-Message = Setup | Go | Continue | Collecting | Unusable | Begins | StepBegins | StepEnded | Ended | Finished
+@dataclass(frozen=True, slots=True)
+class Free:
+    """The process can take another setup."""
+
+
+Message = (
+    Setup | Go | Continue | Collecting | Unusable | Begins | StepBegins | StepEnded | Ended | Finished | Free
+)
 
 _KINDS: Final[Mapping[str, type[Message]]] = {
     each.__name__: each
     for each in (
-        Setup, Go, Continue, Collecting, Unusable, Begins, StepBegins, StepEnded, Ended, Finished,
+        Setup, Go, Continue, Collecting, Unusable, Begins, StepBegins, StepEnded, Ended, Finished, Free,
     )
 }  # fmt: skip
 

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import os
-import queue
 import re
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -29,26 +22,19 @@ from labctl.exercises.protocol import (
     StepBegins,
     StepEnded,
     Unusable,
-    decode,
-    encode,
 )
 from labctl.exercises.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Self
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from labctl.exercises.discovery import Choice
+    from labctl.exercises.process import Child
     from labctl.exercises.protocol import Exam, Message
 
 _SILENCE: Final = 300.0
 """Seconds beyond an exercise's limit in which a process has to say something: it may have to mend its lab."""
-
-_UNDONE_WITHIN: Final = 30.0
-"""Seconds that an interrupted exercise has to undo what it did."""
-
-_PROGRAM: Final = "import gc; gc.set_threshold(50_000); from labctl.exercises.child import main; main()"
-"""To look for garbage during the imports takes long, and finds none."""
 
 _OUTPUT_TAIL: Final = 15
 
@@ -75,95 +61,6 @@ class Audience(Protocol):
         """Take note that an exercise is over."""
 
 
-class Child:
-    """The process that runs exercises. It starts at once, and waits for its orders.
-
-    Args:
-        environ: Its environment; what would change pytest is left out.
-    """
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        events, events_end = os.pipe()
-        orders_end, self._orders = os.pipe()
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
-        self._arrived: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        own = {"PYTEST_ADDOPTS", "PYTEST_PLUGINS"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _PROGRAM, str(events_end), str(orders_end)],
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            pass_fds=(events_end, orders_end),
-            env={key: value for key, value in environ.items() if key not in own}
-            | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-            process_group=0,  # a terminal's Ctrl-C comes from here, in its turn
-        )
-        os.close(events_end)
-        os.close(orders_end)
-        reader = threading.Thread(target=self._read, args=(events,), daemon=True)
-        reader.start()
-        threading.Thread(target=self._await_end, args=(reader,), daemon=True).start()
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        """End the process, and all that it has started; a second time there is nothing to do."""
-        if self._output.closed:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        os.close(self._orders)
-        self._output.close()
-
-    def order(self, message: Message) -> None:
-        """Give an order; to a process that has ended it is no error."""
-        with suppress(BrokenPipeError):
-            os.write(self._orders, encode(message))
-
-    def events(self, silence: float) -> Iterator[Message]:
-        """Yield what is told, until the process has ended or says nothing for too many seconds."""
-        with suppress(queue.Empty):
-            while (message := self._arrived.get(timeout=silence)) is not None:
-                yield message
-
-    def interrupt(self) -> None:
-        """Have the process undo what the exercise did, and end."""
-        self._process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_UNDONE_WITHIN)
-
-    def last_words(self) -> str:
-        """Return how the process ended, and all that it wrote."""
-        self._process.poll()
-        self._output.seek(0)
-        return self._output.read().decode("utf-8", "replace")
-
-    @property
-    def end(self) -> str:
-        """How the process ended, in words."""
-        match self._process.poll():
-            case None:
-                return "its process said nothing any more"
-            case code if code < 0:
-                return f"its process was ended by signal {-code} ({signal.strsignal(-code)})"
-            case code:
-                return f"its process ended in the middle, with exit code {code}"
-
-    def _read(self, events: int) -> None:
-        with os.fdopen(events, "rb") as lines:
-            for line in lines:
-                with suppress(ValueError):  # cut off in the middle, with the process
-                    self._arrived.put(decode(line))
-
-    def _await_end(self, reader: threading.Thread) -> None:
-        self._process.wait()
-        reader.join(1.0)  # what it has started itself may hold the pipe open
-        self._arrived.put(None)
-
-
 @dataclass(frozen=True, slots=True)
 class Orders:
     """How exercises are to be run, all of one lab."""
@@ -183,11 +80,15 @@ class Runner:
         orders: How.
         audience: Told what happens.
         prepare: Makes the lab as new; called for each process, while that imports the exercises.
-        child: Makes a process.
+        child: Makes a process, or lends one.
     """
 
     def __init__(
-        self, orders: Orders, audience: Audience, prepare: Callable[[], object], child: Callable[[], Child]
+        self,
+        orders: Orders,
+        audience: Audience,
+        prepare: Callable[[], object],
+        child: Callable[[], AbstractContextManager[Child]],
     ) -> None:
         self.orders = orders
         self.audience = audience
@@ -260,7 +161,7 @@ class _Attempt:
                 engine_url=orders.engine_url,
                 name=orders.name,
                 directory=os.path.abspath(first.lab.directory),  # noqa: PTH100  # links stay as named
-                root=os.path.dirname(next(iter(self._left))),  # noqa: PTH120
+                root=self._root(),
                 files={
                     path: None if each.whole else [one.function for one in each.exercises]
                     for path, each in self._left.items()
@@ -305,6 +206,13 @@ class _Attempt:
             case Finished(missing):
                 self._lost(missing)
                 self.finished = True
+
+    def _root(self) -> str:
+        """Return the directory of the files; checks may lie in two, of which the lab's own counts."""
+        path, choice = next(iter(self._left.items()))
+        if self._runner.orders.exam is not None:
+            return os.path.abspath(choice.lab.directory)  # noqa: PTH100  # links stay as named
+        return os.path.dirname(path)  # noqa: PTH120
 
     def _lab(self, path: str) -> str:
         return self._left[path].lab.id

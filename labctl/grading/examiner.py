@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.exercises.narration import Step
     from labctl.exercises.outcome import Result
-    from labctl.exercises.runner import Child
+    from labctl.exercises.process import Child
     from labctl.grading.gradedlab import GradedLab
     from labctl.grading.job import Job
     from labctl.grading.laboratories import Laboratories

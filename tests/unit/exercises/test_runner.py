@@ -10,8 +10,9 @@ import pytest
 from labctl.errors import InvalidLabFile
 from labctl.exercises import discovery
 from labctl.exercises.outcome import Blame, Result
+from labctl.exercises.process import Child
 from labctl.exercises.protocol import Ended, Finished, StepEnded, decode, encode
-from labctl.exercises.runner import Child, Orders, Runner
+from labctl.exercises.runner import Orders, Runner
 from labctl.exercises.verdict import Verdict
 from labctl.lab import catalogue
 from labctl.wait import eventually

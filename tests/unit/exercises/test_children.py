@@ -1,0 +1,226 @@
+"""Processes that run one attempt's checks after another's: they stay, and nothing of the last does."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.errors import GradingError
+from labctl.exercises import discovery
+from labctl.exercises.children import Children
+from labctl.exercises.protocol import Exam
+from labctl.exercises.runner import Orders, Runner
+from labctl.lab.definition import LabDefinition
+from labctl.wait import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from labctl.exercises.narration import Step
+    from labctl.exercises.outcome import Result
+
+CHECKS = '''
+import os, sys
+import scenario
+
+def test_b():
+    """The second in the file's order."""
+    print(os.getpid(), os.getppid())
+
+def test_a():
+    scenario.marks.append("left behind")
+    os.environ["LEFT"] = sys.path[-1]
+    print(scenario.marks)
+'''
+
+SCENARIO = "marks = []\n"
+
+
+class Silent:
+    """Is told of checks, and says nothing."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+
+    def exercise_begins(self, *_: str) -> None:
+        self.begun.set()
+
+    def step_begins(self, text: str) -> None:
+        """Say nothing."""
+
+    def before_step(self, text: str) -> None:
+        """Do not wait."""
+
+    def step_ended(self, step: Step) -> None:
+        """Say nothing."""
+
+    def exercise_ended(self, result: Result) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def children() -> Iterator[Children]:
+    with closing(Children(os.environ, 1)) as started:
+        yield started
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> LabDefinition:
+    directory = tmp_path / "lab"
+    write(directory / "checks" / "test_checks.py", CHECKS)
+    write(directory / "scenario.py", SCENARIO)
+    return LabDefinition("tiny", "Tiny", "two-domains", directory)
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def examine(
+    children: Children,
+    lab: LabDefinition,
+    *files: Path,
+    exam: Exam | None = None,
+    audience: Silent | None = None,
+) -> tuple[Result, ...]:
+    paths = files or (lab.directory / "checks" / "test_checks.py",)
+    choices = [discovery.Choice(lab, each, discovery.in_file(each), whole=False) for each in paths]
+    orders = Orders("unix:///nowhere", "tiny", 5.0, exam=exam or Exam())
+    return Runner(orders, audience or Silent(), lambda: None, children.child).run(choices)
+
+
+def verdicts(results: tuple[Result, ...]) -> Mapping[str, str]:
+    return {each.id: str(each.verdict) for each in results}
+
+
+def test_the_same_process_takes_the_next_setup_and_a_copy_of_it_runs_the_checks(
+    children: Children, lab: LabDefinition
+) -> None:
+    first, second = (examine(children, lab)[0].printed.split() for _ in range(2))
+    assert first[0] != second[0]
+    assert first[1] == second[1]
+
+
+def test_what_a_check_changes_in_its_process_is_gone_for_the_next_attempt(
+    children: Children, lab: LabDefinition
+) -> None:
+    for _ in range(2):
+        assert examine(children, lab)[1].printed == "['left behind']\n"
+
+
+def test_checks_run_in_the_order_of_the_exam(children: Children, lab: LabDefinition) -> None:
+    assert [each.id for each in examine(children, lab, exam=Exam(order=("a", "b")))] == ["a", "b"]
+
+
+def test_hidden_checks_of_another_directory_run_with_the_public_ones_and_import_from_the_lab(
+    children: Children, lab: LabDefinition, tmp_path: Path
+) -> None:
+    hidden = tmp_path / "hidden" / "test_checks.py"
+    write(hidden, "import scenario\ndef test_h(): assert scenario.marks == []\n")
+    write(tmp_path / "conftest.py", "raise SystemExit('what lies above hidden checks is nobody\\'s')")
+    public = lab.directory / "checks" / "test_checks.py"
+    results = examine(children, lab, public, hidden, exam=Exam(order=("b", "h", "a")))
+    assert [*verdicts(results).items()] == [("b", "passed"), ("h", "passed"), ("a", "passed")]
+
+
+def test_a_process_that_a_check_takes_with_it_is_told_of_and_has_a_successor(
+    children: Children, lab: LabDefinition
+) -> None:
+    deadly = lab.directory / "checks" / "test_deadly.py"
+    write(deadly, "import os\ndef test_dies(): os.kill(os.getpid(), 9)\ndef test_lives(): pass\n")
+    results = examine(children, lab, deadly)
+    assert verdicts(results) == {"dies": "error", "lives": "passed"}
+    assert results[0].explanation == "its process was ended by signal 9 (Killed)"
+    assert set(verdicts(examine(children, lab)).values()) == {"passed"}
+
+
+def test_a_setup_may_be_larger_than_a_pipe_holds(children: Children, lab: LabDefinition) -> None:
+    exam = Exam(files={"answers.toml": "A" * 1_000_000})
+    assert set(verdicts(examine(children, lab, exam=exam)).values()) == {"passed"}
+
+
+def test_checks_see_nothing_of_the_environment_that_could_change_them(
+    lab: LabDefinition, tmp_path: Path
+) -> None:
+    write(tmp_path / "sitecustomize.py", "import builtins; builtins.planted = True")
+    write(
+        lab.directory / "checks" / "test_checks.py",
+        "import builtins, os\n"
+        "def test_sees():\n"
+        "    assert not hasattr(builtins, 'planted')\n"
+        "    assert not {'LABCTL_ATTEMPT', 'PWD', 'PYTHONPATH'} & os.environ.keys()\n"
+        "    assert os.environ['LABCTL_LABS'] == '/labs'\n"
+        "    assert os.listdir() == []\n",
+    )
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(tmp_path),
+        "PYTHONSTARTUP": str(tmp_path / "sitecustomize.py"),
+        "PYTEST_ADDOPTS": "--collect-only",
+        "PWD": str(tmp_path),
+        "LABCTL_ATTEMPT": str(tmp_path),
+        "LABCTL_LABS": "/labs",
+    }
+    with closing(Children(environ, 1)) as children:
+        [result] = examine(children, lab)
+        assert (result.verdict, result.explanation) == ("passed", "")
+
+
+def test_closing_ends_the_checks_that_run(children: Children, lab: LabDefinition) -> None:
+    endless = lab.directory / "checks" / "test_endless.py"
+    write(endless, "import time\ndef test_never_ends():\n    while True:\n        time.sleep(1)\n")
+    audience, ends = Silent(), []
+
+    def work() -> None:
+        try:
+            examine(children, lab, endless, audience=audience)
+        except GradingError as error:
+            ends.append(error.code)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert audience.begun.wait(20)
+    children.close()
+    worker.join(20)
+    with pytest.raises(GradingError), children.child():
+        pass
+    assert not worker.is_alive()
+
+
+def test_a_process_whose_orders_end_ends_too() -> None:
+    children = Children(os.environ, 1)
+    with children.child() as child:
+        os.close(child._orders)  # as when the one who gives them is killed
+        assert eventually(lambda: True if not child.alive else None, within=20)
+        child._orders = os.open(os.devnull, os.O_WRONLY)  # for its own end
+    children.close()
+
+
+def test_an_interrupt_reaches_the_check_that_runs(children: Children, lab: LabDefinition) -> None:
+    waits = lab.directory / "checks" / "test_waits.py"
+    begun, undone = lab.directory / "begun", lab.directory / "undone"
+    write(
+        waits,
+        "import pathlib, time\n"
+        "def test_waits():\n"
+        "    try:\n"
+        f"        pathlib.Path({str(begun)!r}).touch()\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        f"        pathlib.Path({str(undone)!r}).touch()\n",
+    )
+
+    class Impatient(Silent):
+        def exercise_begins(self, *_: str) -> None:
+            assert eventually(lambda: begun.exists() or None, within=20)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        examine(children, lab, waits, audience=Impatient())
+    assert undone.exists()
