@@ -204,9 +204,11 @@ class TestFiles:
 
     def test_the_clock_is_set_in_a_main_cf_that_is_handed_in(self, lab: LabDefinition) -> None:
         timed = replace(lab, clock={"queue_run_delay": ClockPair("5m", "7s")})
-        handed_in = {("mx-beta", "/etc/postfix/main.cf"): b"soft_bounce = yes\nqueue_run_delay = 1h\n"}
+        main_cf = b"soft_bounce = yes\nqueue_run_delay = 1h\n"
+        handed_in = {("mx-beta", "/etc/postfix/main.cf"): main_cf}
         found = make_planner("x", timed, images={}, handed_in=handed_in).on(SUBNET)
-        assert content(found, "mx-beta", "/etc/postfix/main.cf") == "soft_bounce = yes\nqueue_run_delay = 7s\n"
+        there = content(found, "mx-beta", "/etc/postfix/main.cf")
+        assert there == "soft_bounce = yes\nqueue_run_delay = 7s\n"
 
     def test_the_manifest_names_every_file_and_tells_content_and_mode_apart(self, lab: LabDefinition) -> None:
         host = plan(lab).host("dns")
