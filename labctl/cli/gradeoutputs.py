@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labctl.cli.console import write_line
+from labctl.cli.console import print_result, write, write_line
+from labctl.grading.verdict import AttemptVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,37 +68,69 @@ class Outputs:
             _check_directory(f"--out {self.out}", self.out)
 
     def write(self, result: Grade, environ: Mapping[str, str]) -> None:
-        """Write them, and annotations to standard error where this is a job of GitHub's.
+        """Write them.
 
         Raises:
             OutputError: One can't be written.
+            UsageError: The environment lacks what Classroom 50 wants to know.
         """
-        from labctl.report import grading
         from labctl.report.document import document, dumped
+        from labctl.report.gradejunit import junit
+        from labctl.report.gradepage import page
+        from labctl.report.gradescope import gradescope
+        from labctl.report.gradesummary import summary
+        from labctl.report.roster import roster
 
         if self.out is not None:
             _write(self.out / "grade.json", f"{dumped(document(result))}\n")
-            _write(self.out / "grades.csv", grading.csv(result))
-            _write(self.out / "index.html", grading.page(result))
-        for path, writer in ((self.junit, grading.junit), (self.html, grading.page), (self.csv, grading.csv)):
+            _write(self.out / "grades.csv", roster(result))
+            _write(self.out / "index.html", page(result))
+        for path, writer in ((self.junit, junit), (self.html, page), (self.csv, roster)):
             if path is not None:
                 _write(path, writer(result))
         if self.summary is not None:
-            _write(self.summary, grading.summary(result), mode="a")
-        _write_each(self.gradescope, result, grading.gradescope)
+            _write(self.summary, summary(result), mode="a")
+        if self.gradescope is not None:
+            _write_each(self.gradescope, result, lambda each: gradescope(each, result.title))
         if self.classroom50 is not None:
-            identity = grading.identity(environ)
-            _write_each(self.classroom50, result, lambda each: grading.classroom50(each, identity))
-        if environ.get("GITHUB_ACTIONS") == "true":
-            for line in grading.annotations(result, token=secrets.token_hex(16)).splitlines():
-                write_line(line, sys.stderr)
+            self._write_classroom50(result, environ)
+
+    def _write_classroom50(self, result: Grade, environ: Mapping[str, str]) -> None:
+        from labctl.report.classroom50 import classroom50, identity
+
+        assert self.classroom50 is not None
+        whose = identity(environ, datetime.now(UTC))
+        known = tuple(each for each in result.attempts if each.verdict != AttemptVerdict.ERROR)
+        _write_each(self.classroom50, replace(result, attempts=known), lambda each: classroom50(each, whose))
 
 
-def _write_each(path: Path | None, result: Grade, writer: Callable[[GradedAttempt], str]) -> None:
-    """Write a file for each attempt; the only one of a single attempt is the path itself."""
-    if path is None:
+def print_grade(
+    result: Grade, *, as_json: bool, environ: Mapping[str, str], places: Mapping[str, str]
+) -> None:
+    """Print graded attempts; in a job of GitHub's with annotations, and so that nothing in them is a command.
+
+    Args:
+        result: The attempts.
+        as_json: Whether it is to be a document.
+        environ: The environment.
+        places: Where an attempt lies in the repository, by its id.
+    """
+    if environ.get("GITHUB_ACTIONS") != "true":
+        print_result(result, as_json=as_json)
         return
-    if len(result.attempts) == 1 and not path.is_dir():
+    from labctl.report.annotations import annotated, unheard
+    from labctl.report.text import text
+
+    if as_json:  # none of its lines can be a command
+        print_result(result, as_json=True)
+    else:
+        write_line(unheard(text(result), secrets.token_hex(16)))
+    write(sys.stderr, annotated(result, places))
+
+
+def _write_each(path: Path, result: Grade, writer: Callable[[GradedAttempt], str]) -> None:
+    """Write a file for each attempt: in a directory, or the path itself where there is only one."""
+    if not path.is_dir() and result.attempts:
         _write(path, writer(result.attempts[0]))
         return
     for each in result.attempts:

@@ -12,8 +12,8 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect_or_bring
-from labctl.cli.console import Ticker, print_result, write_line
-from labctl.cli.gradeoutputs import Outputs
+from labctl.cli.console import Ticker, write_line
+from labctl.cli.gradeoutputs import Outputs, print_grade
 
 Out = Annotated[
     Path | None,
@@ -131,7 +131,8 @@ def grade(
       labctl grade attempts/* --lab fix-the-mx --checks ~/hidden --shard 1/4 --out part-1
       labctl grade . --junit grade.xml --summary "$GITHUB_STEP_SUMMARY"
     """
-    from labctl.commands.grade import Wish
+    from labctl.cli.tally import Tally
+    from labctl.commands.grade import Wish, check, named
     from labctl.commands.grade import grade as perform
 
     outputs = Outputs(
@@ -146,11 +147,7 @@ def grade(
     outputs.check(several=len(attempts) > 1)
     part = None if shard is None else tuple(map(int, shard.split("/")))
     wish = Wish(tuple(attempts), lab, checks, jobs, (part[0], part[1]) if part else None, out)
-    from labctl.commands.grade import check as look
-
-    look(wish, os.environ)  # no engine is brought for what is not there
-    from labctl.cli.tally import Tally
-
+    check(wish, os.environ)  # no engine is brought for what is not there
     ticker = Ticker(sys.stderr, os.environ)
     found = connect_or_bring(yes=yes, progress=ticker)
     tally = Tally(sys.stderr, os.environ)
@@ -159,7 +156,8 @@ def grade(
     finally:
         tally.close()
     outputs.write(result, os.environ)
-    print_result(result, as_json=as_json)
+    places = {name: os.path.relpath(path) for name, path in named(attempts).items()}
+    print_grade(result, as_json=as_json, environ=os.environ, places=places)
     raise typer.Exit(result.exit_code)
 
 
@@ -200,7 +198,7 @@ def merge(
     outputs.check(several=True)
     result = joined(directories)
     outputs.write(result, os.environ)
-    print_result(result, as_json=as_json)
+    print_grade(result, as_json=as_json, environ=os.environ, places={})
     raise typer.Exit(result.exit_code)
 
 

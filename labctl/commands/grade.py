@@ -91,7 +91,7 @@ def check(wish: Wish, environ: Mapping[str, str]) -> None:
         UsageError: An attempt or the lab is not there, or the lab is not one to be graded.
         LabError: The lab or a file of its checks is wrong.
     """
-    _named(wish.attempts)
+    named(wish.attempts)
     gradedlab.load(_lab(wish, environ), wish.checks)
     _apart(wish.out, wish.attempts)
 
@@ -131,10 +131,10 @@ def grade(
     from labctl.grading.laboratories import Laboratories
 
     began = time.monotonic()
-    named = _named(wish.attempts)
+    places = named(wish.attempts)
     lab = gradedlab.load(_lab(wish, environ), wish.checks)
     _apart(wish.out, wish.attempts)
-    mine = _shard(tuple(sorted(named.items())), wish.shard)
+    mine = _shard(tuple(sorted(places.items())), wish.shard)
     specs = origin.image_specs()
     images.ensure(engine, specs, environ=environ, progress=progress)
     leftovers.remove_leftovers(engine, engine_url)
@@ -156,7 +156,7 @@ def grade(
         laboratories = Laboratories(engine, specs)
         ends.callback(laboratories.close)
         examiner = Examiner(engine, engine_url, laboratories, children.child)
-        candidates = (_candidate(name, path, lab.lab, alone=len(named) == 1) for name, path in mine)
+        candidates = (_candidate(name, path, lab.lab, alone=len(places) == 1) for name, path in mine)
         Batch(orders, examiner.examine, told, children.close).run(candidates)
     attempts = tuple(sorted(told.graded, key=lambda each: each.id))
     return Grade(lab.lab.id, lab.lab.title, attempts, time.monotonic() - began)
@@ -181,7 +181,7 @@ class _Told:
         self._audience.ended(weighed)
 
 
-def _named(paths: Sequence[Path]) -> dict[str, Path]:
+def named(paths: Sequence[Path]) -> dict[str, Path]:
     """Name attempts by their directories, and by as much of what lies above as tells them apart.
 
     Raises:
@@ -206,11 +206,11 @@ def _lab(wish: Wish, environ: Mapping[str, str]) -> LabDefinition:
     """Find the lab: the one that was named, or else the one that all attempts name."""
     if wish.lab is not None:
         return catalogue.find(wish.lab, environ)
-    named = {path: attempt.settings(path).lab for path in wish.attempts}
-    for path, lab in named.items():
+    told = {path: attempt.settings(path).lab for path in wish.attempts}
+    for path, lab in told.items():
         if lab is None:
             raise UsageError(f"{path} has no labctl.toml that names its lab", hint="--lab LAB")
-    if len(labs := sorted({str(each) for each in named.values()})) != 1:
+    if len(labs := sorted({str(each) for each in told.values()})) != 1:
         raise UsageError(
             f"these are attempts at {', '.join(labs) or 'nothing'}: one lab at a time", hint="--lab LAB"
         )
