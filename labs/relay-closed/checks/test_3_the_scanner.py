@@ -1,0 +1,30 @@
+"""The scanner, which has no password: it may write to one domain, and to no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scenario import arrives, scanned
+
+if TYPE_CHECKING:
+    from labctl.exercises.chance import Chance
+    from labctl.exercises.vocabulary.lab import ExerciseLab
+    from labctl.exercises.vocabulary.person import Person
+
+
+def test_the_scanner_writes_to_alpha(lab: ExerciseLab, amy: Person) -> None:
+    """What the scanner sends to amy@alpha.test, the tax adviser, arrives."""
+    arrives(scanned(lab, amy.address), amy)
+
+
+def test_the_scanner_writes_to_nobody_else(chance: Chance, lab: ExerciseLab) -> None:
+    """What the scanner sends to another domain is refused by mx.beta.test at RCPT."""
+    letter = scanned(lab, f"{chance.name()}@gamma.test")
+    attempt = lab.expectations.expect(
+        "an answer of mx.beta.test to the scanner",
+        lambda: next(letter.attempts(), None),
+        letter=letter,
+        within=10,
+    )
+    if "RCPT TO" not in attempt.says:
+        raise lab.fail("a refusal of the recipient", f"{attempt.status}: {attempt.says}", letter)

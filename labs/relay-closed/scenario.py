@@ -1,0 +1,75 @@
+"""What the checks of this lab have in common: a stranger who asks, and the scanner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.utils import make_msgid
+from typing import TYPE_CHECKING, Final
+
+from labctl.exercises.vocabulary.expectation import ExpectationFailed
+
+if TYPE_CHECKING:
+    from labctl.exercises.vocabulary.lab import ExerciseLab
+    from labctl.exercises.vocabulary.letter import Letter
+    from labctl.exercises.vocabulary.person import Person
+    from labctl.mail.reply import SmtpReply
+
+WITHIN: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a stranger was answered before DATA: at MAIL where that was refused, else at RCPT."""
+
+    sender: str
+    recipient: str
+    reply: SmtpReply
+    transcript: tuple[str, ...]
+
+    def must_be_taken(self) -> None:
+        """Check that the recipient was taken."""
+        if not self.reply.is_positive:
+            raise ExpectationFailed(f"{self._letter} is taken", str(self.reply), self.transcript)
+
+    def must_be_refused(self, status: str | None = None) -> None:
+        """Check that the recipient was refused, with this enhanced status code where one is given."""
+        wish = f"{self._letter} is refused" + (f" with {status}" if status else "")
+        if self.reply.is_positive or status not in {None, str(self.reply.enhanced)}:
+            raise ExpectationFailed(wish, str(self.reply) or "nothing", self.transcript)
+
+    @property
+    def _letter(self) -> str:
+        return f"a letter from <{self.sender}> to <{self.recipient}>"
+
+
+def asked(lab: ExerciseLab, sender: str, recipient: str) -> Answer:
+    """Be a stranger who offers a letter to mx.beta.test, and hang up before it is said."""
+    with lab.conversation("mx-beta") as server:
+        server.say("EHLO mx.gamma.test", expect=250)
+        reply = server.say(f"MAIL FROM:<{sender}>")
+        if reply.is_positive:
+            reply = server.say(f"RCPT TO:<{recipient}>")
+        return Answer(sender, recipient, reply, server.dialogue.transcript)
+
+
+def scanned(lab: ExerciseLab, recipient: str) -> Letter:
+    """Let the scanner send a letter, as it does: to mx.beta.test, without a password."""
+    message_id = make_msgid(domain="scanner.beta.test")
+    header = f"From: bob@beta.test\nTo: {recipient}\nSubject: Receipts\nMessage-ID: {message_id}\n"
+    lab.exec(
+        "scanner-beta",
+        "sendmail",
+        "-f",
+        "bob@beta.test",
+        recipient,
+        why=f"the scanner sends what it scanned to {recipient}",
+        stdin=f"{header}\nA page.\n",
+    )
+    return lab.letter(message_id, at="scanner-beta", to=recipient, within=WITHIN)
+
+
+def arrives(letter: Letter, reader: Person) -> None:
+    """Wait until a letter lies in a mailbox: that counts, and not what a log says."""
+    if not letter.accepted:
+        raise ExpectationFailed(f"{letter} in the mailbox of {reader}", f"it was refused: {letter.reply}")
+    reader.arrived(letter.message_id, letter, "INBOX", WITHIN)
