@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scenario import arrives, asked
+from callers import arrives, asked
 
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 

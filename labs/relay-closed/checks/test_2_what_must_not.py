@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scenario import asked
+from callers import asked
 
 if TYPE_CHECKING:
     from labctl.exercises.chance import Chance

@@ -1,4 +1,4 @@
-"""What the checks of this lab have in common: a stranger who asks, and the scanner."""
+"""Who calls mx.beta.test beside its users: a stranger who asks, and the scanner."""
 
 from __future__ import annotations
 
