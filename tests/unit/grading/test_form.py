@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from labctl.errors import GradingError
 from labctl.grading import form
@@ -69,3 +73,22 @@ def test_a_document_of_another_version_is_refused() -> None:
     text = form.examination_text(Examination("anna", "small", "00", 1.0)).replace("/v1", "/v2")
     with pytest.raises(GradingError, match="this is no labctl/examination/v1"):
         form.examination(text)
+
+
+def schema(name: str) -> Draft202012Validator:
+    text = (files("labctl.grading") / "schemas" / f"{name}.v1.json").read_text(encoding="utf-8")
+    Draft202012Validator.check_schema(json.loads(text))
+    return Draft202012Validator(json.loads(text))
+
+
+@given(jobs)
+def test_a_job_is_what_its_schema_says(job: Job) -> None:
+    schema("examination-job").validate(json.loads(form.job_text(replace(job, attempt="anna", name="job-1"))))
+
+
+@given(examinations, st.sampled_from(["missing-file", "forbidden-file", "config-rejected"]))
+def test_an_examination_is_what_its_schema_says(examination: Examination, code: str) -> None:
+    rejection = None if examination.rejection is None else replace(examination.rejection, code=code)
+    checks = tuple(replace(each, id=f"check-{each.id}") for each in examination.checks)
+    written = form.examination_text(replace(examination, rejection=rejection, checks=checks))
+    schema("examination").validate(json.loads(written))
