@@ -221,6 +221,7 @@ class _Start:
             instance.observed(container),
             self._difference.plan.topology.domains,
             patience=patience,
+            listening_is_enough=any(each in self._tolerance.unready for each in self._needed(step.host)),
             given_up=self._failed.is_set,
         )
 

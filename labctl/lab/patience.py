@@ -15,6 +15,7 @@ from labctl.wait import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from labctl.engine.model import Container
     from labctl.engine.protocol import Engine
     from labctl.lab.instance import Host
 
@@ -31,11 +32,14 @@ _STARTED: Final = {
 }
 """What each daemon says when it listens: it does so before it says this."""
 
+_BROKEN: Final = "throttling"
+"""Postfix and Dovecot say it of a process that they can't start: nobody will answer at its port."""
+
 _ONCE_STARTED: Final = 1.2
 """Seconds that a daemon which says that it listens may refuse connections, or answer otherwise."""
 
 _UNHEARD: Final = 3
-"""A daemon that has not yet said that it listens is waited for so many times as long: the machine is busy."""
+"""A daemon of which nothing was heard yet is waited for so many times as long: the machine is busy."""
 
 _LOG_TAIL: Final = 15
 _LOG_SEARCHED: Final = 200
@@ -55,6 +59,7 @@ def await_ready(
     *,
     within: float = READY_WITHIN,
     patience: float | None = None,
+    listening_is_enough: bool = False,
     given_up: Callable[[], bool] = lambda: False,
 ) -> None:
     """Wait until a host's daemon answers as it should.
@@ -64,8 +69,9 @@ def await_ready(
         host: The host.
         domains: The zones that a resolver has to be authoritative for.
         within: Seconds to wait on a machine however busy.
-        patience: Seconds to wait for a daemon that may never answer as it should, which is less where its log
-            and its answers tell that waiting is in vain.
+        patience: Seconds to wait for a daemon that may never answer as it should: less where its log or its
+            answers tell that waiting is in vain, and more where nothing is heard of it.
+        listening_is_enough: Of such a daemon: what it needs does not answer, and so it can't.
         given_up: Whether the answer is of no use any more; then `GaveUp` is raised.
 
     Raises:
@@ -83,13 +89,17 @@ def await_ready(
         return True if complaint is None else None
 
     began = time.monotonic()
-    hopeless = _Hopeless(engine, host, began, patience) if patience is not None else None
+    outlook = _Outlook(engine, container, host.role)
     while container.state == ContainerState.RUNNING and (left := began + within - time.monotonic()) > 0:
         if eventually(answer, within=min(_DEAD_CHECK, left)):
             return
         container = engine.inspect(container.id)
-        if hopeless is not None and hopeless(complaint):
-            break
+        if patience is not None and complaint is not None:
+            outlook.see(complaint)
+            if outlook.listens and listening_is_enough:
+                break
+            if time.monotonic() > outlook.deadline(began, patience):
+                break
     if container.state != ContainerState.RUNNING:
         ending = "" if container.exit_code is None else f" with exit code {container.exit_code}"
         complaint = Complaint(f"its container is {container.state}{ending}")
@@ -104,28 +114,31 @@ def await_ready(
     )
 
 
-class _Hopeless:
-    """Says when to wait no longer for a daemon that may never answer as it should."""
+class _Outlook:
+    """What a daemon's log and its answers tell of whether it will ever answer as it should."""
 
-    def __init__(self, engine: Engine, host: Host, began: float, patience: float) -> None:
+    def __init__(self, engine: Engine, container: Container, role: Role | None) -> None:
         self._engine = engine
-        self._host = host
-        self._began = began
-        self._patience = patience
-        self._started: float | None = None
+        self._container = container
+        self._started = _STARTED[role] if role is not None else None
+        self._decided = False
+        self._listens_since: float | None = None
 
-    def __call__(self, complaint: Complaint | None) -> bool:
-        now = time.monotonic()
-        if self._started is None and self._says_that_it_started():
-            self._started = now
-        if self._started is None:
-            return now > self._began + _UNHEARD * self._patience
-        slow = complaint is not None and complaint.slow
-        return now > (self._began + self._patience if slow else self._started + _ONCE_STARTED)
+    @property
+    def listens(self) -> bool:
+        """Whether it has started, as far as that is known."""
+        return self._listens_since is not None
 
-    def _says_that_it_started(self) -> bool:
-        container, role = self._host.container, self._host.role
-        if container is None or role is None:
-            return False
-        lines = self._engine.logs(container.id, tail=_LOG_SEARCHED)
-        return any(_STARTED[role] in line.text for line in lines)
+    def see(self, complaint: Complaint) -> None:
+        """Take a complaint, and the log of the time, into account."""
+        said = [line.text for line in self._engine.logs(self._container.id, tail=_LOG_SEARCHED)]
+        started = self._started is not None and any(self._started in each for each in said)
+        if not self.listens and (complaint.listens or started):
+            self._listens_since = time.monotonic()
+        self._decided = complaint.final or any(_BROKEN in each for each in said)
+
+    def deadline(self, began: float, patience: float) -> float:
+        """Return when waiting is over, of what began then, as it looks now."""
+        if self._listens_since is None:
+            return began + _UNHEARD * patience
+        return self._listens_since + _ONCE_STARTED if self._decided else began + patience

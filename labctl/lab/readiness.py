@@ -38,11 +38,13 @@ class Complaint:
 
     Args:
         text: That, in words.
-        slow: Whether it only has not answered yet.
+        listens: Whether it takes connections up.
+        final: Whether it refused or gave an answer that is not as it should be, and did not only say nothing.
     """
 
     text: str
-    slow: bool = False
+    listens: bool = True
+    final: bool = True
 
     def __str__(self) -> str:
         return self.text
@@ -59,7 +61,8 @@ def complaint(host: Host, domains: tuple[str, ...]) -> Complaint | None:
         What is wrong, or None where everything answers as it should.
     """
     if not host.reachable:
-        return Complaint(f"{host.service} is {host.state if not host.running else 'on no network'}")
+        state = host.state if not host.running else "on no network"
+        return Complaint(f"{host.service} is {state}", listens=False)
     return next((said for probe in _probes(host, domains) if (said := probe()) is not None), None)
 
 
@@ -85,22 +88,26 @@ def _probes(host: Host, domains: tuple[str, ...]) -> Iterator[Callable[[], Compl
 
 
 def _greeting(host: Host, port: int, expected: bytes, farewell: bytes) -> Complaint | None:
+    listens = False
     try:
         with socket.create_connection(host.door(port), timeout=CONNECT_TIMEOUT) as connection:
+            listens = True
             connection.settimeout(ANSWER_TIMEOUT)
             said = connection.recv(512)
             if said.startswith(expected):
                 connection.sendall(farewell)
                 return None
     except OSError as exc:
-        return _failure(f"port {port}", exc)
+        return _failure(f"port {port}", exc, listens=listens)
     return Complaint(f"port {port}: {_shown(said)}")
 
 
 def _submission_complaint(host: Host) -> Complaint | None:
     """Port 587 offers AUTH only while Postfix reaches Dovecot's SASL (RFC 4954 section 3)."""
+    listens = False
     try:
         with socket.create_connection(host.door(587), timeout=CONNECT_TIMEOUT) as connection:
+            listens = True
             connection.settimeout(ANSWER_TIMEOUT)
             with connection.makefile("rwb") as lines:
                 said = lines.readline()
@@ -115,7 +122,7 @@ def _submission_complaint(host: Host) -> Complaint | None:
                         return None
                     said = offered[-1] if offered else b""
     except OSError as exc:
-        return _failure("port 587", exc)
+        return _failure("port 587", exc, listens=listens)
     return Complaint(f"port 587 offers no AUTH: {_shown(said)}")
 
 
@@ -164,8 +171,8 @@ def _answer(host: Host, domain: str, rdtype: int) -> bytes:
         return asker.recv(512)
 
 
-def _failure(where: str, exc: OSError) -> Complaint:
-    return Complaint(f"{where}: {exc}", slow=isinstance(exc, TimeoutError))
+def _failure(where: str, exc: OSError, *, listens: bool = False) -> Complaint:
+    return Complaint(f"{where}: {exc}", listens=listens, final=not isinstance(exc, TimeoutError))
 
 
 def _shown(said: bytes) -> str:

@@ -486,7 +486,7 @@ class TestAwaitReady:
     def test_a_slow_answer_and_a_silent_daemon_get_the_whole_patience(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch, *, started: bool, slow: bool, least: float
     ) -> None:
-        complaint = readiness.Complaint("not yet", slow=slow)
+        complaint = readiness.Complaint("not yet", listens=False, final=not slow)
         monkeypatch.setattr(readiness, "complaint", lambda _host, _domains: complaint)
         host = stage.stand().host("dns")
         if started:
