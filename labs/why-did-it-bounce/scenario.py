@@ -1,4 +1,4 @@
-"""The post of this lab: which letters are written, drawn from all that can go wrong here, and what becomes of them."""
+"""The post of this lab: letters drawn from all that can go wrong here, and what becomes of them."""
 
 from __future__ import annotations
 

@@ -80,6 +80,7 @@ def ours(lab: ExerciseLab, found: list[str]) -> bool:
 
 def told(ways: dict[str, list[str]]) -> str:
     """Say where names lead."""
-    return "; ".join(
-        f"{name} has {', '.join(found) or 'no address'}" for name, found in ways.items()
-    ) or "there is no MX"
+    return (
+        "; ".join(f"{name} has {', '.join(found) or 'no address'}" for name, found in ways.items())
+        or "there is no MX"
+    )

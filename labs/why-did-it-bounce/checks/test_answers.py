@@ -1,4 +1,4 @@
-"""Whether a student knows why letters did not arrive: the same letters are sent, and what becomes of them counts."""
+"""Whether a student knows why letters did not arrive: they are sent once more, and what happens counts."""
 
 from __future__ import annotations
 
@@ -76,12 +76,14 @@ def must_be_explained(number: int, lab: ExerciseLab, attempt: Attempt, chance: C
         "over": WORDS[found.over],
         "remedy": draft.kind.remedy,
     }
-    if wrong := [f"{QUESTIONS[each]}: not “{answers[each]}”" for each in right if answers[each] != right[each]]:
+    if wrong := [
+        f"{QUESTIONS[each]}: not “{answers[each]}”" for each in right if answers[each] != right[each]
+    ]:
         raise lab.fail(f"what really became of letter {number}", "; ".join(wrong))
 
 
 def given(attempt: Attempt, number: int, lab: ExerciseLab) -> dict[str, str]:
-    """Return a student's answers about a letter: the host by its name, whatever it was called; "" where there is none."""
+    """Return a student's answers about a letter, empty where there is none, and the host by its full name."""
     section = attempt.toml("answers.toml").get(f"letter-{number}")
     said = section if isinstance(section, dict) else {}
     answers = {each: said.get(each, "") for each in QUESTIONS}
