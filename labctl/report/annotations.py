@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from labctl.report.plain import harmless
-from labctl.report.verdict import excerpt, failures_first, unmet, withheld
+from labctl.report.verdict import excerpt, failures_first, named, unmet, withheld
 from labctl.report.wrap import brief
 
 if TYPE_CHECKING:
@@ -57,18 +57,19 @@ def _attempt(attempt: GradedAttempt, directory: str) -> Iterator[str]:
     if rejected is not None:
         said = "\n".join([rejected.text, *excerpt(rejected.said.splitlines(), _ROOM)])
         file = f"{directory}/{rejected.file}" if directory and rejected.file else rejected.file
-        yield _command(said, title=attempt.id, file=file, line=rejected.line)
+        yield _command(said, title=named(attempt), file=file, line=rejected.line)
     elif attempt.explanation:
-        yield _command(attempt.explanation, title=attempt.id)
+        yield _command(attempt.explanation, title=named(attempt))
     for check in unmet(attempt):
         told = [check.title, *check.explanation.splitlines()]
-        yield _command("\n".join(excerpt(told, _ROOM)), title=f"{attempt.id}: {check.id}")
+        yield _command("\n".join(excerpt(told, _ROOM)), title=f"{named(attempt)}: {check.id}")
 
 
 def _command(message: str, *, title: str, file: str | None = None, line: int | None = None) -> str:
     """Write one command as the runner reads it (``ActionCommand.cs`` in github.com/actions/runner)."""
     facts = {"file": file, "line": None if file is None or line is None else str(line), "title": title}
-    given = ",".join(f"{key}={_property(value)}" for key, value in facts.items() if value)
+    shown = {key: brief(value, 300) for key, value in facts.items() if value}
+    given = ",".join(f"{key}={_property(value)}" for key, value in shown.items() if value)
     return f"::error {given}::{_data(message)}"
 
 
@@ -77,4 +78,4 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _data(brief(text, 300)).replace(":", "%3A").replace(",", "%2C")
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -10,7 +10,7 @@ from labctl.errors import GradingError, UsageError
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.document import dumped
 from labctl.report.plain import harmless
-from labctl.report.verdict import excerpt, reason, withheld
+from labctl.report.verdict import excerpt, named, reason, withheld
 from labctl.report.wrap import brief
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def classroom50(attempt: GradedAttempt, identity: Identity) -> str:
     """
     if attempt.verdict == AttemptVerdict.ERROR:
         raise GradingError(
-            f"attempt {brief(attempt.id, 100)} has no score: {brief(reason(withheld(attempt)), 500)}",
+            f"attempt {named(attempt)} has no score: {brief(reason(withheld(attempt)), 500)}",
             hint="grade it again; what broke is no fault of the attempt (labctl doctor)",
         )
     shown = withheld(attempt)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.table import table
-from labctl.report.verdict import counted, excerpt, mark, points, reason, score, unmet
+from labctl.report.verdict import counted, excerpt, mark, named, points, reason, score, unmet
 from labctl.report.wrap import brief, columns, padded, wrapped
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def grade(result: Grade) -> str:
 
 
 def _attempt(title: str, attempt: GradedAttempt) -> Iterator[str]:
-    yield f"{brief(title, 100)}: {brief(attempt.id, 100)}"
+    yield f"{brief(title, 100)}: {named(attempt)}"
     yield ""
     if attempt.rejection is not None:
         yield from _rejection(attempt.rejection)
@@ -105,7 +105,7 @@ def _rest(lines: Sequence[str]) -> Iterator[str]:
 def _overview(result: Grade) -> str:
     rows = [
         (
-            each.id,
+            named(each),
             f"{mark(each.verdict)} {each.verdict}",
             score(each),
             ", ".join(check.id for check in unmet(each)),

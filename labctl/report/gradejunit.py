@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from labctl.grading.verdict import CheckVerdict
 from labctl.report.junit import lawful, written
-from labctl.report.verdict import excerpt, fitting, points, score
+from labctl.report.verdict import excerpt, first_line, fitting, named, points, score
 from labctl.report.wrap import brief
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _report(result: Grade, room: int) -> str:
     root = ET.Element("testsuites", {"name": "labctl"})
     classes: dict[str, int] = {}
     for each in result.attempts:
-        name = lawful(brief(f"{result.lab}.{each.id}", 300))
+        name = lawful(brief(f"{result.lab}.{named(each)}", 300))
         classes[name] = times = classes.get(name, 0) + 1
         _add(root, each, name if times == 1 else f"{name} ({times})", room)
     root.attrib |= _counts(root)
@@ -84,7 +84,7 @@ def _case(suite: ET.Element, classname: str, name: str, seconds: float) -> ET.El
 
 
 def _tell(case: ET.Element, element: str, message: str, lines: Iterable[str]) -> None:
-    found = ET.SubElement(case, element, {"message": lawful(brief(message.partition("\n")[0], 300))})
+    found = ET.SubElement(case, element, {"message": lawful(brief(first_line(message), 300))})
     found.text = lawful("\n".join(lines))
 
 

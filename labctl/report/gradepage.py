@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labctl.report.verdict import counted, excerpt, fitting, mark, points, reason, score, unmet
+from labctl.report.verdict import counted, excerpt, fitting, mark, named, points, reason, score, unmet
 from labctl.report.webpage import safe, web_page
 from labctl.report.wrap import brief
 
@@ -42,7 +42,7 @@ def _document(result: Grade, room: int) -> str:
 
 def _overview(attempts: Sequence[GradedAttempt]) -> str:
     rows = "".join(
-        f'<tr><td><a href="#a{n}">{safe(brief(each.id, 100))}</a></td>'
+        f'<tr><td><a href="#a{n}">{safe(named(each))}</a></td>'
         f'<td class="{each.verdict}">{mark(each.verdict)} {each.verdict}</td><td>{score(each)}</td>'
         f"<td>{safe(brief(', '.join(check.id for check in unmet(each)), 300))}</td>"
         f"<td>{safe(brief(reason(each), 200))}</td></tr>"
@@ -61,7 +61,7 @@ def _attempt(attempt: GradedAttempt, n: int, room: int, *, alone: bool) -> str:
 def _parts(attempt: GradedAttempt, room: int, *, alone: bool) -> Iterator[str]:
     yield (
         f'<h2><span class="{attempt.verdict}">{mark(attempt.verdict)} {attempt.verdict}</span>'
-        f" {safe(brief(attempt.id, 100))}: {score(attempt)}</h2>"
+        f" {safe(named(attempt))}: {score(attempt)}</h2>"
     )
     seen = ", examined before" if attempt.cached else ""
     about = f"seed {brief(attempt.seed, 100)}, {attempt.seconds:.1f} s{seen}"

@@ -11,6 +11,7 @@ from labctl.report.verdict import (
     excerpt,
     failures_first,
     mark,
+    named,
     points,
     reason,
     score,
@@ -75,7 +76,7 @@ def _within(blocks: Sequence[str], room: int) -> list[str]:
 def _row(attempt: GradedAttempt) -> str:
     why = ", ".join(each.id for each in unmet(attempt)) or reason(attempt)
     verdict = f"{mark(attempt.verdict)} {attempt.verdict}"
-    return f"| {_code(attempt.id, 100)} | {verdict} | {score(attempt)} | {_code(why, 200)} |\n"
+    return f"| {_code(named(attempt), 100)} | {verdict} | {score(attempt)} | {_code(why, 200)} |\n"
 
 
 def _attempt(attempt: GradedAttempt) -> str:
@@ -83,7 +84,7 @@ def _attempt(attempt: GradedAttempt) -> str:
 
 
 def _blocks(attempt: GradedAttempt) -> Iterator[str]:
-    yield f"\n### {mark(attempt.verdict)} {_code(attempt.id, 100)}: {score(attempt)}\n"
+    yield f"\n### {mark(attempt.verdict)} {_code(named(attempt), 100)}: {score(attempt)}\n"
     if attempt.rejection is not None:
         rejected = attempt.rejection
         line = "" if rejected.line is None else f":{rejected.line}"

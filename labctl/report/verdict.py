@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.plain import harmless
+from labctl.report.wrap import brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -59,9 +60,19 @@ def unmet(attempt: GradedAttempt) -> tuple[GradedCheck, ...]:
 def reason(attempt: GradedAttempt) -> str:
     """Say in one line why an attempt did not pass; empty where it did."""
     if attempt.explanation:
-        return attempt.explanation.partition("\n")[0]
+        return first_line(attempt.explanation)
     first = next(iter(unmet(attempt)), None)
-    return "" if first is None else f"{first.id}: {first.explanation.partition(chr(10))[0]}"
+    return "" if first is None else f"{first.id}: {first_line(first.explanation)}"
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a text in which there is something to read."""
+    return next((line for line in text.splitlines() if line.strip()), "")
+
+
+def named(attempt: GradedAttempt) -> str:
+    """Return an attempt's id as something to read, also where it is all blanks."""
+    return brief(attempt.id, 100) or repr(attempt.id)
 
 
 def failures_first(attempts: Iterable[GradedAttempt]) -> list[GradedAttempt]:
