@@ -1,0 +1,135 @@
+"""Mail programs that ask a mail store more than the usual ones do."""
+
+from __future__ import annotations
+
+import imaplib
+import poplib
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from labctl.exercises.vocabulary.expectation import ExpectationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labctl.exercises.vocabulary.lab import ExerciseLab
+    from labctl.exercises.vocabulary.letter import Letter
+    from labctl.exercises.vocabulary.mail import Mail
+    from labctl.exercises.vocabulary.person import Person
+
+WITHIN: Final = 10.0
+STORE: Final = "mail-beta"
+
+_LISTED: Final = re.compile(r'\((?P<attributes>[^)]*)\) (?:"[^"]*"|NIL) "?(?P<name>[^"]*)"?')
+
+
+class Session:
+    """An IMAP session, of which everything that the server says is a value."""
+
+    def __init__(self, lab: ExerciseLab, client: imaplib.IMAP4) -> None:
+        self._lab = lab
+        self._client = client
+
+    def logs_in(self, user: str, password: str) -> bool:
+        """Say whether the server lets a user in."""
+        try:
+            self._client.login(user, password)
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error:
+            return False
+        return True
+
+    def capabilities(self) -> set[str]:
+        """Return what the server says it can do (RFC 9051, section 6.1.1)."""
+        with self._lab.narrator.step(f"Say “CAPABILITY” to {STORE}") as evidence:
+            said = _texts(self._client.capability()[1])
+            evidence.extend(said)
+            return set(" ".join(said).split())
+
+    def mailboxes(self) -> dict[str, set[str]]:
+        """Return each mailbox with its attributes (RFC 9051, section 7.3.1, and RFC 6154)."""
+        return self._listed("LIST")
+
+    def subscribed(self) -> set[str]:
+        """Return the mailboxes that the user's mail programs show."""
+        return set(self._listed("LSUB"))
+
+    def quota(self) -> list[str]:
+        """Return what the server says of the limits of the INBOX (RFC 9208)."""
+        with self._lab.narrator.step("Say “GETQUOTAROOT INBOX”") as evidence:
+            try:
+                _, (_, limits) = self._client.getquotaroot("INBOX")
+            except imaplib.IMAP4.abort:
+                raise
+            except imaplib.IMAP4.error as error:
+                evidence.append(str(error))
+                return []
+            found = _texts(limits)
+            evidence.extend(found)
+            return found
+
+    def _listed(self, command: str) -> dict[str, set[str]]:
+        with self._lab.narrator.step(f"Say “{command}  *”") as evidence:
+            ask = self._client.list if command == "LIST" else self._client.lsub
+            lines = _texts(ask()[1])
+            evidence.extend(lines)
+            matches = (_LISTED.fullmatch(line) for line in lines)
+            return {each["name"]: set(each["attributes"].split()) for each in matches if each}
+
+
+@contextmanager
+def connected(lab: ExerciseLab) -> Iterator[Session]:
+    """Connect to the mail store by IMAP; that it fails or falls silent is the store's fault."""
+    try:
+        client = imaplib.IMAP4(*lab.host(STORE).door(143), timeout=WITHIN)
+    except (OSError, imaplib.IMAP4.error) as error:
+        raise _silent("IMAP", error) from error
+    try:
+        yield Session(lab, client)
+    except (OSError, imaplib.IMAP4.error) as error:
+        raise _silent("IMAP", error) from error
+    finally:
+        client.shutdown()
+
+
+@contextmanager
+def session(lab: ExerciseLab, person: Person) -> Iterator[Session]:
+    """Connect and log in as a user."""
+    with connected(lab) as store:
+        if not store.logs_in(person.address, person.password):
+            raise ExpectationFailed(f"{person} logs in by IMAP", "the password is refused")
+        yield store
+
+
+def lets_in_by_pop3(lab: ExerciseLab, user: str, password: str) -> bool:
+    """Say whether the mail store lets a user in by POP3."""
+    try:
+        client = poplib.POP3(*lab.host(STORE).door(110), timeout=WITHIN)
+    except (OSError, poplib.error_proto) as error:
+        raise _silent("POP3", error) from error
+    try:
+        client.user(user)
+        client.pass_(password)
+    except poplib.error_proto:
+        return False
+    except OSError as error:
+        raise _silent("POP3", error) from error
+    else:
+        return True
+    finally:
+        client.close()
+
+
+def arrived(letter: Letter, reader: Person, folder: str = "INBOX") -> Mail:
+    """Wait until a letter lies in a mailbox: that counts, and not what a log says."""
+    return reader.arrived(letter.message_id, letter, folder, WITHIN)
+
+
+def _texts(lines: list[bytes | tuple[bytes, ...] | None]) -> list[str]:
+    return [each.decode("utf-8", "replace") for each in lines if isinstance(each, bytes)]
+
+
+def _silent(protocol: str, error: Exception) -> ExpectationFailed:
+    return ExpectationFailed(f"{STORE} speaks {protocol}", f"{type(error).__name__}: {error}")
