@@ -32,7 +32,7 @@ def junit(result: Grade) -> str:
     those that share both only the first, and reads files of at most 30 MB ("Unit test reports" in GitLab's
     documentation): of longer ones, evidence is cut here, which is told.
     """
-    return fitting(lambda room: _report(result, room), _MOST_BYTES)
+    return fitting(lambda room: _report(result, room), result, _MOST_BYTES)
 
 
 def _report(result: Grade, room: int) -> str:

@@ -23,7 +23,7 @@ def page(result: Grade) -> str:
     It is for the teacher: hidden checks and the hosts' logs are in it. Where it would be longer than 25 MB,
     evidence is cut, which is told.
     """
-    return fitting(lambda room: _document(result, room), _MOST_BYTES)
+    return fitting(lambda room: _document(result, room), result, _MOST_BYTES)
 
 
 def _document(result: Grade, room: int) -> str:

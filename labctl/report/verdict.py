@@ -10,8 +10,9 @@ from labctl.report.plain import harmless
 from labctl.report.wrap import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from labctl.commands.grade import Grade
     from labctl.grading.score import GradedAttempt, GradedCheck
 
 _MARKS: Final = {
@@ -115,16 +116,25 @@ def excerpt(lines: Sequence[str], room: int) -> list[str]:
     return shown
 
 
-def fitting(write: Callable[[int], str], limit: int) -> str:
+def fitting(write: Callable[[int], str], result: Grade, limit: int) -> str:
     """Write a report that is no longer than `limit` bytes of UTF-8, with as much evidence as that lets.
 
     Args:
         write: Writes the report with so many characters of evidence for each check.
+        result: What it is written of.
         limit: Of the report's readers.
     """
+    sizes = [sum(map(len, lines)) for each in result.attempts for lines in _evidence(each)]
     text = ""
     for room in _ROOMS:
+        if room and sum(min(each, room) for each in sizes) > limit:
+            continue  # a character is a byte at least: there is no need to try
         text = write(room)
         if len(text.encode()) <= limit:
             break
     return text
+
+
+def _evidence(attempt: GradedAttempt) -> Iterator[Sequence[str]]:
+    yield from (each.evidence for each in attempt.checks)
+    yield from attempt.logs.values()

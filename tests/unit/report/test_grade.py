@@ -29,6 +29,12 @@ def attempt(name: str) -> GradedAttempt:
     return next(each for each in graded().attempts if each.id == name)
 
 
+def loud(size: int) -> GradedAttempt:
+    """Return an attempt with so many characters of evidence."""
+    ben = attempt("ben")
+    return replace(ben, checks=(replace(ben.checks[1], evidence=("x" * size,)),))
+
+
 def test_a_failed_check_is_told_with_its_points_why_its_evidence_and_the_hint() -> None:
     lines = shown("ben").splitlines()
     at = next(n for n, line in enumerate(lines) if "letter-arrives" in line)
@@ -136,5 +142,7 @@ def test_an_excerpt_says_what_it_leaves_out() -> None:
 
 
 def test_a_report_has_the_most_evidence_that_its_readers_take() -> None:
-    assert len(fitting(lambda room: "é" * room, 10_000)) == 4_000
-    assert fitting(lambda room: "x" * 10 + "y" * room, 5) == "x" * 10
+    nothing, much = Grade("zones", "", (), 0), replace(graded(), attempts=(loud(100_000),))
+    assert len(fitting(lambda room: "é" * room, nothing, 10_000)) == 4_000
+    assert fitting(lambda room: "x" * 10 + "y" * room, nothing, 5) == "x" * 10
+    assert fitting(str, much, 10_000) == "4000"
