@@ -107,8 +107,14 @@ class Engine(Protocol):
     def get_file(self, name: str, path: str) -> bytes:
         """Read one regular file, of a container in any state; raises `NoSuchObject` where it is not there."""
 
-    def execute(self, name: str, argv: Sequence[str], *, user: str = "") -> ExecResult:
-        """Run a command inside a running container and wait for its end."""
+    def execute(
+        self, name: str, argv: Sequence[str], *, user: str = "", within: float | None = None
+    ) -> ExecResult:
+        """Run a command inside a running container and wait for its end.
+
+        With `within` it has so many seconds, and may say no more than a mebibyte; otherwise it is left to itself,
+        and `ServiceCommandFailed` raised.
+        """
 
     def attach(self, name: str, argv: Sequence[str]) -> int:
         """Run a command in a running container on this process's terminal; return its exit code."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import threading
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -15,15 +16,18 @@ from typing import TYPE_CHECKING, Any, Final
 from labctl.engine.docker.connection import Connection, escaped, filters
 from labctl.engine.logstream import STDERR, STDOUT, Frames, FrameStream, joined, moment
 from labctl.engine.model import Container, ContainerState, ExecResult, Network, PublishedPort, Volume
-from labctl.errors import EngineError, NoSuchObject
+from labctl.errors import EngineError, NoSuchObject, ServiceCommandFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from labctl.engine.model import ContainerSpec, File, NetworkSpec
 
 LOG_BOUND: Final = {"max-size": "32m", "max-file": "3"}
 """A flooded log costs its container at most this much disk."""
+
+MOST_SAID: Final = 1 << 20
+"""Bytes that a command may say whose time is bounded."""
 
 _CHANGED_AGO: Final = 3600
 """Postfix pauses where a configuration file is younger than about two seconds."""
@@ -204,17 +208,27 @@ class Containers(Connection):
                 raise NoSuchObject(f"{path} of {name} is no regular file", hint=f"labctl shell {name}")
             return content.read()
 
-    def execute(self, name: str, argv: Sequence[str], *, user: str = "") -> ExecResult:
+    def execute(
+        self, name: str, argv: Sequence[str], *, user: str = "", within: float | None = None
+    ) -> ExecResult:
         """See `Engine.execute`."""
         doing = f"{argv[0]} in {name}"
         wanted = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv), "User": user}
         exec_id = self._ask(doing, "POST", f"/containers/{escaped(name)}/exec", wanted)["Id"]
         frames = Frames(self._stream(doing, "POST", f"/exec/{exec_id}/start", {"Detach": False}))
         said: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
-        with closing(frames):
+        length = 0
+        with closing(frames), _closed_after(within, frames):
             for stream, content in frames:
                 said[stream].append(content)
+                length += len(content)
+                if within is not None and length > MOST_SAID:
+                    break
         exit_code = self._ask(doing, "GET", f"/exec/{exec_id}/json")["ExitCode"]
+        if exit_code is None:
+            raise ServiceCommandFailed(
+                f"{doing} came to no end: {length} bytes in {within} s", hint="labctl status"
+            )
         return ExecResult(exit_code, b"".join(said[STDOUT]), b"".join(said[STDERR]))
 
     def attach(self, name: str, argv: Sequence[str]) -> int:
@@ -259,6 +273,21 @@ class Containers(Connection):
             return ()
         found = (*older, newest)
         return found if all(os.access(path, os.R_OK) for path in found) else ()
+
+
+@contextmanager
+def _closed_after(seconds: float | None, frames: Frames) -> Iterator[None]:
+    """End what is being read when a block takes longer."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, frames.close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _log_query(since: datetime | None, tail: int | None) -> dict[str, Any]:

@@ -222,7 +222,14 @@ class Containers(Images):
             raise NoSuchObject(f"could not find the file {path} in container {name}", hint=_HINT)
         return content
 
-    def execute(self, name: str, argv: Sequence[str], *, user: str = "") -> ExecResult:  # noqa: ARG002  # nobody is anybody here
+    def execute(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        user: str = "",  # noqa: ARG002  # nobody is anybody here
+        within: float | None = None,  # noqa: ARG002  # it takes no time
+    ) -> ExecResult:
         """See `Engine.execute`."""
         self._called("execute", f"{name} {' '.join(argv)}")
         with self._changed:

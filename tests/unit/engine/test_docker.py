@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import socketserver
 import struct
 import tarfile
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from ipaddress import IPv4Address, IPv4Network
@@ -20,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from labctl.engine.docker import DockerEngine
+from labctl.engine.docker.containers import MOST_SAID
 from labctl.engine.endpoint import Endpoint
 from labctl.engine.logstream import STDERR, STDOUT
 from labctl.engine.model import ContainerSpec, ContainerState, File, NetworkSpec, PublishedPort
@@ -29,6 +32,7 @@ from labctl.errors import (
     ImageUnavailable,
     NameInUse,
     NoSuchObject,
+    ServiceCommandFailed,
     SubnetInUse,
 )
 
@@ -58,7 +62,7 @@ INSPECTED = {
     "Name": "/labctl-x-dns",
     "Image": "sha256:1",
     "Created": "2026-01-01T00:00:00.123456789Z",
-    "State": {"Status": "exited", "ExitCode": 137},
+    "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": True},
     "Config": {"Labels": None},
     "NetworkSettings": {
         "Networks": {"labctl-x": {"IPAMConfig": None, "IPAddress": "198.18.0.2"}},
@@ -99,11 +103,12 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(status)
         self.send_header("Api-Version", "1.41")
-        if isinstance(content, tuple):  # what comes bit by bit
+        if isinstance(content, Iterable) and not isinstance(content, (bytes, dict, list)):  # bit by bit
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            for chunk in (*content, b""):
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            with suppress(ConnectionError):  # who asked may have heard enough
+                for chunk in itertools.chain(content, [b""]):
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
             return
         wire = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_header("Content-Length", str(len(wire)))
@@ -255,6 +260,7 @@ class TestContainers:
         scripted.answers("GET", "/containers/x/json", INSPECTED)
         found = scripted.engine.inspect("x")
         assert (found.state, found.exit_code, found.labels) == (ContainerState.EXITED, 137, {})
+        assert found.oom_killed is True
         assert found.created_at == datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)
         assert found.address == IPv4Address("198.18.0.2")
         assert found.published == (PublishedPort(53, "udp", 49153),)
@@ -275,6 +281,9 @@ class TestContainers:
             "02:42:c6:12:00:02",
             cap_drop=("ALL",),
             memory=1 << 20,
+            cpus=0.5,
+            pids_limit=99,
+            ulimits={"fsize": 1 << 20},
             published=(PublishedPort(53, "udp"), PublishedPort(25, host_port=40025)),
         )
         assert scripted.engine.create_container(spec) == "c1"
@@ -288,6 +297,8 @@ class TestContainers:
         host = body["HostConfig"]
         assert (host["NetworkMode"], host["CapDrop"]) == ("labctl-x", ["ALL"])
         assert host["Memory"] == host["MemorySwap"] == 1 << 20
+        assert (host["NanoCpus"], host["PidsLimit"]) == (500_000_000, 99)
+        assert host["Ulimits"] == [{"Name": "fsize", "Soft": 1 << 20, "Hard": 1 << 20}]
         assert host["LogConfig"]["Type"] == "json-file"
         assert set(host["LogConfig"]["Config"]) == {"max-size", "max-file"}
         assert host["PortBindings"] == {
@@ -361,6 +372,27 @@ class TestInside:
         said = scripted.engine.execute("x", ["true"], user="somebody")
         assert (said.exit_code, said.stdout, said.stderr) == (3, b"one two", b"oh")
         assert Handler.asked[-3].json()["User"] == "somebody"
+
+    def test_a_command_that_comes_to_no_end_in_time_is_an_error(self, scripted: Scripted) -> None:
+        endless = threading.Event()
+
+        def says() -> Iterator[bytes]:
+            yield self.frame(STDOUT, b"one")
+            endless.wait(10)
+
+        scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
+        scripted.answers("POST", "/exec/e1/start", says())
+        scripted.answers("GET", "/exec/e1/json", {"ExitCode": None})
+        with pytest.raises(ServiceCommandFailed, match="true in x came to no end"):
+            scripted.engine.execute("x", ["true"], within=0.05)
+        endless.set()
+
+    def test_a_command_that_says_too_much_is_an_error(self, scripted: Scripted) -> None:
+        scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
+        scripted.answers("POST", "/exec/e1/start", (self.frame(STDOUT, b"x" * MOST_SAID),) * 3)
+        scripted.answers("GET", "/exec/e1/json", {"ExitCode": None})
+        with pytest.raises(ServiceCommandFailed, match=f"{2 * MOST_SAID} bytes"):
+            scripted.engine.execute("x", ["yes"], within=60)
 
     def test_a_log_comes_as_lines_with_their_times(self, scripted: Scripted) -> None:
         lines = (b"2026-01-01T00:00:01.5Z one\n", b"2026-01-01T00:00:02.5Z two\n")
