@@ -1,0 +1,46 @@
+"""What every lab to grade of the catalogue has to bring; whether it is true, integration tests find out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.commands import labstest
+from labctl.grading import mutant
+from labctl.lab import catalogue
+
+if TYPE_CHECKING:
+    from labctl.lab.definition import LabDefinition
+
+LABS = [each for each in catalogue.all_labs({}) if each.checks]
+
+WANTED = {
+    "fix-the-mx",
+    "why-did-it-bounce",
+    "deferred-forever",
+    "imap-and-pop3",
+    "build-beta",
+    "relay-closed",
+}
+
+
+def test_the_labs_to_grade_are_there() -> None:
+    assert {each.id for each in LABS} >= WANTED
+
+
+@pytest.mark.parametrize("lab", LABS, ids=[each.id for each in LABS])
+def test_a_lab_to_grade_is_complete(lab: LabDefinition) -> None:
+    labstest.check(lab.id, {})
+    assert (lab.directory / "README.md").is_file()
+    assert lab.grading is not None
+    assert [each.id for each in lab.checks if not each.hint] == []
+
+
+@pytest.mark.parametrize("lab", LABS, ids=[each.id for each in LABS])
+def test_each_check_of_a_lab_is_failed_by_a_mutant_so_that_none_is_true_of_everything(
+    lab: LabDefinition,
+) -> None:
+    failed = {each for mutated in mutant.of_lab(lab) for each in mutated.fails}
+
+    assert {each.id for each in lab.checks} - failed == set()

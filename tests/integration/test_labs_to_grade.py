@@ -1,0 +1,50 @@
+"""Every lab to grade is as it declares, and so is the one that labs/README.md shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from labctl.lab import catalogue
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Labctl
+
+README = Path(__file__).parents[2] / "labs/README.md"
+
+LABS = [each.id for each in catalogue.all_labs({}) if each.checks]
+
+
+def cases(labctl: Labctl, lab: str | Path) -> list[dict[str, Any]]:
+    """Return the cases of a lab's own tests, all of which have to be as declared."""
+    ran = labctl("labs", "test", str(lab), "--json")
+    assert ran.stdout, ran
+    found: list[dict[str, Any]] = labctl.document_of(ran.stdout)["cases"]
+    assert [each for each in found if not each["ok"]] == []
+    assert ran.code == 0
+    return found
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_a_lab_tells_its_solution_from_its_starter_and_from_its_mutants(lab: str, labctl: Labctl) -> None:
+    kinds = [each["kind"] for each in cases(labctl, lab)]
+
+    assert kinds[:2] == ["solution", "starter"]
+    assert kinds.count("mutant") == len(kinds) - 2 > 2
+
+
+def test_the_lab_that_is_shown_to_teachers_works_as_it_is_written(labctl: Labctl, tmp_path: Path) -> None:
+    _, section = README.read_text(encoding="utf-8").split("\n## Write a lab to grade\n")
+    shown = re.findall(r"^```\w*\n# (\S+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    for path, content in shown:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content, encoding="utf-8")
+
+    assert [(each["kind"], each["score"]) for each in cases(labctl, tmp_path)] == [
+        ("solution", 5),
+        ("starter", 2),
+        ("mutant", 2),
+    ]

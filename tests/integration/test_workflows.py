@@ -1,0 +1,187 @@
+"""The workflows that labctl hands out, and the one that it shows to teachers, run as they are written."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+import yaml
+
+from tests.integration.workflows import ROOT, Job, Runner, github, gitlab, make_wheels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.integration.conftest import Labctl
+
+LAB = "fix-the-mx"
+SOLUTION = ROOT / "labs" / LAB / "solution"
+IMAGES = "labctl-images.tar.gz"
+
+READERS: dict[str, tuple[Callable[[str, str], Job], str]] = {
+    "github": (github, ".github/workflows/labctl.yml"),
+    "gitlab": (gitlab, ".gitlab-ci.yml"),
+}
+
+ACTIONS = {
+    "actions/checkout@v4",
+    "actions/setup-python@v5",
+    "actions/cache@v4",
+    "actions/upload-artifact@v4",
+    "actions/download-artifact@v4",
+}
+"""Those whose effect is there already, or is made by a test."""
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_wheels(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture
+def runner(tmp_path: Path, wheels: Path) -> Runner:
+    (tmp_path / "runner").mkdir()
+    return Runner(tmp_path / "runner", wheels)
+
+
+@pytest.fixture
+def attempt(labctl: Labctl, tmp_path: Path) -> Path:
+    """Return a fresh handout."""
+    directory = tmp_path / "attempt"
+    assert labctl("init", LAB, str(directory)).code == 0
+    return directory
+
+
+def job_of(attempt: Path, service: str) -> Job:
+    reader, path = READERS[service]
+    return reader(attempt.joinpath(path).read_text(encoding="utf-8"), "grade")
+
+
+def is_graded(attempt: Path) -> dict[str, int]:
+    """Return how many checks the report in JUnit's format has, and how many of them did not pass."""
+    assert (attempt / "labctl-results/report.html").read_text(encoding="utf-8").startswith("<!")
+    cases = list(ET.parse(attempt / "labctl-results/junit.xml").getroot().iter("testcase"))  # noqa: S314  # labctl's own
+    return {"checks": len(cases), "not passed": sum(len(case) > 0 and is_bad(case) for case in cases)}
+
+
+def is_bad(case: ET.Element) -> bool:
+    return any(case.find(each) is not None for each in ("failure", "error", "skipped"))
+
+
+@pytest.mark.parametrize("service", READERS)
+def test_the_workflow_of_a_handout_grades_the_starter_and_then_the_solution(
+    service: str, attempt: Path, runner: Runner
+) -> None:
+    job = job_of(attempt, service)
+
+    *before, starter = runner.runs(job, attempt)
+
+    assert [each.returncode for each in before] == [0] * len(before), before
+    assert starter.returncode == 1, starter
+    seen = is_graded(attempt)
+    assert 0 < seen["not passed"] <= seen["checks"]
+
+    assert (attempt / IMAGES).is_file()  # as the service's cache would bring it the next time
+    shutil.rmtree(attempt / "labctl-results")
+    shutil.copytree(SOLUTION, attempt, dirs_exist_ok=True)
+
+    *before, solution = runner.runs(job, attempt)
+
+    assert [each.returncode for each in (*before, solution)] == [0] * (len(before) + 1), solution
+    assert is_graded(attempt) == {"checks": seen["checks"], "not passed": 0}
+    assert (runner.summary.stat().st_size > 0) == (service == "github")
+
+
+@pytest.mark.parametrize("service", READERS)
+def test_where_the_engine_fails_the_job_says_that_nothing_was_graded(
+    service: str, attempt: Path, runner: Runner
+) -> None:
+    job = job_of(attempt, service)
+    install, *_, grade = [each for each in job.steps if each.script]
+    steps = (install, grade) if service == "github" else (grade,)
+    (attempt / IMAGES).touch()
+
+    *_, last = runner.runs(job, attempt, steps, DOCKER_HOST="unix:///nonexistent/docker.sock")
+
+    assert last.returncode == 4
+    if service == "github":
+        assert "::error title=Not graded::" in last.stdout
+
+
+def test_a_workflow_grades_a_lab_that_does_not_come_with_labctl(
+    labctl: Labctl, tmp_path: Path, runner: Runner
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(ROOT / "labs" / LAB, own)
+    definition = own / "lab.toml"
+    definition.write_text(definition.read_text(encoding="utf-8").replace(f'"{LAB}"', '"own-zone"'))
+    attempt = tmp_path / "attempt"
+    assert labctl("init", str(own), str(attempt)).code == 0
+    for each in ("starter", "solution", "mutants"):
+        shutil.rmtree(own / each)
+    shutil.copytree(own, attempt / ".labs/own-zone")
+    job = job_of(attempt, "github")
+    install, *_, grade = [each for each in job.steps if each.script]
+
+    *_, last = runner.runs(job, attempt, (install, grade))
+
+    assert last.returncode == 1, last
+    assert is_graded(attempt)["checks"] > 0
+
+
+@pytest.mark.parametrize("path", [path for _, path in READERS.values()])
+def test_steps_are_plain_shell(path: str, attempt: Path) -> None:
+    text = attempt.joinpath(path).read_text(encoding="utf-8")
+    steps = job_of(attempt, "github" if path.startswith(".github") else "gitlab").steps
+
+    assert all("${{" not in each.script for each in steps)
+    assert {each.uses for each in steps} - {""} <= ACTIONS
+    assert version("labctl") in text
+
+
+def class_workflow() -> str:
+    [block] = re.findall(
+        r"^```yaml\n(.*?)^```$",
+        (ROOT / "labs/README.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    return str(block)
+
+
+def test_the_workflow_for_a_class_grades_in_shards_and_merges_them(
+    labctl: Labctl, tmp_path: Path, runner: Runner
+) -> None:
+    text = class_workflow()
+    course = tmp_path / "course"
+    for student in ("amy", "bea", "cid"):
+        assert labctl("init", LAB, str(course / "attempts" / student)).code == 0
+    shutil.copytree(SOLUTION, course / "attempts/bea", dirs_exist_ok=True)
+    grade, merge = github(text, "grade"), github(text, "merge")
+    shards = yaml.safe_load(text)["jobs"]["grade"]["strategy"]["matrix"]["shard"]
+
+    for number, shard in enumerate(shards):
+        for done in runner.runs(grade, course, SHARD=shard):
+            assert done.returncode == 0, done
+        (course / "part").rename(course / f"part-{number}")
+    collected = tmp_path / "merge"
+    (collected / "parts").mkdir(parents=True)
+    for number in range(len(shards)):
+        (course / f"part-{number}").rename(collected / f"parts/part-{number}")
+    for done in runner.runs(merge, collected):
+        assert done.returncode == 0, done
+
+    assert {each.uses for each in (*grade.steps, *merge.steps)} - {""} <= ACTIONS
+    assert grade.variables["LABCTL_VERSION"] == version("labctl")
+    rows = (collected / "grades.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert [(row.split(",")[0], "passed" in row) for row in rows] == [
+        ("amy", False),
+        ("bea", True),
+        ("cid", False),
+    ]
+    assert (collected / "grades.html").is_file()
+    assert runner.summary.stat().st_size > 0
