@@ -10,7 +10,7 @@ from labctl.errors import GradingError, UsageError
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.document import dumped
 from labctl.report.plain import harmless
-from labctl.report.verdict import excerpt, named, reason, withheld
+from labctl.report.verdict import excerpt, hint, named, reason, withheld
 from labctl.report.wrap import brief
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _test(check: GradedCheck, scale: int) -> dict[str, Any]:
         "verdict": check.verdict,
         "message": "\n".join(excerpt(check.explanation.splitlines(), _ROOM)),
         "output": "\n".join(excerpt(check.evidence, _ROOM)),
-        "hint": brief(check.hint, 500),
+        "hint": hint(check),
     }
 
 

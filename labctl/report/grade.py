@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.table import table
-from labctl.report.verdict import counted, excerpt, mark, named, points, reason, score, unmet
+from labctl.report.verdict import counted, excerpt, hint, mark, named, points, reason, score, unmet
 from labctl.report.wrap import brief, columns, padded, wrapped
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def _why(check: GradedCheck) -> Iterator[str]:
         yield from _spread((first,), 4)
     yield from _spread(others, 6)
     yield from _spread(check.evidence, 6, "| ")
-    if check.hint and check.verdict != CheckVerdict.BLOCKED:
-        yield from _spread((f"hint: {check.hint}",), 4)
+    if told := hint(check):
+        yield from _spread((f"hint: {told}",), 4)
 
 
 def _rejection(rejection: Rejection) -> Iterator[str]:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from labctl.grading.verdict import CheckVerdict
 from labctl.report.junit import lawful, written
-from labctl.report.verdict import excerpt, first_line, fitting, named, points, score
+from labctl.report.verdict import excerpt, first_line, fitting, hint, named, points, score
 from labctl.report.wrap import brief
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def _told(check: GradedCheck, room: int) -> Iterator[str]:
     yield from excerpt(check.explanation.splitlines(), max(room, 200))
     if check.evidence:
         yield from (f"    {line}" for line in excerpt(check.evidence, room))
-    if check.hint and check.verdict != CheckVerdict.BLOCKED:
-        yield f"hint: {brief(check.hint, 500)}"
+    if told := hint(check):
+        yield f"hint: {told}"
     yield f"points: {points(check.score)} of {points(check.max_score)}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labctl.report.verdict import counted, excerpt, fitting, mark, named, points, reason, score, unmet
+from labctl.report.verdict import counted, excerpt, fitting, hint, mark, named, points, reason, score, unmet
 from labctl.report.webpage import safe, web_page
 from labctl.report.wrap import brief
 
@@ -28,12 +28,12 @@ def page(result: Grade) -> str:
 
 def _document(result: Grade, room: int) -> str:
     title = brief(result.title, 200)
-    alone = len(result.attempts) == 1
+    alone = len(result.attempts) <= 1
     total = f"{counted(result.counts)}, in {result.seconds:.1f} s."
     body = "".join(
         (
             f'<h1 id="top">{safe(title)}</h1><p class="soft">{safe(total)}</p>',
-            _overview(result.attempts),
+            "" if alone else _overview(result.attempts),
             *(_attempt(each, n, room, alone=alone) for n, each in enumerate(result.attempts)),
         )
     )
@@ -48,8 +48,6 @@ def _overview(attempts: Sequence[GradedAttempt]) -> str:
         f"<td>{safe(brief(reason(each), 200))}</td></tr>"
         for n, each in enumerate(attempts)
     )
-    if not rows:
-        return ""
     head = "<tr><th>Attempt</th><th>Verdict</th><th>Score</th><th>Failed</th><th>Why</th></tr>"
     return f'<div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
@@ -65,7 +63,8 @@ def _parts(attempt: GradedAttempt, room: int, *, alone: bool) -> Iterator[str]:
     )
     seen = ", examined before" if attempt.cached else ""
     about = f"seed {brief(attempt.seed, 100)}, {attempt.seconds:.1f} s{seen}"
-    yield f'<p class="id">{safe(about)}; <a href="#top">all attempts</a></p>'
+    back = "" if alone else '; <a href="#top">all attempts</a>'
+    yield f'<p class="id">{safe(about)}{back}</p>'
     if attempt.rejection is not None:
         rejected = attempt.rejection
         line = "" if rejected.line is None else f":{rejected.line}"
@@ -104,8 +103,8 @@ def _check(check: GradedCheck, room: int, *, alone: bool) -> str:
 def _inside(check: GradedCheck, room: int) -> Iterator[str]:
     yield _lines(check.explanation.splitlines(), max(room, 200), "explanation")
     yield _lines(check.evidence, room, "evidence")
-    if check.hint:
-        yield f'<p class="hint">Hint: {safe(brief(check.hint, 500))}</p>'
+    if told := hint(check):
+        yield f'<p class="hint">Hint: {safe(told)}</p>'
 
 
 def _lines(lines: Sequence[str], room: int, label: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.document import dumped
 from labctl.report.plain import harmless
-from labctl.report.verdict import excerpt, score
+from labctl.report.verdict import excerpt, hint, score
 from labctl.report.wrap import brief
 
 if TYPE_CHECKING:
@@ -88,5 +88,5 @@ def _test(check: GradedCheck, number: int, *, known: bool) -> dict[str, Any]:
 def _told(check: GradedCheck) -> Iterator[str]:
     yield from excerpt(check.explanation.splitlines(), _ROOM)
     yield from (f"    {line}" for line in excerpt(check.evidence, _ROOM))
-    if check.hint and check.verdict != CheckVerdict.BLOCKED:
-        yield f"hint: {brief(check.hint, 500)}"
+    if told := hint(check):
+        yield f"hint: {told}"

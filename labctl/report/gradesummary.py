@@ -10,6 +10,7 @@ from labctl.report.verdict import (
     counted,
     excerpt,
     failures_first,
+    hint,
     mark,
     named,
     points,
@@ -102,8 +103,9 @@ def _blocks(attempt: GradedAttempt) -> Iterator[str]:
 def _check(check: GradedCheck) -> Iterator[str]:
     worth = f"{points(check.score)} / {points(check.max_score)}"
     yield f"\n**{mark(check.verdict)} {_plain(check.id)}** ({worth}): {_plain(check.title)}\n"
-    hint = [f"hint: {check.hint}"] if check.hint and check.verdict != CheckVerdict.BLOCKED else []
-    told = [*check.explanation.splitlines(), *(f"    {each}" for each in check.evidence), *hint]
+    told = [*check.explanation.splitlines(), *(f"    {each}" for each in check.evidence)]
+    if advice := hint(check):
+        told.append(f"hint: {advice}")
     if told:
         yield _fenced(told)
 

@@ -66,6 +66,11 @@ def reason(attempt: GradedAttempt) -> str:
     return "" if first is None else f"{first.id}: {first_line(first.explanation)}"
 
 
+def hint(check: GradedCheck) -> str:
+    """Return the hint of a check to mend; one that waits for others is not it."""
+    return "" if check.verdict == CheckVerdict.BLOCKED else brief(check.hint, 500)
+
+
 def first_line(text: str) -> str:
     """Return the first line of a text in which there is something to read."""
     return next((line for line in text.splitlines() if line.strip()), "")

@@ -59,6 +59,7 @@ def test_a_rejected_attempt_is_told_with_its_place_and_the_daemons_words() -> No
 def test_the_checks_of_an_attempt_alone_are_open() -> None:
     alone = replace(graded(), attempts=graded().attempts[1:2])
     assert "<details open>" in page(alone)
+    assert Reader(page(alone)).links == []
     assert "<details open>" not in page(graded())
 
 
