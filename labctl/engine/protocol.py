@@ -112,7 +112,7 @@ class Engine(Protocol):
     ) -> ExecResult:
         """Run a command inside a running container and wait for its end.
 
-        With `within` it has so many seconds, and may say no more than a mebibyte; otherwise it is left to itself,
+        With `within` it has so many seconds, and may say no more than a mebibyte; else it is left to itself,
         and `ServiceCommandFailed` raised.
         """
 

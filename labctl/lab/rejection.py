@@ -1,0 +1,154 @@
+"""Whether the daemons of a lab take what was handed in, and where in it they found something wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from labctl.engine.model import ContainerState
+from labctl.errors import ConfigRejected, EngineError, EngineUnavailable, ServiceNotReady
+from labctl.lab.refusal import Refusal, refusal, shown
+from labctl.wait import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from labctl.engine.model import Container, ExecResult
+    from labctl.engine.protocol import Engine
+    from labctl.lab.definition import Editable, LabDefinition
+    from labctl.lab.instance import Instance
+
+_LOG_TAIL: Final = 40
+
+_CHECKED_WITHIN: Final = 10.0
+"""Seconds for a service's own tool to look at a file."""
+
+_RELOADED_WITHIN: Final = 10.0
+"""Seconds that a resolver has to say that it took its zones up, or did not."""
+
+_CAN_NOT_RUN: Final = frozenset({126, 127})
+"""The exit codes of a command that is not there or is none."""
+
+_MOST_LINES: Final = 5
+
+_RELOADED: Final = "[INFO] Reloading complete"
+_NOT_RELOADED: Final = "[ERROR] Restart failed: "
+"""What CoreDNS says of SIGUSR1."""
+
+
+def rejection(engine: Engine, there: Instance, lab: LabDefinition) -> ConfigRejected | None:
+    """Find out whether a daemon refused a file of an attempt, once the lab was started with it.
+
+    A host that has ended has said why, unless it used up its memory. Where it runs, the lab's own check of
+    each file is run in it, as nobody and so without any of the container's capabilities: the daemon there
+    does what a student says, and may have put another program in that one's place. A check that can't be run
+    is none.
+
+    Args:
+        engine: The engine.
+        there: The lab.
+        lab: Its definition, whose `[[editable]]` names the files.
+
+    Returns:
+        The error to raise, or None where nothing was refused.
+
+    Raises:
+        EngineUnavailable: The engine stopped answering.
+    """
+    files: dict[str, list[Editable]] = {}
+    for each in lab.editable:
+        if each.service:
+            files.setdefault(each.service, []).append(each)
+    containers = {
+        service: engine.inspect(host.container.id)
+        for service in files
+        if (host := there.host(service)).container is not None
+    }
+    for service, container in containers.items():
+        if container.state == ContainerState.EXITED and not container.oom_killed:
+            said = refusal([line.text for line in engine.logs(container.id, tail=_LOG_TAIL)])
+            if said is not None:
+                return _rejected(service, files[service], said)
+    for service, container in containers.items():
+        if container.state == ContainerState.RUNNING:
+            for file in files[service]:
+                if file.check and (said := _complaint(engine, container, file)) is not None:
+                    return _rejected(service, files[service], said)
+    return None
+
+
+def reloaded(
+    engine: Engine, there: Instance, lab: LabDefinition, service: str, since: datetime
+) -> ConfigRejected | None:
+    """Wait until a resolver whose zones were replaced while it runs has taken them up, or says why not.
+
+    Args:
+        engine: The engine.
+        there: The lab.
+        lab: Its definition, whose `[[editable]]` names the zones.
+        service: The resolver's service; it was sent SIGUSR1.
+        since: A moment before that.
+
+    Returns:
+        The error to raise, or None where it serves the new zones.
+
+    Raises:
+        ServiceNotReady: It has ended, or says neither.
+        EngineError: The engine failed.
+    """
+    container = there.host(service).running_container()
+
+    def outcome() -> str | None:
+        said = (line.text for line in engine.logs(container.id, since=since))
+        return next((each for each in said if each.startswith((_RELOADED, _NOT_RELOADED))), None)
+
+    found = eventually(outcome, within=_RELOADED_WITHIN)
+    if found is None:
+        log = "\n".join(shown(line.text) for line in engine.logs(container.id, tail=_LOG_TAIL))
+        raise ServiceNotReady(
+            f"{service} did not say within {_RELOADED_WITHIN:.0f} s that it serves its new zones",
+            service=service,
+            waited=_RELOADED_WITHIN,
+            log=log,
+            hint=f"labctl logs {service}",
+        )
+    if found.startswith(_RELOADED):
+        return None
+    files = [each for each in lab.editable if each.service == service]
+    reason = found.removeprefix(_NOT_RELOADED)
+    return _rejected(service, files, refusal([found]) or Refusal(shown(reason), None, None, shown(found)))
+
+
+def _complaint(engine: Engine, container: Container, file: Editable) -> Refusal | None:
+    """Run the lab's check of a file where it is used; return what it has against it."""
+    try:
+        done = engine.execute(container.id, file.check, user="nobody", within=_CHECKED_WITHIN)
+    except EngineUnavailable:
+        raise
+    except EngineError:  # nothing can be run where an attempt used up all processes there may be
+        return None
+    if done.exit_code == 0 or done.exit_code in _CAN_NOT_RUN:
+        return None
+    lines = _lines(done)
+    words = "\n".join(lines[-_MOST_LINES:]) or f"{file.check[0]} ended with exit code {done.exit_code}"
+    return refusal(lines) or Refusal(words.rpartition("\n")[2], file.target, None, words)
+
+
+def _lines(done: ExecResult) -> list[str]:
+    text = (done.stdout + b"\n" + done.stderr).decode("utf-8", "surrogateescape")
+    return [shown(line) for line in text.split("\n") if line.strip()]
+
+
+def _rejected(service: str, files: Sequence[Editable], said: Refusal) -> ConfigRejected:
+    """Tell it of the file as the attempt names it; what one file draws in is that file's matter."""
+    meant = next((each for each in files if each.target == said.path), None)
+    file, line = (meant.path, said.line) if meant is not None else (files[0].path, None)
+    where = f"{file}, line {line}" if line is not None else file
+    return ConfigRejected(
+        f"{service} refuses {where}: {said.reason}",
+        service=service,
+        file=file,
+        line=line,
+        said=said.said,
+        hint=f"edit {file}",
+    )
