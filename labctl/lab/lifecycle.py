@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from labctl.lab.plan import PlannedHost, Planner
     from labctl.lab.topology import Service
 
+_ALIVE: Final = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
+
 _ATTEMPTS: Final = 3
 
 _SETTLED_WITHIN: Final = 2.0
@@ -37,6 +39,9 @@ _SETTLED_WITHIN: Final = 2.0
 @dataclass(frozen=True, slots=True)
 class Tolerance:
     """Which hosts of a lab may run without answering as they should, or have ended: a student's.
+
+    Where their files change they are started anew: a daemon that finds that it can't use them may go on with
+    what it had.
 
     Args:
         services: These hosts, by service.
@@ -81,7 +86,7 @@ class _Start:
         self._progress = progress
         self._tolerance = tolerance
         self._network = threading.Event()
-        self._joined = {service: threading.Event() for service in self._turns(difference)}
+        self._joined = {service: threading.Event() for service in self._turns()}
         self._ready = {step.host.service.name: threading.Event() for step in difference.steps}
         self._failed = threading.Event()
         # While a fault is at work, what it affects may never answer as it should.
@@ -158,20 +163,28 @@ class _Start:
             case ContainerState.RUNNING | ContainerState.PAUSED as state:
                 if state == ContainerState.PAUSED:
                     self._engine.unpause(name)
-                if step.files:
+                if self._restarts(step):
+                    self._launch(step)
+                elif step.files:
                     self._engine.signal(name, step.host.service.reload_signal)
             case _:
                 self._launch(step)
 
-    @staticmethod
-    def _turns(difference: Difference) -> list[str]:
+    def _restarts(self, step: Step) -> bool:
+        """Say whether a container that runs has to be stopped and started for its new files."""
+        if step.create or step.left or step.found is None or not step.files:
+            return False
+        return step.service in self._tolerance.services and step.found.state in _ALIVE
+
+    def _turns(self) -> list[str]:
         """Name the services to start, those first that others wait for."""
         waited_for = {Role.DNS: 0, Role.MDA: 1, Role.MTA: 2}
-        alive = {ContainerState.RUNNING, ContainerState.PAUSED}
         services = [
             step.host.service
-            for step in difference.steps
-            if step.create or (step.found is not None and not step.left and step.found.state not in alive)
+            for step in self._difference.steps
+            if step.create
+            or self._restarts(step)
+            or (step.found is not None and not step.left and step.found.state not in _ALIVE)
         ]
         return [each.name for each in sorted(services, key=lambda service: waited_for[service.role])]
 
@@ -187,6 +200,8 @@ class _Start:
         turns = list(self._joined)
         if before := turns[: turns.index(service)]:
             self._wait_for(self._joined[before[-1]])
+        if self._restarts(step):
+            self._engine.stop(step.host.container.name, timeout=step.host.container.stop_timeout)
         there = self._engine.endpoints(network)
         start = self._pool.submit(self._engine.start, step.host.container.name)
         eventually(

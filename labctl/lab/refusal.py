@@ -42,8 +42,8 @@ _FORMS: Final = tuple(
     for form in (
         # CoreDNS: a zone's file, and where in it or in one that it includes.
         (
-            r'failed to parse file "(?P<path>[^"]+)" for origin \S+ with error (?P<place>[^:]*): (?P<reason>.*?)'
-            r"(?: at line: (?P<line>[0-9]+):[0-9]+)?$"
+            r'failed to parse file "(?P<path>[^"]+)" for origin \S+ with error (?P<place>[^:]*): '
+            r"(?P<reason>.*?)(?: at line: (?P<line>[0-9]+):[0-9]+)?$"
         ),
         r'file "(?P<path>[^"]+)" (?P<reason>has no SOA record for origin .*)',
         r"(?P<path>/[^\s:]+):(?P<line>[0-9]+) - (?P<reason>Error during parsing: .*)",

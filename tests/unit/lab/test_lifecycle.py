@@ -415,6 +415,23 @@ class TestTolerance:
         lifecycle.bring_up(stage.fake, stage.planner, tolerance=tolerance)
         assert "exited with exit code 1" in tolerance.unready["mx-beta"].message
 
+    @pytest.mark.parametrize("state", ["running", "paused"])
+    def test_one_whose_files_change_is_started_anew(self, stage: Stage, state: str) -> None:
+        lifecycle.bring_up(stage.fake, stage.planner)
+        if state == "paused":
+            stage.fake.pause("labctl-x-mail-beta")
+        changed = _handed_in(stage.planner, "mail-beta", "/etc/dovecot/dovecot.conf", b"mine")
+        stage.fake.calls.clear()
+        lifecycle.bring_up(stage.fake, changed, tolerance=Tolerance.of(changed))
+        calls = [each.method for each in stage.fake.calls if each.subject == "labctl-x-mail-beta"]
+        assert calls.index("put_files") < calls.index("stop") < calls.index("start")
+        assert {each.subject for each in stage.fake.calls if each.method in {"stop", "signal"}} == {
+            "labctl-x-mail-beta"
+        }
+        stage.fake.calls.clear()
+        assert lifecycle.bring_up(stage.fake, changed, tolerance=Tolerance.of(changed)) == ()
+        assert changing(stage.fake) == []
+
     def test_all_others_have_to_answer(self, stage: Stage) -> None:
         stage.fake.hook = ending(stage.fake, "labctl-x-mx-alpha", "labctl-x-mx-beta")
         with pytest.raises(ServiceNotReady, match="mx-alpha"):
