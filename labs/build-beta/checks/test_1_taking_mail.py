@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labctl.exercises.chance import Chance
+    from labctl.exercises.vocabulary.chance import Chance
     from labctl.exercises.vocabulary.conversation import Conversation
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.person import Person

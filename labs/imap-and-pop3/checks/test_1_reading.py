@@ -9,7 +9,7 @@ from readers import arrived, connected, lets_in_by_pop3, session
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 
 if TYPE_CHECKING:
-    from labctl.exercises.chance import Chance
+    from labctl.exercises.vocabulary.chance import Chance
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.person import Person
 
