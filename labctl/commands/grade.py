@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from labctl.engine import images
 from labctl.errors import AttemptError, UsageError
+from labctl.exercises.children import Children
 from labctl.grading import batch, capacity, fingerprint, gradedlab
 from labctl.grading.batch import Batch, Candidate
+from labctl.grading.examiner import Examiner, rejection_of
 from labctl.grading.job import Rejection
+from labctl.grading.laboratories import Laboratories
 from labctl.grading.score import graded
 from labctl.grading.store import Store
 from labctl.lab import attempt, catalogue, leftovers, origin
 from labctl.lab.definition import Grading
+from labctl.lab.limits import Limits
 from labctl.progress import silent
 
 if TYPE_CHECKING:
@@ -126,10 +130,6 @@ def grade(
         EngineError: The engine does not answer, or its images are not to be had.
         OutputError: A result can't be kept.
     """
-    from labctl.exercises.children import Children
-    from labctl.grading.examiner import Examiner
-    from labctl.grading.laboratories import Laboratories
-
     began = time.monotonic()
     places = named(wish.attempts)
     lab = gradedlab.load(_lab(wish, environ), wish.checks)
@@ -234,8 +234,6 @@ def _shard(
 
 
 def _jobs(wanted: int | None, lab: GradedLab, attempts: int) -> int:
-    from labctl.lab.limits import Limits
-
     limit = Limits.of(lab.lab.grading or Grading()).memory
     bearable = capacity.of_this_machine().laboratories(limit)
     return max(1, min(wanted or bearable, bearable, attempts))
@@ -247,8 +245,6 @@ def _candidate(name: str, path: Path, lab: LabDefinition, *, alone: bool) -> Can
     Several attempts that one command is given are not all the user's own: one that is a link may lead to
     another student's.
     """
-    from labctl.grading.examiner import rejection_of
-
     try:
         if path.is_symlink() and not alone:
             link = Rejection(
