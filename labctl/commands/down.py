@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl.errors import LabNotUp
-from labctl.lab import instance, lock
+from labctl.lab import instance, leftovers, lock
 from labctl.lab.name import valid_name
 from labctl.lab.teardown import take_down
 from labctl.progress import Progress, silent
@@ -34,12 +34,16 @@ def down(
 ) -> Down:
     """Remove one lab, or every lab; it takes only their labels. Where nothing is there, that is success.
 
+    Of the laboratories of grading runs, every lab means those that a dead run left: one that is alive
+    removes its own.
+
     Raises:
         UsageError: The name is malformed, or none is given and several labs are up.
         EngineError: The engine failed.
     """
     if every:
         names = [each.name for each in instance.observe_all(engine)]
+        names.extend(leftovers.of_dead_runs(engine, engine_url))
     elif name is not None:
         names = [valid_name(name)]
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from labctl.engine import images
 from labctl.errors import EngineError
 from labctl.lab import instance, lock, origin
+from labctl.lab.leftovers import of_dead_runs
 from labctl.lab.teardown import take_down
 from labctl.progress import Progress, silent
 
@@ -25,15 +26,18 @@ class Pruned:
 
 
 def leftovers(engine: Engine, engine_url: str) -> tuple[str, ...]:
-    """Name the labs that a crashed run left unfinished, and that nobody is at work on.
+    """Name the labs that a crashed run left, and that nobody is at work on.
 
     Only a run that came to its end leaves a record; a lab that has one and misses a container since is alive,
-    and `labctl up` mends it.
+    and `labctl up` mends it. The laboratories of a grading run are its leftovers as soon as it is dead.
     """
-    return tuple(
-        each.name
-        for each in instance.observe_all(engine)
-        if _unfinished(each) and not lock.is_held(engine_url, each.name)
+    return (
+        *(
+            each.name
+            for each in instance.observe_all(engine)
+            if _unfinished(each) and not lock.is_held(engine_url, each.name)
+        ),
+        *of_dead_runs(engine, engine_url),
     )
 
 
@@ -51,7 +55,8 @@ def prune(engine: Engine, engine_url: str, progress: Progress = silent) -> Prune
     failures: list[EngineError] = []
     for name in leftovers(engine, engine_url):
         with lock.held(engine_url, name):
-            if _unfinished(instance.observe(engine, name)):  # somebody may have finished it meanwhile
+            there = instance.observe(engine, name)
+            if there.run or _unfinished(there):  # somebody may have finished it meanwhile
                 try:
                     removed.extend(take_down(engine, name, progress))
                 except EngineError as exc:  # what can't be removed does not keep the rest

@@ -13,7 +13,7 @@ from labctl.lab.name import valid_name
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from labctl.engine.protocol import Engine
     from labctl.lab.account import Account
@@ -80,10 +80,17 @@ def status(engine: Engine, engine_url: str, name: str | None) -> Status:
     return describe(engine, there, _states(there, there.hosts), busy=lock.is_held(engine_url, there.name))
 
 
-def describe_ready(engine: Engine, there: Instance) -> Status:
-    """Describe a lab whose daemons have all just answered, but for those that an applied fault affects."""
-    affected = [each for each in there.hosts if each.service in there.affected]
-    return describe(engine, there, _states(there, affected))
+def describe_ready(engine: Engine, there: Instance, but_for: Collection[str] = ()) -> Status:
+    """Describe a lab whose daemons have all just answered, but for those that an applied fault affects.
+
+    Args:
+        engine: The engine.
+        there: The lab.
+        but_for: Further services that have not.
+    """
+    in_question = {*there.affected, *but_for}
+    asked = [each for each in there.hosts if each.service in in_question]
+    return describe(engine, there, _states(there, asked))
 
 
 def describe(engine: Engine, there: Instance, states: tuple[HostState, ...], *, busy: bool = False) -> Status:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl.commands.status import Status, describe_ready
 from labctl.engine import images
-from labctl.lab import attempt, catalogue, instance, lifecycle, lock, origin
+from labctl.lab import attempt, catalogue, instance, labels, lifecycle, lock, origin
 from labctl.lab.difference import compare
 from labctl.lab.name import valid_name
+from labctl.lab.rejection import rejection
+from labctl.lab.teardown import take_down
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -64,23 +65,26 @@ def up(
 ) -> Up:
     """Make a lab be there; what is there already is left alone.
 
+    Hosts that carry a student's files may run without answering as they should: that is the student's to see.
+
     Raises:
         UsageError: No such lab, or a malformed name.
         LabError: The lab is wrong.
-        AttemptError: A file of the attempt is missing or no plain file.
+        AttemptError: A file of the attempt is missing, no plain file, or refused by its daemon; then a lab
+            that was not there before is removed again.
         EngineError: The engine, an image or a daemon failed.
     """
     lab = catalogue.find(wish.lab, environ)
     name = valid_name(wish.name if wish.name is not None else lab.id)
     specs = origin.image_specs()
+    hand_in = attempt.read(wish.attempt, lab) if wish.attempt is not None else None
     planner = origin.planner_for(
         name,
         lab,
         specs,
-        publish=wish.publish or _has_to_publish(engine_url),
-        handed_in=(
-            attempt.for_hosts(attempt.read(wish.attempt, lab).files, lab) if wish.attempt is not None else {}
-        ),
+        publish=wish.publish or origin.has_to_publish(engine_url),
+        handed_in=attempt.for_hosts(hand_in.files, lab) if hand_in is not None else {},
+        labels={labels.SEED: hand_in.seed} if hand_in is not None and hand_in.seed else {},
     )
     if dry_run:
         built = tuple(f"image {each.name} built" for each in images.missing(engine, specs))
@@ -98,15 +102,13 @@ def up(
                 may_install=wish.may_install,
             )
         )
-        changes = lifecycle.bring_up(engine, planner, progress)
-        described = describe_ready(engine, instance.observe(engine, name))
+        known = compare(engine, planner)
+        tolerance = lifecycle.Tolerance.of(planner)
+        changes = lifecycle.bring_up(engine, planner, progress, known=known, tolerance=tolerance)
+        there = instance.observe(engine, name)
+        if hand_in is not None and (refused := rejection(engine, there, lab)) is not None:
+            if not known.there.exists:
+                take_down(engine, name)
+            raise refused
+        described = describe_ready(engine, there, but_for=tolerance.unready)
     return Up(name, lab.id, (*built, *(str(change) for change in changes)), described)
-
-
-def _has_to_publish(engine_url: str) -> bool:
-    """Say whether the engine's networks are out of reach from here.
-
-    They are where it runs in a machine of its own, as Docker Desktop does, whose sockets lie in the user's
-    ``.docker``, and where it is rootless, in a network namespace of its own.
-    """
-    return sys.platform != "linux" or "/.docker/" in engine_url or "/run/user/" in engine_url

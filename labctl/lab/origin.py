@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from labctl import resources
@@ -51,6 +52,15 @@ def planner_for(
     return make_planner(
         name, lab, images=tags, publish=publish, handed_in=handed_in, limits=limits, labels=labels
     )
+
+
+def has_to_publish(engine_url: str) -> bool:
+    """Say whether the engine's networks are out of reach from here.
+
+    They are where it runs in a machine of its own, as Docker Desktop does, whose sockets lie in the user's
+    ``.docker``, and where it is rootless, in a network namespace of its own.
+    """
+    return sys.platform != "linux" or "/.docker/" in engine_url or "/run/user/" in engine_url
 
 
 def planner_of(there: Instance, environ: Mapping[str, str], specs: tuple[ImageSpec, ...]) -> Planner:

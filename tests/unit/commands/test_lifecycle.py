@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from labctl.commands.down import down
 from labctl.commands.reset import reset
 from labctl.commands.up import Up, Wish, up
 from labctl.errors import LabNotUp, MissingFile, NoSuchLab, UsageError
-from labctl.lab import instance, lock
+from labctl.lab import instance, labels, lock
 from labctl.lab.instance import LabState
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.engine.fake import FakeEngine
+    from tests.unit.conftest import Stage
 
     MakeLab = Callable[..., Path]
 
@@ -165,6 +167,20 @@ class TestDown:
             bring(ready, name=name)
         assert len(down(ready, URL, None, every=True).removed) == 12
         assert instance.observe_all(ready) == ()
+
+    def test_all_are_the_laboratories_of_dead_grading_runs_too_and_not_those_of_live_ones(
+        self, stage: Stage
+    ) -> None:
+        for name, run in (("g", "r1"), ("h", "r2")):
+            replace(stage, planner=replace(stage.planner, name=name, labels={labels.RUN: run})).stand()
+        with lock.held(URL, "run r2"):
+            down(stage.fake, URL, None, every=True)
+        assert [each.name for each in instance.observe_all(stage.fake, graded=True)] == ["h"]
+
+    def test_a_laboratory_of_a_grading_run_is_not_the_only_running_lab(self, stage: Stage) -> None:
+        replace(stage, planner=replace(stage.planner, name="g", labels={labels.RUN: "r1"})).stand()
+        assert down(stage.fake, URL, None).removed == ()
+        assert len(down(stage.fake, URL, "g").removed) == 6
 
     def test_it_waits_for_the_labs_lock(self, ready: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         bring(ready, name="x")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from labctl.commands.list import Row, running
 from labctl.engine.model import Volume
+from labctl.lab import labels
 from labctl.lab.instance import LabState
 
 if TYPE_CHECKING:
@@ -23,6 +25,14 @@ def test_an_engine_without_labs_lists_none(fake: FakeEngine) -> None:
 
 
 def test_a_running_lab_is_listed(stage: Stage) -> None:
+    there = stage.stand()
+    assert row(stage) == Row("x", "two-domains", LabState.READY, there.created_at)
+
+
+def test_the_laboratories_of_a_grading_run_are_not_listed(stage: Stage) -> None:
+    graded = replace(stage, planner=replace(stage.planner, name="g", labels={labels.RUN: "r1"}))
+    graded.stand()
+    assert running(stage.fake).labs == ()
     there = stage.stand()
     assert row(stage) == Row("x", "two-domains", LabState.READY, there.created_at)
 

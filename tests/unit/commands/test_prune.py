@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.commands.prune import leftovers, prune
-from labctl.lab import instance, lock
+from labctl.lab import instance, labels, lock
 
 if TYPE_CHECKING:
     from labctl.engine.fake import FakeEngine
@@ -60,6 +60,20 @@ def test_a_label_that_no_labctl_wrote_takes_no_lab_with_it(stage: Stage, name: s
     planned = stage.planner.on(_subnet()).host("dns").container
     stage.fake.create_container(replace(planned, name="odd", labels={"labctl.name": name}))
     assert prune(stage.fake, URL).removed == ("odd",)
+    assert instance.observe(stage.fake, "x").whole
+
+
+def test_the_laboratories_of_a_dead_grading_run_are_leftovers_and_those_of_a_live_one_are_not(
+    stage: Stage,
+) -> None:
+    stage.stand()
+    for name, run in (("g", "r1"), ("h", "r2")):
+        replace(stage, planner=replace(stage.planner, name=name, labels={labels.RUN: run})).stand()
+    with lock.held(URL, "run r2"):
+        assert leftovers(stage.fake, URL) == ("g",)
+        assert {each.rpartition("g")[0] for each in prune(stage.fake, URL).removed} == {"labctl-"}
+        assert leftovers(stage.fake, URL) == ()
+    assert leftovers(stage.fake, URL) == ("h",)
     assert instance.observe(stage.fake, "x").whole
 
 
