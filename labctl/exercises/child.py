@@ -20,6 +20,7 @@ import pytest
 
 from labctl.exercises import copying, discovery, plugin
 from labctl.exercises.performance import Performance, line_in
+from labctl.exercises.proctor import Proctor
 from labctl.exercises.protocol import (
     Begins,
     Collecting,
@@ -108,6 +109,7 @@ class Reporter:
         self._wire = wire
         self._setup = setup
         self._dump = dump
+        self._proctor = Proctor(setup.exam) if setup.exam is not None else None
         self._current: tuple[pytest.Item, Performance] | None = None
         self._collected: dict[str, set[str]] = defaultdict(set)
         self._unusable: set[str] = set()
@@ -182,11 +184,17 @@ class Reporter:
             if path not in self._collected and path not in self._unusable:
                 said = "holds no exercise: no function in it is named test_…"
                 self._wire.say(Unusable(path, 1, Verdict.ERROR, said))
+        judge = None
         if any("_stage_of" in getattr(each, "fixturenames", ()) for each in session.items):
             stage = _stage(self._setup)
+            judge = stage.judge
             session.config.stash[plugin.STAGE_OF] = lambda _: stage
         order = self._wire.next()
         assert isinstance(order, Go)
+        if self._proctor is not None:
+            session.config.stash[plugin.EXAM] = self._proctor.exam
+            session.config.pluginmanager.register(self._proctor)
+            self._proctor.begin(judge)
 
     # Running them
 
@@ -194,19 +202,31 @@ class Reporter:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Tell the beginning and the end of an exercise."""
         line = (item.location[1] or 0) + 1
-        performance = Performance(item.path, line, [self], limit=self._setup.limit, watchdog=self._watch)
+        performance = self._performance(item.path, line)
         item.stash[plugin.PERFORMANCE] = performance
         self._current = (item, performance)
         title, _ = discovery.described(_name(item), getattr(getattr(item, "obj", None), "__doc__", None))
-        self._wire.say(Begins(item.nodeid, _id(item), title, str(item.path), line, _function(item)))
+        name = plugin.id_of(item)
+        self._wire.say(Begins(item.nodeid, name, title, str(item.path), line, _function(item)))
         done = yield
         self._end()
         return done
+
+    def _performance(self, path: Path, line: int) -> Performance:
+        if self._proctor is None:
+            return Performance(path, line, [self], limit=self._setup.limit, watchdog=self._watch)
+        limit, overdue = self._proctor.limit(self._setup.limit)
+        judge = self._proctor.judge
+        return Performance(
+            path, line, [self], limit=limit, watchdog=self._watch, judge=judge, overdue=overdue
+        )
 
     def _end(self) -> None:
         assert self._current is not None
         item, performance = self._current
         outcome = performance.outcome
+        if self._proctor is not None:
+            self._proctor.over(plugin.id_of(item), outcome)
         printed = "".join(text for _, key, text in item._report_sections if key in {"stdout", "stderr"})  # noqa: SLF001  # pytest shows them from there, too
         self._wire.say(
             Ended(
@@ -218,6 +238,7 @@ class Reporter:
                 outcome.path,
                 outcome.line,
                 printed[-_MOST_PRINTED:],
+                outcome.evidence,
             )
         )
         self._current = None
@@ -284,6 +305,10 @@ def _stage(setup: Setup) -> Stage:
 
     engine = DockerEngine(endpoint.find(os.environ, Path.home()))
     lab = definition.load(Path(setup.directory))
+    if setup.exam is not None:
+        from labctl.exercises.examstage import ExamStage  # noqa: PLC0415  # as above
+
+        return ExamStage(engine, setup.engine_url, setup.name, lab, os.environ, setup.exam)
     return Stage(engine, setup.engine_url, setup.name, lab, os.environ, Condition.PRISTINE)
 
 
@@ -295,11 +320,6 @@ def _function(item: pytest.Item) -> str:
 
 def _name(item: pytest.Item) -> str:
     return getattr(item, "originalname", None) or item.name
-
-
-def _id(item: pytest.Item) -> str:
-    parameters = f"[{item.callspec.id}]" if hasattr(item, "callspec") else ""
-    return discovery.id_of(_name(item)) + parameters
 
 
 def main() -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 DIRECTORY: Final = "exercises"
 """Where a lab has its exercises."""
 
+CHECKS: Final = "checks"
+"""Where a lab that is graded has its checks."""
+
 DEFAULT_LAB: Final = "two-domains"
 
 _PREFIX: Final = "test_"
@@ -203,9 +206,10 @@ def _own(
 
 
 def lab_around(path: Path) -> LabDefinition | None:
-    """Return the lab that a file lies in: ``lab.toml`` is beside it, or beside its ``exercises/``."""
+    """Return the lab that a file lies in: beside it, or beside its directory of exercises or checks."""
     directory = path.parent
-    candidates = (directory, directory.parent) if directory.name == DIRECTORY else (directory,)
+    within = directory.name in {DIRECTORY, CHECKS}
+    candidates = (directory, directory.parent) if within else (directory,)
     for each in candidates:
         if (each / definition.FILE_NAME).is_file():
             return definition.load(each)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from labctl.exercises.verdict import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from labctl.exercises.narration import Step
 
 
@@ -28,9 +30,18 @@ class Outcome:
 
     verdict: Verdict
     explanation: str = ""
+    """Why it did not pass; its last lines, indented, are the evidence."""
+
     blame: Blame | None = None
     path: str | None = None
     line: int | None = None
+    evidence: tuple[str, ...] = ()
+    """What proves that: replies, log lines, a letter's journey; anyone may have written them."""
+
+    @property
+    def reason(self) -> str:
+        """The explanation without the evidence."""
+        return self.explanation.removesuffix(told_below(self.evidence))
 
     @property
     def exit_code(self) -> int:
@@ -75,7 +86,15 @@ class Result:
     printed: str = ""
     """What it printed itself."""
 
+    evidence: tuple[str, ...] = ()
+    """What its explanation's last lines are: what proves that it did not pass."""
+
     @property
     def outcome(self) -> Outcome:
         """How it ended."""
-        return Outcome(self.verdict, self.explanation, self.kind, self.path, self.line)
+        return Outcome(self.verdict, self.explanation, self.kind, self.path, self.line, self.evidence)
+
+
+def told_below(evidence: Iterable[str]) -> str:
+    """Return evidence as an explanation has it: below what it proves, and indented."""
+    return "".join(f"\n  {each}" for each in evidence)

@@ -7,15 +7,16 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
 
 from labctl import resources
-from labctl.errors import LabctlError
+from labctl.errors import GradingError, LabctlError
 from labctl.exercises.narration import Narrator
-from labctl.exercises.outcome import PASSED, Blame, Outcome
+from labctl.exercises.outcome import PASSED, Blame, Outcome, told_below
 from labctl.exercises.verdict import Verdict
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 
@@ -37,6 +38,16 @@ class TimeUp(BaseException):  # read in reports: "time up"
     """An exercise did not end in its time. No `Exception`: who catches those must not catch it."""
 
 
+class Judge(Protocol):
+    """Who knows what the makers of a check can't be blamed for: it is done by somebody else's daemons."""
+
+    def judged(self, error: BaseException) -> Outcome | None:
+        """Judge what a check raised; None where that is the check's own doing."""
+
+    def out_of_time(self, said: str) -> Outcome:
+        """Judge a check that did not end in its time, which `said` tells."""
+
+
 class Performance:
     """One exercise while it runs.
 
@@ -46,6 +57,8 @@ class Performance:
         listeners: Told of its steps.
         limit: Seconds that it may take.
         watchdog: Told the seconds that are left whenever the clock runs, and None when it does not.
+        judge: Judges what it raises before that is blamed on its file.
+        overdue: What it means that its time is up, where the limit is none of its own.
     """
 
     def __init__(
@@ -56,6 +69,8 @@ class Performance:
         *,
         limit: float = LIMIT,
         watchdog: Callable[[float | None], None] = lambda _: None,
+        judge: Judge | None = None,
+        overdue: str = "",
     ) -> None:
         self.narrator = Narrator(*listeners)
         self.outcome = PASSED
@@ -63,11 +78,16 @@ class Performance:
         self.complaint: Callable[[], str | None] = lambda: None
         """Returns what is broken of the lab; its fixture sets it."""
 
+        self.defeat: Callable[[], Outcome | None] = lambda: None
+        """Returns what an attempt has done to its hosts; the lab's fixture sets it."""
+
         self._path = path
         self._line = line
         self._limit = limit
         self._left = limit
         self._watchdog = watchdog
+        self._judge = judge
+        self._overdue = overdue
         self._began: float | None = None
 
     # Its time
@@ -139,36 +159,54 @@ class Performance:
             said = f"\n{outcome.explanation}" if outcome.explanation else ""
             explanation = f"the lab broke: {broken}{said}"
             outcome = Outcome(Verdict.ERROR, explanation, Blame.LAB, *self._place(raised))
+        elif look and outcome.blame is None and (defeat := self.defeat()) is not None:
+            evidence = (*outcome.evidence, *defeat.evidence)
+            reasons = [each for each in (defeat.reason, outcome.reason) if each]
+            explanation = "\n".join(reasons) + told_below(evidence)
+            outcome = Outcome(defeat.verdict, explanation, None, *self._place(raised), evidence)
         self.outcome = self.outcome.joined(outcome)
 
     def _judged(self, raised: pytest.ExceptionInfo[BaseException]) -> Outcome:
         error = raised.value
         path, line = self._place(raised)
+        if isinstance(error, BaseExceptionGroup):  # several finalizers failed
+            each = [one.with_traceback(one.__traceback__ or error.__traceback__) for one in error.exceptions]
+            every = [self._judged(pytest.ExceptionInfo.from_exception(one)) for one in each]
+            return max(every, key=lambda one: one.gravity)
+        judged = self._judge.judged(error) if self._judge is not None else None
+        outcome = judged or self._blamed(raised, line)
+        if outcome.verdict == Verdict.SKIPPED:
+            return outcome
+        return replace(outcome, path=path, line=line)
+
+    def _blamed(self, raised: pytest.ExceptionInfo[BaseException], line: int) -> Outcome:
+        """Judge by the kind of exception alone."""
+        error = raised.value
         match error:
             case pytest.skip.Exception() | pytest.xfail.Exception():
                 return Outcome(Verdict.SKIPPED, str(error))
-            case BaseExceptionGroup():  # several finalizers failed
-                each = [
-                    one.with_traceback(one.__traceback__ or error.__traceback__) for one in error.exceptions
-                ]
-                judged = [self._judged(pytest.ExceptionInfo.from_exception(one)) for one in each]
-                return max(judged, key=lambda one: one.gravity)
+            case ExpectationFailed():
+                return Outcome(Verdict.FAILED, str(error), evidence=error.evidence)
             case AssertionError() | pytest.fail.Exception() if self._is_finding(raised):
-                return Outcome(Verdict.FAILED, str(error) or "an assertion failed", None, path, line)
+                return Outcome(Verdict.FAILED, str(error) or "an assertion failed")
             case TimeUp():
-                said = (
-                    f"it did not end within {self._limit:g} s, and was at line {line}: {_source(path, line)}"
-                )
-                return Outcome(Verdict.ERROR, said, Blame.EXERCISE, path, line)
-            case LabctlError() if error.exit_code == 4:  # noqa: PLR2004  # engine, image, service
-                return Outcome(Verdict.ERROR, explained(error), Blame.LAB, path, line)
+                return self._late(line)
             case _:
-                return Outcome(Verdict.ERROR, explained(error), Blame.EXERCISE, path, line)
+                of_lab = isinstance(error, LabctlError) and error.exit_code == 4  # noqa: PLR2004  # engine, image, service
+                blame = Blame.LAB if of_lab and not isinstance(error, GradingError) else Blame.EXERCISE
+                return Outcome(Verdict.ERROR, explained(error), blame)
+
+    def _late(self, line: int) -> Outcome:
+        said = self._overdue or f"it did not end within {self._limit:g} s"
+        said = f"{said}, and was at line {line}: {_source(str(self._path), line)}"
+        if self._judge is not None:
+            return self._judge.out_of_time(said)
+        if self._overdue:  # others have used up the time
+            return Outcome(Verdict.FAILED, said)
+        return Outcome(Verdict.ERROR, said, Blame.EXERCISE)
 
     def _is_finding(self, raised: pytest.ExceptionInfo[BaseException]) -> bool:
         """Say whether an assertion is about the mail, and not pytest's or labctl's about itself."""
-        if isinstance(raised.value, ExpectationFailed):
-            return True
         came_from = Path(raised.traceback[-1].path)
         of_labctl = came_from.is_relative_to(_PACKAGE) and not came_from.is_relative_to(resources.labs_dir())
         return line_in(self._path, raised) is not None and not of_labctl

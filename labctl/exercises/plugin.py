@@ -7,6 +7,7 @@ until one of its fixtures is asked for.
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -19,13 +20,19 @@ if TYPE_CHECKING:
 
     from labctl.exercises.narration import Listener, Step
     from labctl.exercises.performance import Performance
+    from labctl.exercises.protocol import Exam
     from labctl.exercises.stage import Stage
     from labctl.exercises.testcontainers import MailLab
+    from labctl.exercises.vocabulary.chance import Chance
+    from labctl.exercises.vocabulary.handedin import HandedIn
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.person import Person
 
 STAGE_OF: Final = pytest.StashKey["Callable[[Path], Stage]"]()
 """Of the configuration: returns the lab for the exercises of a file; who runs pytest may set it."""
+
+EXAM: Final[pytest.StashKey[Exam]] = pytest.StashKey()
+"""Of the configuration: what makes exercises the checks of an attempt, where they are."""
 
 PERFORMANCE: Final = pytest.StashKey["Performance"]()
 """Of an item: what is known of it while it runs. Items without it are none of this plugin's."""
@@ -62,7 +69,7 @@ def lab(request: pytest.FixtureRequest, _stage_of: Callable[[Path], Stage]) -> I
     with performance.paused():
         stage = _stage_of(request.node.path)
         there = stage.prepare()
-    performance.complaint = stage.complaint
+    performance.complaint, performance.defeat = stage.complaint, stage.defeat
     found = ExerciseLab(stage.engine, stage.engine_url, there, stage.lab, performance.narrator)
     yield found
     found.close(keep_faults=request.config.getoption("--keep-faults"))
@@ -93,6 +100,32 @@ def bea(lab: ExerciseLab) -> Person:
     return lab.account("bea@beta.test")
 
 
+@pytest.fixture
+def attempt(request: pytest.FixtureRequest) -> HandedIn:
+    """What a student has handed in: an attempt's, or outside an exam that of the directory LABCTL_ATTEMPT."""
+    from labctl.exercises.vocabulary.handedin import HandedIn  # noqa: PLC0415  # as above
+
+    narrator = performance_of(request.node).narrator
+    if (exam := request.config.stash.get(EXAM, None)) is not None:
+        return HandedIn({path: b64decode(content) for path, content in exam.files.items()}, narrator)
+    if not (directory := os.environ.get("LABCTL_ATTEMPT")):
+        pytest.skip("it looks at what was handed in, and LABCTL_ATTEMPT names no directory")
+    return HandedIn.read(Path(directory), request.path, narrator)
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> Chance:
+    """What is random and yet the same whenever the same attempt is examined, or the same lab runs."""
+    from labctl.exercises.vocabulary.chance import Chance  # noqa: PLC0415  # as above
+
+    if (exam := request.config.stash.get(EXAM, None)) is not None:
+        seed = exam.seed
+    else:
+        in_lab = "lab" in request.fixturenames
+        seed = request.getfixturevalue("lab").there.seed if in_lab else ""
+    return Chance(seed or "0", id_of(request.node))
+
+
 @pytest.fixture(scope="session")
 def _mail_lab() -> Iterator[MailLab]:
     from labctl.exercises.testcontainers import MailLab  # noqa: PLC0415  # as above
@@ -106,6 +139,14 @@ def mail_lab(_mail_lab: MailLab) -> MailLab:
     """Two mail domains for the tests of an application, as new for each."""
     _mail_lab.reset()
     return _mail_lab
+
+
+def id_of(item: pytest.Item) -> str:
+    """Return the id of an exercise, with the values of its parameters where it has any."""
+    from labctl.exercises import discovery  # noqa: PLC0415  # as above
+
+    parameters = f"[{item.callspec.id}]" if hasattr(item, "callspec") else ""
+    return discovery.id_of(getattr(item, "originalname", None) or item.name) + parameters
 
 
 def performance_of(item: pytest.Item) -> Performance:

@@ -25,6 +25,8 @@ class Exam:
         guarded: The services that execute what was handed in.
         students: The services that anything of the attempt was given to, those that only serve it included.
         seconds: How long all checks may take together.
+        passed: The checks that have passed already, in a process that is gone.
+        used: How long checks took there.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -34,6 +36,8 @@ class Exam:
     guarded: Sequence[str] = ()
     students: Sequence[str] = ()
     seconds: float = 120.0
+    passed: Sequence[str] = ()
+    used: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +139,14 @@ class Ended:
     path: str | None = None
     line: int | None = None
     printed: str = ""
+    evidence: Sequence[str] = field(default_factory=list)
 
     @property
     def outcome(self) -> Outcome:
         """How it ended."""
         blame = Blame(self.blame) if self.blame is not None else None
-        return Outcome(Verdict(self.verdict), self.explanation, blame, self.path, self.line)
+        evidence = tuple(self.evidence)
+        return Outcome(Verdict(self.verdict), self.explanation, blame, self.path, self.line, evidence)
 
 
 @dataclass(frozen=True, slots=True)

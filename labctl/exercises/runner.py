@@ -170,7 +170,7 @@ class _Attempt:
                 limit=orders.limit,
                 step=orders.step,
                 keep_faults=orders.keep_faults,
-                exam=orders.exam,
+                exam=self._exam(),
             )
         )
         self._runner.prepare()
@@ -206,6 +206,14 @@ class _Attempt:
             case Finished(missing):
                 self._lost(missing)
                 self.finished = True
+
+    def _exam(self) -> Exam | None:
+        """Return what is left of the exam."""
+        exam, results = self._runner.orders.exam, self._runner.results
+        if exam is None:
+            return None
+        passed = tuple(each.id for each in results if each.verdict == Verdict.PASSED)
+        return replace(exam, passed=passed, used=sum(each.seconds for each in results))
 
     def _root(self) -> str:
         """Return the directory of the files; checks may lie in two, of which the lab's own counts."""
@@ -285,6 +293,7 @@ def _result(
         kind=outcome.blame,
         path=outcome.path,
         line=outcome.line,
+        evidence=outcome.evidence,
     )
 
 

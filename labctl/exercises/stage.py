@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from labctl.engine.protocol import Engine
+    from labctl.exercises.judgement import ExamJudge
+    from labctl.exercises.outcome import Outcome
     from labctl.lab.definition import LabDefinition
     from labctl.lab.instance import Instance
 
@@ -50,6 +52,8 @@ class Stage:
     lab: LabDefinition
     environ: Mapping[str, str]
     condition: Condition = field(default=Condition.UNKNOWN)
+    judge: ExamJudge | None = None
+    """Judges what goes wrong where the lab was given what somebody handed in."""
 
     def bring(self, *, progress: Progress = silent) -> bool:
         """Make the lab be there, unless it is.
@@ -130,6 +134,10 @@ class Stage:
         except EngineError as exc:
             return exc.message
         return f"lab {self.name!r} is gone" if not there.exists else _fallen(there)
+
+    def defeat(self) -> Outcome | None:
+        """Return what an attempt has done to its hosts, or None: where nothing was handed in, nothing."""
+        return None
 
     def tidy(self) -> None:
         """Undo every fault that is still applied, as far as that can be done.

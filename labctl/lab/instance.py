@@ -16,7 +16,7 @@ from labctl.lab.name import valid_name
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from labctl.engine.model import Container, Network, Volume
@@ -147,14 +147,18 @@ class Instance:
 
         An MTA looks up a client's name before it greets, and asks its domain's MDA who may submit.
         """
-        faulted = [each for each in self.hosts if each.service in self.faulted]
+        return self.with_needing(self.faulted)
+
+    def with_needing(self, services: Collection[str]) -> frozenset[str]:
+        """Return services, and the MTAs that can't answer without them."""
+        needed = [each for each in self.hosts if each.service in services]
         waiting = {
             mta.service
             for mta in self.of_role(Role.MTA)
-            for each in faulted
+            for each in needed
             if each.role == Role.DNS or (each.role == Role.MDA and each.domain == mta.domain)
         }
-        return self.faulted | waiting
+        return frozenset({*services, *waiting})
 
     @property
     def seed(self) -> str:

@@ -50,6 +50,7 @@ def read_queue(engine: Engine, host: Host) -> tuple[QueuedMessage, ...]:
         raise ServiceCommandFailed(
             f"postqueue on {host.hostname} ended with {said.exit_code}: {complaint}",
             hint=f"labctl logs {host.service}",
+            detail={"service": host.service},
         )
     listed, _, rest = said.stdout.decode("utf-8", "replace").partition("\n--\n")
     files, _, headers = f"\n{rest}".partition("\n--\n")

@@ -6,7 +6,7 @@ import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from labctl.errors import EngineError, FaultError, ServiceCommandFailed
+from labctl.errors import EngineError, FaultError, GradingError, ServiceCommandFailed
 from labctl.exercises.vocabulary.conversation import Conversation, connected
 from labctl.exercises.vocabulary.expectation import Expectations
 from labctl.exercises.vocabulary.records import Records
@@ -68,11 +68,11 @@ class Hosts:
             EngineError: Something could not be undone; the rest was.
         """
         self.watch.close()
-        failures: list[EngineError | FaultError] = []
+        failures: list[EngineError | FaultError | GradingError] = []
         for name in [] if keep_faults else reversed(self._applied.copy()):
             try:
                 self._revert(name)
-            except (EngineError, FaultError) as exc:
+            except (EngineError, FaultError, GradingError) as exc:
                 failures.append(exc)
         if failures:
             raise failures[0]
@@ -188,6 +188,7 @@ class Hosts:
                 raise ServiceCommandFailed(
                     f"{shown} on {there.service} ended with {done.exit_code}: {said.strip()}",
                     hint=f"labctl logs {there.service}",
+                    detail={"service": there.service},
                 )
             return said
 

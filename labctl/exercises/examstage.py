@@ -1,0 +1,82 @@
+"""The lab of an exam: observed between the checks of one attempt, and never emptied or mended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labctl.errors import EngineError, LabNotUp
+from labctl.exercises.guard import guarded
+from labctl.exercises.judgement import ExamJudge
+from labctl.exercises.stage import Condition, Stage
+from labctl.lab import instance
+from labctl.lab.definition import Grading
+from labctl.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from labctl.engine.protocol import Engine
+    from labctl.exercises.outcome import Outcome
+    from labctl.exercises.protocol import Exam
+    from labctl.lab.definition import LabDefinition
+    from labctl.lab.instance import Instance
+
+
+class ExamStage(Stage):
+    """One lab, started with what was handed in, for one check after the other.
+
+    It is never made as new: what it is restored from does not know the attempt's files. Letters are told
+    apart by their Message-IDs.
+    """
+
+    def __init__(  # noqa: PLR0917  # those of `Stage`, and the exam
+        self,
+        engine: Engine,
+        engine_url: str,
+        name: str,
+        lab: LabDefinition,
+        environ: Mapping[str, str],
+        exam: Exam,
+    ) -> None:
+        super().__init__(
+            guarded(engine, exam.guarded), engine_url, name, lab, environ, condition=Condition.PRISTINE
+        )
+        self._exam = exam
+        self.judge: ExamJudge = ExamJudge(self.engine, name, exam, (lab.grading or Grading()).memory)
+
+    def prepare(self, *, progress: Progress = silent) -> Instance:
+        """Look at the lab.
+
+        Raises:
+            LabNotUp: It is gone.
+            EngineError: The engine failed.
+        """
+        del progress
+        there = instance.observe(self.engine, self.name)
+        if not there.exists:
+            raise LabNotUp(f"lab {self.name!r} is gone", hint="labctl grade")
+        return there
+
+    def left(self, *, well: bool) -> None:
+        """Leave it as it is."""
+
+    def complaint(self) -> str | None:
+        """Return what has broken of the lab that is none of the attempt's doing, or None."""
+        try:
+            there = instance.observe(self.engine, self.name)
+        except EngineError as exc:
+            return exc.message
+        if not there.exists:
+            return f"lab {self.name!r} is gone"
+        for host in there.hosts:
+            excused = host.service in self._exam.students or host.service in there.faulted
+            if not host.running and not excused:
+                return f"{host.service} ({host.hostname}) is {host.state}, and no fault has stopped it"
+        return None
+
+    def defeat(self) -> Outcome | None:
+        """Return which host that was given a file of the attempt has ended, or None."""
+        try:
+            return self.judge.defeat(instance.observe(self.engine, self.name))
+        except EngineError:
+            return None
