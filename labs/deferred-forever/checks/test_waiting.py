@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 
 if TYPE_CHECKING:
-    from labctl.exercises.chance import Chance
+    from labctl.exercises.vocabulary.chance import Chance
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.letter import Letter
     from labctl.exercises.vocabulary.person import Person

@@ -10,8 +10,8 @@ import scenario
 from labctl.errors import NoSuchHost
 
 if TYPE_CHECKING:
-    from labctl.exercises.attempt import Attempt
-    from labctl.exercises.chance import Chance
+    from labctl.exercises.vocabulary.chance import Chance
+    from labctl.exercises.vocabulary.handedin import HandedIn
     from labctl.exercises.vocabulary.lab import ExerciseLab
 
 QUESTIONS: Final = {
@@ -23,37 +23,37 @@ QUESTIONS: Final = {
 WORDS: Final = {True: "yes", False: "no"}
 
 
-def test_letter_1(lab: ExerciseLab, attempt: Attempt, chance: Chance) -> None:
+def test_letter_1(lab: ExerciseLab, attempt: HandedIn, chance: Chance) -> None:
     """Letter 1: who said no, with which code, whether it is over, and what helps."""
     must_be_explained(1, lab, attempt, chance)
 
 
-def test_letter_2(lab: ExerciseLab, attempt: Attempt, chance: Chance) -> None:
+def test_letter_2(lab: ExerciseLab, attempt: HandedIn, chance: Chance) -> None:
     """Letter 2: who said no, with which code, whether it is over, and what helps."""
     must_be_explained(2, lab, attempt, chance)
 
 
-def test_letter_3(lab: ExerciseLab, attempt: Attempt, chance: Chance) -> None:
+def test_letter_3(lab: ExerciseLab, attempt: HandedIn, chance: Chance) -> None:
     """Letter 3: who said no, with which code, whether it is over, and what helps."""
     must_be_explained(3, lab, attempt, chance)
 
 
-def test_letter_4(lab: ExerciseLab, attempt: Attempt, chance: Chance) -> None:
+def test_letter_4(lab: ExerciseLab, attempt: HandedIn, chance: Chance) -> None:
     """Letter 4: who said no, with which code, whether it is over, and what helps."""
     must_be_explained(4, lab, attempt, chance)
 
 
-def test_letter_5(lab: ExerciseLab, attempt: Attempt, chance: Chance) -> None:
+def test_letter_5(lab: ExerciseLab, attempt: HandedIn, chance: Chance) -> None:
     """Letter 5: who said no, with which code, whether it is over, and what helps."""
     must_be_explained(5, lab, attempt, chance)
 
 
-def test_letter_6(lab: ExerciseLab, attempt: Attempt, chance: Chance) -> None:
+def test_letter_6(lab: ExerciseLab, attempt: HandedIn, chance: Chance) -> None:
     """Letter 6: who said no, with which code, whether it is over, and what helps."""
     must_be_explained(6, lab, attempt, chance)
 
 
-def must_be_explained(number: int, lab: ExerciseLab, attempt: Attempt, chance: Chance) -> None:
+def must_be_explained(number: int, lab: ExerciseLab, attempt: HandedIn, chance: Chance) -> None:
     """Send a letter once more, and compare what becomes of it with the answers.
 
     Raises:
@@ -82,7 +82,7 @@ def must_be_explained(number: int, lab: ExerciseLab, attempt: Attempt, chance: C
         raise lab.fail(f"what really became of letter {number}", "; ".join(wrong))
 
 
-def given(attempt: Attempt, number: int, lab: ExerciseLab) -> dict[str, str]:
+def given(attempt: HandedIn, number: int, lab: ExerciseLab) -> dict[str, str]:
     """Return a student's answers about a letter, empty where there is none, and the host by its full name."""
     section = attempt.toml("answers.toml").get(f"letter-{number}")
     said = section if isinstance(section, dict) else {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import scenario
 
 if TYPE_CHECKING:
-    from labctl.exercises.chance import Chance
+    from labctl.exercises.vocabulary.chance import Chance
     from labctl.exercises.vocabulary.lab import ExerciseLab
 
 
