@@ -185,13 +185,11 @@ def _told(result: Result) -> tuple[str, tuple[str, ...]]:
     """Return why a check did not pass, and what proves it: what it was doing and what it saw there."""
     if result.verdict == Verdict.PASSED:
         return "", ()
-    words = result.explanation.splitlines()
-    reasons = [each for each in words if not each.startswith("  ") or "seen:" in each]
-    proofs = [each for each in words if each not in reasons]
+    proofs = [line for each in result.evidence for line in each.splitlines()]
     failed = [each for each in result.steps if each.verdict != Verdict.PASSED]
     for step in failed[-1:]:
         proofs = [step.text, *(f"  {line}" for line in step.evidence), *proofs]
-    return "\n".join(_bounded(reasons)), _bounded(proofs)
+    return "\n".join(_bounded(result.outcome.reason.splitlines())), _bounded(proofs)
 
 
 def _bounded(lines: Iterable[str]) -> tuple[str, ...]:
