@@ -20,7 +20,9 @@ def test_the_post(lab: ExerciseLab, chance: Chance) -> None:
     the bounces stay in the lab: find out why each of them did not arrive.
     """
     for draft in scenario.drafts(chance.of("post")):
-        letter = draft.send(lab)
-        found = scenario.outcome(lab, draft, letter)
-        if letter.accepted and found.over:
-            lab.account(draft.kind.sender).expect_bounce(letter)
+        with lab.narrator.step(f"{draft.kind.sender} writes “{draft.subject}” to {draft.to}") as evidence:
+            letter = draft.send(lab)
+            found = scenario.outcome(lab, draft, letter)
+            if letter.accepted and found.over:
+                lab.account(draft.kind.sender).expect_bounce(letter)
+            evidence[:] = [f"Message-ID {letter.message_id}"]  # the rest is to be found out
