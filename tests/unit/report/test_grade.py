@@ -141,6 +141,10 @@ def test_an_excerpt_says_what_it_leaves_out() -> None:
     assert excerpt([], 0) == []
 
 
+def test_a_line_of_an_excerpt_is_one_line() -> None:
+    assert excerpt(["a\nb\x1b"], 100) == ["a\\nb\\x1b"]
+
+
 def test_a_report_has_the_most_evidence_that_its_readers_take() -> None:
     nothing, much = Grade("zones", "", (), 0), replace(graded(), attempts=(loud(100_000),))
     assert len(fitting(lambda room: "é" * room, nothing, 10_000)) == 4_000
