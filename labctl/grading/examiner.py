@@ -144,12 +144,18 @@ class Examiner:
                 yield Observation(check.id, title, verdict, result.seconds, explanation, evidence)
 
     def _exhausted(self, there: Instance, lab: GradedLab) -> Iterator[str]:
-        """Name the hosts in which processes were killed for want of memory."""
+        """Name the hosts that came to the end of their memory, or of the processes that they may have."""
+        limits = _grading(lab)
         for host in there.hosts:
             with suppress(LabctlError):  # it is only a remark
-                if host.container is not None and self._engine.inspect(host.container.id).oom_killed:
-                    memory = _grading(lab).memory.upper()
+                if host.container is None:
+                    continue
+                container = self._engine.inspect(host.container.id)
+                if container.oom_killed:
+                    memory = limits.memory.upper()
                     yield f"{host.service} used up its {memory}B of memory: the kernel ended processes there"
+                if container.forks_refused:
+                    yield f"{host.service} had all of its {limits.pids} processes, and could start no more"
 
     def _logs(self, there: Instance, lab: GradedLab, since: datetime) -> dict[str, tuple[str, ...]]:
         """Read the ends of the logs; in a laboratory that is lent, what is older is another attempt's."""
