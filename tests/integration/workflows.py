@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -27,34 +27,38 @@ class Step:
 
     script: str
     uses: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job's steps, what its environment adds, and the options of its shell."""
+    """A job's steps, what its environment adds, its shell, and whether one shell runs all steps."""
 
     steps: tuple[Step, ...]
     variables: Mapping[str, str]
     shell: tuple[str, ...]
+    together: bool = False
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """What its steps give to a shell."""
+        return tuple(each.script for each in self.steps if each.script)
 
 
 def github(text: str, name: str) -> Job:
     """Read a job of GitHub Actions, whose shell is ``bash -e`` for each step."""
     workflow = yaml.safe_load(text)
     job = workflow["jobs"][name]
-    steps = tuple(
-        Step(each.get("run", ""), each.get("uses", ""), each.get("with", {})) for each in job["steps"]
-    )
+    steps = tuple(Step(each.get("run", ""), each.get("uses", "")) for each in job["steps"])
     return Job(steps, {**workflow.get("env", {}), **job.get("env", {})}, ("bash", "-e"))
 
 
 def gitlab(text: str, name: str) -> Job:
-    """Read a job of GitLab CI, which gives all lines to one shell, with ``pipefail``."""
+    """Read a job of GitLab CI, which gives all steps to one shell, with ``pipefail``."""
     pipeline = yaml.safe_load(text)
     job = pipeline[name]
     lines = (*job.get("before_script", ()), *job["script"])
-    return Job((Step("\n".join(lines), ""),), pipeline.get("variables", {}), ("bash", "-eo", "pipefail"))
+    steps = tuple(Step(each, "") for each in lines)
+    return Job(steps, pipeline.get("variables", {}), ("bash", "-eo", "pipefail"), together=True)
 
 
 class Runner:
@@ -85,15 +89,14 @@ class Runner:
         }
 
     def runs(
-        self, job: Job, attempt: Path, steps: Sequence[Step] | None = None, **variables: str
+        self, job: Job, attempt: Path, scripts: Sequence[str] = (), **variables: str
     ) -> Iterator[subprocess.CompletedProcess[str]]:
-        """Run a job's shell steps until one fails, and yield what came of each."""
-        for step in job.steps if steps is None else steps:
-            if step.script:
-                done = self._run(job, step.script, attempt, variables)
-                yield done
-                if done.returncode:
-                    return
+        """Run a job's scripts, or these of them, until one fails, and yield what came of each."""
+        scripts = scripts or job.scripts
+        for script in ("\n".join(scripts),) if job.together else scripts:
+            yield (done := self._run(job, script, attempt, variables))
+            if done.returncode:
+                return
 
     def _run(
         self, job: Job, script: str, attempt: Path, variables: Mapping[str, str]
