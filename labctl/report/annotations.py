@@ -43,7 +43,8 @@ def annotated(result: Grade, directories: Mapping[str, str] | None = None) -> st
 def unheard(text: str, token: str) -> str:
     """Return text between the commands that keep GitHub's runner from obeying what is in it.
 
-    The text is that of the argument, but harmless to a terminal.
+    The text is that of the argument, but harmless to a terminal. Without this the runner would obey a line
+    that begins with ``::…::``, and one that has ``##[…]`` anywhere.
 
     Args:
         text: Whatever a student may have written.

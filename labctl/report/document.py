@@ -42,11 +42,15 @@ def error_document(error: LabctlError) -> dict[str, Any]:
 def dumped(content: Mapping[str, Any], *, indent: int | None = 2) -> str:
     """Return a document as text; whatever bytes a message or a log brought, it is valid JSON.
 
+    No line of it is a command to the runner of GitHub Actions, which finds its old form, ``##[…]``, in the
+    midst of a line too (``ActionCommand.cs`` in github.com/actions/runner).
+
     Args:
         content: The document.
         indent: None for a text of one line.
     """
-    return json.dumps(content, indent=indent, ensure_ascii=True, allow_nan=False)
+    text = json.dumps(content, indent=indent, ensure_ascii=True, allow_nan=False)
+    return text.replace("##[", "#\\u0023[")
 
 
 def _value(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of value

@@ -105,3 +105,10 @@ def test_an_errors_details_are_written_like_any_value(valid_document: Any) -> No
     assert content["code"] == "invalid-lab-file"
     assert content["message"] == "lab.toml:3: odd \ufffd"
     assert content["detail"] == {"path": "lab.toml", "line": 3}
+
+
+@pytest.mark.parametrize("said", ["##[add-mask]e", "a ###[stop-commands]x", "\\##[error]owned"])
+def test_no_line_of_a_document_is_a_command_to_the_runner_of_github(said: str) -> None:
+    text = dumped({"said": said, said: [said]})
+    assert "##[" not in text
+    assert json.loads(text) == {"said": said, said: [said]}
