@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _ALIVE: Final = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
 
+_RESTARTED_WITHIN: Final = 1
+"""Seconds that a daemon has to end before it is killed: what mail it has taken is on disk."""
+
 _ATTEMPTS: Final = 3
 
 _SETTLED_WITHIN: Final = 2.0
@@ -201,7 +204,7 @@ class _Start:
         if before := turns[: turns.index(service)]:
             self._wait_for(self._joined[before[-1]])
         if self._restarts(step):
-            self._engine.stop(step.host.container.name, timeout=step.host.container.stop_timeout)
+            self._engine.stop(step.host.container.name, timeout=_RESTARTED_WITHIN)
         there = self._engine.endpoints(network)
         start = self._pool.submit(self._engine.start, step.host.container.name)
         eventually(

@@ -35,7 +35,7 @@ _MAIN_FILES: Final = {
 _GOES_ON: Final = r"(?: - doveconf execution fallback is disabled)?$"
 """What Dovecot's master adds, which goes on with what it had."""
 
-_PROGRAM: Final = r"\b(?P<program>[a-z][a-z/-]*)(?:\[[0-9]+\])?"
+_PROGRAM: Final = r"(?<![\w/-])(?P<program>[a-z][a-z/-]*)(?:\[[0-9]+\])?"
 
 _FORMS: Final = tuple(
     re.compile(form)

@@ -103,6 +103,16 @@ class TestObserve:
             fake.create_container(spec(f"labctl-{name}-mx", {labels.NAME: name}))
         assert [each.name for each in instance.observe_all(fake)] == ["a", "b", "c"]
 
+    def test_the_laboratories_of_a_grading_run_are_told_where_they_are_wanted(self, stage: Stage) -> None:
+        stage.stand()
+        planner = replace(stage.planner, name="g", labels={labels.RUN: "r1"})
+        there = replace(stage, planner=planner).stand()
+        assert (there.run, instance.observe(stage.fake, "x").run) == ("r1", "")
+        assert [each.name for each in instance.observe_all(stage.fake)] == ["x"]
+        assert [each.name for each in instance.observe_all(stage.fake, graded=True)] == ["g", "x"]
+        assert instance.select(stage.fake, None).name == "x"
+        assert instance.select(stage.fake, "g").name == "g"
+
     def test_labels_of_a_later_version_are_read_as_far_as_they_are_known(self, fake: FakeEngine) -> None:
         told = '{"mx": {"labctl.role": "proxy", "labctl.weight": 5}, "ns": {"labctl.role": "dns"}}'
         marks = {labels.NAME: "x", labels.HOSTS: told, "labctl.era": "2031"}

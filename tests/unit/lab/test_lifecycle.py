@@ -388,6 +388,31 @@ class TestBringUpBesideFaults:
         assert there.record is not None
 
 
+class TestSeed:
+    def test_a_lab_has_the_seed_that_it_was_given_last(self, fake: FakeEngine, planner: Planner) -> None:
+        lifecycle.bring_up(fake, planner)
+        assert instance.observe(fake, "x").seed == ""
+        for seed in ("s1", "s2"):
+            assert lifecycle.bring_up(fake, replace(planner, labels={labels.SEED: seed})) == ()
+            assert instance.observe(fake, "x").seed == seed
+
+    def test_whoever_knows_no_seed_leaves_it(self, fake: FakeEngine, planner: Planner) -> None:
+        lifecycle.bring_up(fake, replace(planner, labels={labels.SEED: "s1"}))
+        fake.calls.clear()
+        assert lifecycle.bring_up(fake, planner) == ()
+        assert changing(fake) == []
+        fake.remove_container("labctl-x-dns")
+        lifecycle.bring_up(fake, planner)
+        assert instance.observe(fake, "x").seed == "s1"
+
+    def test_a_lab_without_a_record_has_the_seed_that_it_was_started_with(
+        self, fake: FakeEngine, planner: Planner
+    ) -> None:
+        lifecycle.bring_up(fake, replace(planner, labels={labels.SEED: "s1"}))
+        fake.remove_volume("labctl-x")
+        assert instance.observe(fake, "x").seed == "s1"
+
+
 class TestTolerance:
     def test_who_carries_a_students_files_and_who_needs_these_may_be_silent(self, planner: Planner) -> None:
         def tolerated(*services: str) -> frozenset[str]:

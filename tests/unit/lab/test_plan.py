@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from ipaddress import IPv4Network
@@ -13,7 +14,8 @@ from labctl import resources
 from labctl.errors import InvalidLabFile
 from labctl.lab import definition, labels
 from labctl.lab.account import Account, accounts_in
-from labctl.lab.definition import CLOCK_SETTINGS, ClockPair, Editable, LabDefinition
+from labctl.lab.definition import CLOCK_SETTINGS, ClockPair, Editable, Grading, LabDefinition
+from labctl.lab.limits import Limits
 from labctl.lab.maincf import with_settings
 from labctl.lab.plan import PORTS, Plan, Planner, make_planner
 from labctl.lab.role import Role
@@ -131,6 +133,53 @@ class TestHash:
         after = make_planner("x", lab, images={}, handed_in=handed_in).on(SUBNET)
         assert hashes(after) == hashes(plan(lab))
         assert after.record != plan(lab).record
+
+
+class TestLimits:
+    LIMITS = Limits.of(Grading(memory="96m", cpus=0.5, pids=50, file_size="512k"))
+
+    def test_the_sizes_of_a_lab_are_bytes(self) -> None:
+        assert Limits(96 << 20, 0.5, 50, 512 << 10) == self.LIMITS
+        assert Limits.of(Grading(memory="2g")).memory == 2 << 30
+
+    def test_every_container_is_bound_and_leaves_no_core(self, lab: LabDefinition) -> None:
+        found = make_planner("x", lab, images={}, limits=self.LIMITS).on(SUBNET)
+        for host in found.hosts:
+            spec = host.container
+            assert (spec.memory, spec.cpus, spec.pids_limit) == (96 << 20, 0.5, 50)
+            assert spec.ulimits == {"fsize": 512 << 10, "core": 0}
+            assert set(spec.log_options) == {"max-size", "max-file"}
+        assert not set(hashes(found).values()) & set(hashes(plan(lab)).values())
+
+    def test_a_lab_without_them_has_the_hash_that_it_had_before_there_were_any(
+        self, lab: LabDefinition
+    ) -> None:
+        """Or an upgrade of labctl would make every running lab anew."""
+        before = {
+            "name", "image", "hostname", "network", "address", "mac_address", "environment", "labels",
+            "cap_add", "cap_drop", "security_opt", "sysctls", "dns", "command", "memory", "pids_limit",
+            "published", "stop_timeout", "log_options",
+        }  # fmt: skip
+        for host in plan(lab).hosts:
+            told = {labels.CONFIG, labels.COMPOSE_HASH, labels.COMPOSE_FILES}
+            marks = {key: value for key, value in host.container.labels.items() if key not in told}
+            spec = {key: getattr(host.container, key) for key in before} | {"labels": marks}
+            text = json.dumps(spec, sort_keys=True, default=str)
+            assert host.container.labels[labels.CONFIG] == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class TestFurtherLabels:
+    def test_they_are_on_everything_and_on_record(self, lab: LabDefinition) -> None:
+        given = {labels.RUN: "r1", labels.SEED: "s1"}
+        found = make_planner("x", lab, images={}, labels=given).on(SUBNET)
+        volume = found.record.volume("x", "two-domains")
+        for marks in (found.network.labels, volume.labels, *(each.container.labels for each in found.hosts)):
+            assert given.items() <= marks.items()
+
+    def test_they_make_no_other_lab_of_it(self, lab: LabDefinition) -> None:
+        found = make_planner("x", lab, images={}, labels={labels.SEED: "s1"}).on(SUBNET)
+        assert hashes(found) == hashes(plan(lab))
+        assert found.network.labels[labels.CONFIG] == plan(lab).network.labels[labels.CONFIG]
 
 
 class TestPorts:
