@@ -1,0 +1,250 @@
+"""The checks of an attempt in a real lab: what they can do there, and whose doing it is that they fail."""
+
+from __future__ import annotations
+
+import base64
+import os
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from labctl.engine import endpoint
+from labctl.exercises import discovery
+from labctl.exercises.children import Children
+from labctl.exercises.outcome import Blame
+from labctl.exercises.protocol import Exam
+from labctl.exercises.runner import Orders, Runner
+from labctl.lab import definition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labctl.exercises.narration import Step
+    from labctl.exercises.outcome import Result
+    from tests.integration.conftest import Lab
+
+TOML: Final = """
+id = "tiny"
+title = "A tiny lab"
+topology = "two-domains"
+
+[[editable]]
+path = "answers.toml"
+
+[grading]
+limits = { memory = "64m" }
+
+[[checks]]
+id = "a-letter-arrives"
+points = 1
+"""
+
+CHECKS: Final = '''
+import time
+import scenario
+
+def test_a_letter_arrives(lab, alice, bob, chance):
+    """A letter from alpha arrives in beta."""
+    letter = alice.send(bob, chance.token())
+    bob.expect_delivery(letter)
+
+def test_the_last_letter_is_still_there(lab, bob, chance):
+    """Nothing is emptied between checks."""
+    assert len(bob.mailbox.list()) == 1
+
+def test_bob_can_log_in(lab, bob):
+    """Bob reads his mail."""
+    bob.mailbox.list()
+
+def test_nobody_is_bounced(lab, alice):
+    """A letter to nobody comes back, and this says that it does not."""
+    alice.expect_delivery(alice.send("nobody@beta.test"))
+
+def test_looks_into_the_queue(lab):
+    """What runs in a student's host is not to be trusted."""
+    lab.exec("mx-beta", "postqueue", "-j")
+
+def test_looks_into_the_queue_of_another(lab):
+    """In the lab's own hosts everything works."""
+    lab.expect_queue_empty("mx-alpha")
+
+def test_answers(attempt, chance):
+    """The answers are right."""
+    assert attempt.toml("answers.toml")["mx"] == scenario.ANSWER
+
+def test_takes_too_long(lab):
+    """A check without an end."""
+    time.sleep(60)
+
+def test_asks_alpha(lab, alice):
+    """Alice sends a letter."""
+    alice.send("alice@alpha.test")
+'''
+
+
+class Silent:
+    """Is told of checks, and says nothing."""
+
+    def exercise_begins(self, lab: str, exercise: str, title: str) -> None:
+        """Say nothing."""
+
+    def step_begins(self, text: str) -> None:
+        """Say nothing."""
+
+    def before_step(self, text: str) -> None:
+        """Do not wait."""
+
+    def step_ended(self, step: Step) -> None:
+        """Say nothing."""
+
+    def exercise_ended(self, result: Result) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def children() -> Iterator[Children]:
+    with closing(Children(os.environ, 1)) as started:
+        yield started
+
+
+class Examination:
+    """A tiny lab's checks, against one laboratory."""
+
+    def __init__(self, children: Children, directory: Path, name: str) -> None:
+        self._children = children
+        self._name = name
+        (directory / "checks").mkdir(parents=True)
+        (directory / "lab.toml").write_text(TOML, encoding="utf-8")
+        (directory / "scenario.py").write_text('ANSWER = "mx.beta.test"\n', encoding="utf-8")
+        (directory / "checks" / "test_checks.py").write_text(CHECKS, encoding="utf-8")
+        self._lab = definition.load(directory)
+
+    def of(self, *checks: str, limit: float = 30.0, files: str = "", **exam: Any) -> dict[str, Result]:
+        """Run checks by their ids, in this order."""
+        path = self._lab.directory / "checks" / "test_checks.py"
+        wanted = tuple(each for each in discovery.in_file(path) if each.id in checks)
+        handed_in = {"answers.toml": base64.b64encode(files.encode()).decode()}
+        given = {"students": ("mx-beta", "mail-beta"), "guarded": ("mx-beta", "mail-beta")} | exam
+        orders = Orders(
+            endpoint.find(os.environ, Path.home()).url,
+            self._name,
+            limit,
+            exam=Exam(files=handed_in, seed="7", order=checks, **given),
+        )
+        runner = Runner(orders, Silent(), lambda: None, self._children.child)
+        choice = discovery.Choice(self._lab, path, wanted, whole=False)
+        return {each.id: each for each in runner.run([choice])}
+
+
+@pytest.fixture
+def examination(children: Children, tmp_path: Path, lab: Lab) -> Examination:
+    """Checks of what is as if it were an attempt at the shared lab, as new."""
+    return Examination(children, tmp_path / "tiny", lab.name)
+
+
+def test_a_letter_of_one_check_is_there_for_the_next(examination: Examination) -> None:
+    seen = examination.of("a-letter-arrives", "the-last-letter-is-still-there")
+    assert [each.explanation for each in seen.values()] == ["", ""]
+    assert {each.verdict for each in seen.values()} == {"passed"}
+
+
+def test_a_check_is_run_where_those_that_it_needs_have_passed_and_else_it_is_blocked(
+    examination: Examination,
+) -> None:
+    needs = {"asks-alpha": ["bob-can-log-in"], "bob-can-log-in": ["answers"], "answers": []}
+    seen = examination.of("answers", "bob-can-log-in", "asks-alpha", files='mx = "other"', needs=needs)
+    assert seen["answers"].verdict == "failed"
+    assert "'other' == 'mx.beta.test'" in seen["answers"].explanation
+    for check, needed in (("bob-can-log-in", "answers"), ("asks-alpha", "bob-can-log-in")):
+        assert (seen[check].verdict, seen[check].explanation) == ("skipped", f"blocked by {needed}")
+
+
+def test_what_was_handed_in_comes_as_data(examination: Examination) -> None:
+    assert examination.of("answers", files='mx = "mx.beta.test"\n')["answers"].verdict == "passed"
+    seen = examination.of("answers", files='mx = "mx.beta.test"\nns = dns\n')["answers"]
+    assert (seen.verdict, seen.steps[-1].evidence) == ("failed", ("answers.toml:2: ns = dns",))
+    assert seen.outcome.reason.startswith("expected: answers.toml is TOML\n    seen: answers.toml:2: ")
+
+
+def test_nothing_is_executed_where_the_attempt_s_daemons_run(examination: Examination) -> None:
+    seen = examination.of("looks-into-the-queue", "looks-into-the-queue-of-another")
+    refused = seen["looks-into-the-queue"]
+    assert (refused.verdict, refused.kind) == ("error", Blame.EXERCISE)
+    assert refused.explanation == ("mx-beta runs what was handed in: a check can't run 'postqueue -j' there")
+    assert seen["looks-into-the-queue-of-another"].verdict == "passed"
+
+
+def test_why_a_check_failed_and_what_proves_it_are_told_apart_and_a_refused_look_is_left_out(
+    examination: Examination,
+) -> None:
+    seen = examination.of("nobody-is-bounced")["nobody-is-bounced"]
+    assert (seen.verdict, seen.kind) == ("failed", None)
+    expected, found = seen.outcome.reason.splitlines()
+    assert expected.startswith("expected: delivered to alice@alpha.test")
+    assert found.startswith("    seen: the letter is bounced; the last attempt: bounced 5.1.1")
+    assert any("5.1.1" in line and "mx.alpha.test" in line for line in seen.evidence)
+    assert seen.steps[-1].verdict == "failed"
+
+
+def test_a_check_that_takes_too_long_has_failed_where_the_engine_answers(examination: Examination) -> None:
+    seen = examination.of("takes-too-long", limit=1.0)["takes-too-long"]
+    assert (seen.verdict, seen.kind) == ("failed", None)
+    assert seen.explanation.startswith("it did not end within 1 s, and was at line ")
+
+
+def test_when_the_time_for_all_is_used_up_what_is_left_fails(examination: Examination) -> None:
+    seen = examination.of("takes-too-long", "answers", seconds=1.0)
+    said = "the time for all checks (1 s) was used up"
+    assert seen["takes-too-long"].explanation.startswith(f"{said}, and was at line ")
+    assert (seen["answers"].explanation, seen["answers"].seconds) == (said, 0.0)
+    assert {each.verdict for each in seen.values()} == {"failed"}
+
+
+def test_an_attempt_whose_daemon_ended_has_failed_and_its_last_words_are_the_evidence(
+    examination: Examination, lab: Lab
+) -> None:
+    lab.container("mail-beta").kill()
+    seen = examination.of("bob-can-log-in", "looks-into-the-queue-of-another")
+    for each in seen.values():
+        assert (each.verdict, each.kind) == ("failed", None)
+        assert each.outcome.reason.splitlines()[0] == "mail-beta ended (exit code 137: killed)"
+        assert "labctl: reset" in each.evidence
+
+
+def test_a_host_of_the_lab_s_own_that_ended_is_an_error(examination: Examination, lab: Lab) -> None:
+    lab.container("mail-beta").kill()
+    seen = examination.of("bob-can-log-in", students=("mx-beta",), guarded=("mx-beta",))["bob-can-log-in"]
+    assert (seen.verdict, seen.kind) == ("error", Blame.LAB)
+    assert "mail-beta (mail.beta.test) is stopped" in seen.explanation
+
+
+@contextmanager
+def refused(lab: Lab, service: str, port: int) -> Iterator[None]:
+    """Let a host refuse connections to a port, as if no daemon listened there."""
+    chain = "type filter hook input priority -10;"
+    rule = f"tcp dport {port} reject with tcp reset"
+    script = f"table inet closed {{\n chain input {{\n {chain}\n {rule}\n }}\n }}"
+    assert lab.execute(service, "sh", "-c", f"echo '{script}' | nft -f -") == (0, "")
+    yield
+    assert lab.execute(service, "nft", "delete", "table", "inet", "closed") == (0, "")
+
+
+def test_a_port_where_no_daemon_of_the_attempt_s_listens_is_named(examination: Examination, lab: Lab) -> None:
+    with refused(lab, "mail-beta", 143):
+        seen = examination.of("bob-can-log-in")["bob-can-log-in"]
+    assert (seen.verdict, seen.kind) == ("failed", None)
+    assert seen.explanation == "mail.beta.test does not answer on port 143: connection refused"
+
+
+def test_a_daemon_that_can_not_answer_without_the_attempt_s_is_no_fault_of_the_lab(
+    examination: Examination, lab: Lab
+) -> None:
+    with refused(lab, "mx-alpha", 587):
+        [seen] = examination.of("asks-alpha", students=("mail-alpha",), guarded=()).values()
+        [own] = examination.of("asks-alpha", students=("mail-beta",), guarded=()).values()
+    assert (seen.verdict, own.verdict, own.kind) == ("failed", "error", Blame.LAB)
+    assert seen.explanation == (
+        "mx.alpha.test does not answer on port 587: connection refused (it can't answer without mail-alpha)"
+    )
