@@ -7,6 +7,7 @@ until one of its fixtures is asked for.
 from __future__ import annotations
 
 import os
+import sys
 from base64 import b64decode
 from contextlib import nullcontext
 from pathlib import Path
@@ -45,6 +46,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--keep-faults", action="store_true", help="Leave what the last exercise changed in its lab."
     )
+
+
+def pytest_pycollect_makemodule(module_path: Path) -> None:
+    """Let a lab's exercises and checks import what lies beside its definition; last: it hides nothing else."""
+    lab = module_path.parent.parent
+    if module_path.parent.name not in {"exercises", "checks"} or not (lab / "lab.toml").is_file():
+        return
+    if str(lab) not in sys.path:
+        sys.path.append(str(lab))
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,18 @@ def test_a_run_without_exercises_keeps_its_fixtures_and_imports_nothing_heavy(tm
     assert not any(each.startswith(("labctl.lab", "labctl.engine", "labctl.faults")) for each in modules)
 
 
+def test_exercises_and_checks_import_what_lies_beside_their_labs_definition(tmp_path: Path) -> None:
+    lab = tmp_path / "mine"
+    for directory in ("exercises", "checks", "elsewhere"):
+        (lab / directory).mkdir(parents=True)
+        (lab / directory / f"test_{directory}.py").write_text("import post\n\ndef test_it(): ...\n")
+    (lab / "lab.toml").write_text("")
+    (lab / "post.py").write_text("LETTERS = 6\n")
+    for directory, code in (("exercises", 0), ("checks", 0), ("elsewhere", 2)):
+        done = run_pytest(tmp_path, "--import-mode=importlib", f"mine/{directory}")
+        assert done.returncode == code, done.stdout
+
+
 def test_where_no_engine_answers_an_exercise_says_so(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it(lab): ...\n")
     command = [
