@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from labctl.engine.docker.cgroup import counted
 from labctl.engine.docker.connection import Connection, escaped, filters
 from labctl.engine.logstream import STDERR, STDOUT, Frames, FrameStream, joined, moment
 from labctl.engine.model import Container, ContainerState, ExecResult, Network, PublishedPort, Volume
@@ -145,6 +146,7 @@ class Containers(Connection):
         """See `Engine.inspect`."""
         each = self._ask(f"container {name}", "GET", f"/containers/{escaped(name)}/json")
         state = each["State"]
+        kernel = counted(each["Id"], state.get("Pid", 0))
         return Container(
             id=each["Id"],
             name=each["Name"].lstrip("/"),
@@ -155,7 +157,8 @@ class Containers(Connection):
             address=_address(each["NetworkSettings"]["Networks"]),
             published=_published(each["NetworkSettings"].get("Ports") or {}),
             exit_code=state["ExitCode"] if state["Status"] in {"exited", "dead"} else None,
-            oom_killed=state.get("OOMKilled"),
+            oom_killed=bool(kernel.killed) or state.get("OOMKilled"),
+            forks_refused=None if kernel.refused is None else kernel.refused > 0,
         )
 
     def create_container(self, spec: ContainerSpec) -> str:
