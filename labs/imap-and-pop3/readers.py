@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.letter import Letter
@@ -127,7 +127,7 @@ def arrived(letter: Letter, reader: Person, folder: str = "INBOX") -> Mail:
     return reader.arrived(letter.message_id, letter, folder, WITHIN)
 
 
-def _texts(lines: list[bytes | tuple[bytes, ...] | None]) -> list[str]:
+def _texts(lines: Iterable[object]) -> list[str]:
     return [each.decode("utf-8", "replace") for each in lines if isinstance(each, bytes)]
 
 

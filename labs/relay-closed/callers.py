@@ -45,7 +45,7 @@ class Answer:
 def asked(lab: ExerciseLab, sender: str, recipient: str) -> Answer:
     """Be a stranger who offers a letter to mx.beta.test, and hang up before it is said."""
     with lab.conversation("mx-beta") as server:
-        server.say("EHLO mx.gamma.test", expect=250)
+        server.say("EHLO mx.alpha.test", expect=250)
         reply = server.say(f"MAIL FROM:<{sender}>")
         if reply.is_positive:
             reply = server.say(f"RCPT TO:<{recipient}>")

@@ -54,6 +54,6 @@ def test_strangers_can_not_relay(chance: Chance, lab: ExerciseLab, alice: Person
 def offered(lab: ExerciseLab) -> Iterator[Conversation]:
     """Be a stranger who offers a letter to mx.beta.test, up to its recipients."""
     with lab.conversation("mx-beta") as server:
-        server.say("EHLO mx.gamma.test", expect=250)
-        server.say("MAIL FROM:<mallory@gamma.test>", expect=250)
+        server.say("EHLO mx.alpha.test", expect=250)
+        server.say("MAIL FROM:<mallory@alpha.test>", expect=250)
         yield server

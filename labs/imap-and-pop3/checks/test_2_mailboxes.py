@@ -53,7 +53,7 @@ def test_a_mailbox_is_bounded(lab: ExerciseLab, alice: Person, bea: Person) -> N
     """Bea may keep 1 MiB: mail programs are told so, and what is more is refused at once, with 5.2.2."""
     with session(lab, bea) as reader:
         said = reader.quota()
-    if not any(re.search(rf"\(STORAGE \d+ {LIMIT}\)", each) for each in said):
+    if not any(re.search(rf"\bSTORAGE \d+ {LIMIT}\b", each) for each in said):
         raise ExpectationFailed(f"a limit of {LIMIT} KiB", "; ".join(said) or "no limit")
     letter = alice.send(bea, "Photographs", body="A photograph.\n" * 100_000)
     alice.expect_bounce(letter, status="5.2.2", reported_by="mx.beta.test")
