@@ -118,6 +118,7 @@ def doctor(
         ("engine-version", _version),
         ("storage", _storage),
         ("cgroups", _cgroups),
+        ("attempts", _attempts),
         ("disk", _disk),
         ("subnets", _subnets),
         ("addresses", _addresses),
@@ -196,11 +197,12 @@ def _storage(it: _Examination) -> None:
 
 
 def _cgroups(it: _Examination) -> None:
-    if it.endpoint is None:
+    if it.engine is None:
         return
     version = it.info.get("CgroupVersion", "1")
-    wanted = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes"}
-    lacking = [name for key, name in wanted.items() if not it.info.get(key)]
+    wanted = {"memory": "memory", "swap": "swap", "cpus": "processors", "pids": "processes"}
+    enforced = it.engine.enforces()
+    lacking = [name for key, name in wanted.items() if key not in enforced]
     if lacking:
         it.warn(
             "cgroups",
@@ -215,6 +217,22 @@ def _cgroups(it: _Examination) -> None:
             "the engine runs rootless: its containers' addresses are out of this machine's reach",
             "labctl up --publish",
         )
+
+
+def _attempts(it: _Examination) -> None:
+    """Tell what keeps an attempt that is graded from filling the disk."""
+    if it.engine is None:
+        return
+    if "disk" in it.engine.enforces():
+        it.ok("attempts", "what the containers of an attempt write can be bounded")
+        return
+    system = dict(it.info.get("DriverStatus") or ()).get("Backing Filesystem")
+    storage = f"{it.info.get('Driver', 'unknown')}{f' on {system}' if system else ''}"
+    it.warn(
+        "attempts",
+        f"nothing bounds all that an attempt writes ({storage}): only each of its files and its logs",
+        f"give {it.info.get('DockerRootDir') or '/var/lib/docker'} a file system of its own",
+    )
 
 
 def _disk(it: _Examination) -> None:

@@ -43,6 +43,9 @@ class Engine(Protocol):
     def version(self) -> EngineVersion:
         """Say who answers."""
 
+    def enforces(self) -> frozenset[str]:
+        """Name what it can bound: ``memory``, ``swap``, ``cpus``, ``pids`` and ``disk`` of a container."""
+
     # Networks, volumes and containers: lists are by label; a value of "" asks for the label's presence only.
 
     def networks(self, labels: Mapping[str, str]) -> tuple[Network, ...]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TIMEOUT: Final = 120.0
 """Seconds that the engine may take for one answer: a busy one needs a while to start a container."""
 
+_LIMITS: Final = {"MemoryLimit": "memory", "SwapLimit": "swap", "CpuCfsQuota": "cpus", "PidsLimit": "pids"}
+_WITH_QUOTAS: Final = frozenset({"btrfs", "devicemapper", "zfs"})
+
 _SUBNET_WORDS: Final = re.compile(r"overlap|address space|already in use by", re.IGNORECASE)
 
 
@@ -79,6 +82,12 @@ class Connection:
         return EngineVersion(
             version=said["Version"], api=said["ApiVersion"], platform=platform.get("Name", "")
         )
+
+    def enforces(self) -> frozenset[str]:
+        """See `Engine.enforces`; with the driver ``overlay2`` nothing tells that there are quotas."""
+        said = self._ask("engine information", "GET", "/info")
+        limits = {name for key, name in _LIMITS.items() if said.get(key)}
+        return frozenset(limits | ({"disk"} if said.get("Driver") in _WITH_QUOTAS else set()))
 
     def close(self) -> None:
         """See `Engine.close`."""

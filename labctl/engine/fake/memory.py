@@ -30,6 +30,8 @@ class Memory:
         self.calls: list[Call] = []
         """All calls so far."""
         self.hook = hook
+        self.enforced = frozenset({"memory", "swap", "cpus", "pids"})
+        """What it can bound a container's use of."""
         self._changed = threading.Condition()
         self._ids = itertools.count(1)
 
@@ -37,6 +39,11 @@ class Memory:
         """See `Engine.version`."""
         self._called("version")
         return EngineVersion("27.0.0", "1.46", "an engine in memory")
+
+    def enforces(self) -> frozenset[str]:
+        """See `Engine.enforces`."""
+        self._called("enforces")
+        return self.enforced
 
     def close(self) -> None:
         """See `Engine.close`."""

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from labctl.commands import doctor as subject
 from labctl.commands.doctor import Check, State, doctor
 from labctl.commands.engine import engine_status
+from labctl.engine.fake import FakeEngine
 from labctl.engine.local import record
 from labctl.engine.local.machine import Machine
 
@@ -66,6 +68,24 @@ def test_root_on_debian_is_told_how_to_get_an_engine(tmp_path: Path) -> None:
     (tmp_path / "usr/bin/apt-get").touch(mode=0o755)
     assert examine(tmp_path)["engine"].cure == "labctl up --yes"
     assert examine(tmp_path, uid=1000)["engine"].cure == "sudo labctl up --yes"
+
+
+def test_what_an_engine_can_not_bound_is_a_warning_for_those_who_grade(tmp_path: Path) -> None:
+    fake = FakeEngine()
+    it = subject._Examination(Machine(root=tmp_path), engine=fake, info={"Driver": "overlay2"})
+    subject._cgroups(it)
+    subject._attempts(it)
+    assert [(each.id, each.state) for each in it.checks] == [
+        ("cgroups", State.OK),
+        ("attempts", State.WARNING),
+    ]
+    assert "overlay2" in it.checks[1].text
+    fake.enforced = frozenset({"memory", "disk"})
+    it.checks.clear()
+    subject._cgroups(it)
+    subject._attempts(it)
+    assert [each.state for each in it.checks] == [State.WARNING, State.OK]
+    assert "swap, processors, processes" in it.checks[0].text
 
 
 def test_an_ordered_engine_that_does_not_answer_is_named(tmp_path: Path) -> None:

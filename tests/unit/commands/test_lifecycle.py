@@ -11,7 +11,8 @@ import pytest
 from labctl.commands.down import down
 from labctl.commands.reset import reset
 from labctl.commands.up import Up, Wish, up
-from labctl.errors import LabNotUp, MissingFile, NoSuchLab, UsageError
+from labctl.engine.fake import Call
+from labctl.errors import ConfigRejected, LabNotUp, MissingFile, NoSuchLab, UsageError
 from labctl.lab import instance, labels, lock
 from labctl.lab.instance import LabState
 
@@ -32,6 +33,26 @@ CHANGING = {"create_container", "create_network", "start", "remove_container", "
 
 def bring(engine: FakeEngine, lab: str = "two-domains", name: str | None = None, **more: object) -> Up:
     return up(engine, URL, Wish(lab, name, publish=True), environ={}, **more)  # type: ignore[arg-type]  # dry_run only
+
+
+def attempted(lab: Path, tmp_path: Path) -> Wish:
+    """Ask for a lab with an attempt at it."""
+    (tmp_path / "attempt").mkdir()
+    (tmp_path / "attempt" / "beta.zone").write_bytes(b"; mine\n")
+    return Wish(str(lab), publish=True, attempt=tmp_path / "attempt")
+
+
+def refusing(engine: FakeEngine) -> Callable[[Call], None]:
+    """A hook that ends the resolver as soon as it is looked at: its zone is of no use."""
+
+    def hook(call: Call) -> None:
+        if call == Call("inspect", "labctl-demo-dns"):
+            engine.say(
+                "labctl-demo-dns", f'plugin/file: file "{ZONE}" has no SOA record for origin beta.test.'
+            )
+            engine.end("labctl-demo-dns", 1)
+
+    return hook
 
 
 def changing(engine: FakeEngine) -> set[str]:
@@ -97,6 +118,36 @@ class TestUp:
         with pytest.raises(MissingFile):
             up(ready, URL, wish, environ={})
         assert changing(ready) == set()
+
+    def test_an_attempts_seed_is_the_labs(self, ready: FakeEngine, make_lab: MakeLab, tmp_path: Path) -> None:
+        wish = attempted(make_lab("demo", EDITABLE), tmp_path)
+        (tmp_path / "attempt" / "labctl.toml").write_text('lab = "demo"\nseed = "0123456789abcdef"\n')
+        up(ready, URL, wish, environ={})
+        assert instance.observe(ready, "demo").seed == "0123456789abcdef"
+
+    def test_an_attempt_that_a_daemon_refuses_leaves_nothing_of_a_new_lab(
+        self, ready: FakeEngine, make_lab: MakeLab, tmp_path: Path
+    ) -> None:
+        wish = attempted(make_lab("demo", EDITABLE), tmp_path)
+        ready.hook = refusing(ready)
+        with pytest.raises(ConfigRejected, match=r"dns refuses beta\.zone: has no SOA record"):
+            up(ready, URL, wish, environ={})
+        assert not instance.observe(ready, "demo").exists
+
+    def test_an_attempt_that_a_daemon_refuses_leaves_a_lab_that_was_there(
+        self, ready: FakeEngine, make_lab: MakeLab, tmp_path: Path
+    ) -> None:
+        directory = make_lab("demo", EDITABLE)
+        bring(ready, str(directory))
+        ready.hook = refusing(ready)
+        with pytest.raises(ConfigRejected):
+            up(ready, URL, attempted(directory, tmp_path), environ={})
+        assert instance.observe(ready, "demo").whole
+        ready.hook = lambda _: None
+        found = bring(ready, str(directory))
+        assert found.changed == (f"dns given new files ({ZONE})", "dns started")
+        assert found.status is not None
+        assert found.status.state == LabState.READY
 
     @pytest.mark.parametrize("name", ["", "No", "a/b"])
     def test_a_malformed_name_changes_nothing(self, ready: FakeEngine, name: str) -> None:

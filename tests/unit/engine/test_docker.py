@@ -162,6 +162,25 @@ def test_nothing_is_asked_before_something_is_wanted(scripted: Scripted) -> None
     assert (version.version, version.api, version.platform) == ("20.10.24", "1.41", "Test")
 
 
+@pytest.mark.parametrize(
+    ("told", "enforced"),
+    [
+        (
+            {"MemoryLimit": True, "SwapLimit": True, "CpuCfsQuota": True, "PidsLimit": True},
+            {"memory", "swap", "cpus", "pids"},
+        ),
+        ({"MemoryLimit": True, "SwapLimit": False, "Driver": "overlay2"}, {"memory"}),
+        ({"Driver": "btrfs"}, {"disk"}),
+        ({}, set()),
+    ],
+)
+def test_an_engine_tells_what_it_can_bound(
+    scripted: Scripted, told: dict[str, Any], enforced: set[str]
+) -> None:
+    scripted.answers("GET", "/info", told)
+    assert scripted.engine.enforces() == enforced
+
+
 def test_the_version_of_the_api_is_asked_for_once_and_spoken_from_then_on(scripted: Scripted) -> None:
     scripted.answers("GET", "/volumes", {"Volumes": []})
     scripted.engine.volumes({})
