@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_pycollect_makemodule(module_path: Path) -> None:
-    """Let a lab's exercises and checks import what lies beside its definition; last: it hides nothing else."""
+    """Let exercises and checks import what lies beside their lab's definition, behind all else."""
     lab = module_path.parent.parent
     if module_path.parent.name not in {"exercises", "checks"} or not (lab / "lab.toml").is_file():
         return
