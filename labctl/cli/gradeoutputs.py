@@ -7,8 +7,10 @@ import secrets
 import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from labctl.cli.console import print_result, write, write_line
 from labctl.grading.verdict import AttemptVerdict
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from labctl.commands.grade import Grade
     from labctl.grading.score import GradedAttempt
+
+_LONGEST_NAME: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,17 @@ def _write_each(path: Path, result: Grade, writer: Callable[[GradedAttempt], str
         _write(path, writer(result.attempts[0]))
         return
     for each in result.attempts:
-        _write(path / f"{each.id.replace('/', '-')}.json", writer(each))
+        _write(path / f"{_file_name(each.id)}.json", writer(each))
+
+
+def _file_name(attempt: str) -> str:
+    """Return a name that no other attempt has, and that every file system takes."""
+    name = quote(attempt, safe=" ")
+    return (
+        name
+        if len(name) <= _LONGEST_NAME
+        else f"{name[:_LONGEST_NAME]}-{sha256(name.encode()).hexdigest()[:16]}"
+    )
 
 
 def _check_file(what: str, path: Path) -> None:

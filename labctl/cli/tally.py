@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from typing import TYPE_CHECKING, Final, TextIO
 
 from labctl.cli.console import write
 from labctl.grading.verdict import AttemptVerdict
 from labctl.report.plain import one_line
+from labctl.report.verdict import score
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +39,7 @@ class Tally:
         self._stream = stream
         self._live = stream.isatty() and environ.get("TERM") != "dumb"
         self._color = self._live and not environ.get("NO_COLOR")
+        self._token = secrets.token_hex(16) if environ.get("GITHUB_ACTIONS") == "true" else ""
         self._all = 0
         self._done = 0
         self._examined = 0
@@ -46,6 +49,8 @@ class Tally:
         """Say what there is to do."""
         self._all = attempts
         self._began = time.monotonic()
+        if self._token:  # what follows has names and words of students, and is no command of GitHub's runner
+            self._write(f"::stop-commands::{self._token}\n")
         if attempts > 1:
             self._write(f"{attempts} attempts, {jobs} at a time\n")
 
@@ -64,7 +69,7 @@ class Tally:
         said = one_line(graded.explanation.partition("\n")[0], 100)
         row = (
             f"{self._done:>{len(str(self._all))}}/{self._all}  {one_line(graded.id)}  {verdict}  "
-            f"{graded.score:g}/{graded.max_score:g}"
+            f"{score(graded)}"
             f"{'  (as before)' if graded.cached else ''}{f'  {said}' if said else ''}"
         )
         if not self._live:
@@ -75,9 +80,11 @@ class Tally:
         self._write(f"\r\x1b[2K{row}\n{self._left()[:room]}")
 
     def close(self) -> None:
-        """Take the last line away."""
+        """End it: a line that is drawn again goes away."""
         if self._live:
             self._write("\r\x1b[2K")
+        if self._token and self._all:
+            self._write(f"::{self._token}::\n")
 
     def _left(self) -> str:
         """Estimate by what was examined until now; what was known before says nothing."""
