@@ -14,12 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from labctl.exercises.vocabulary.lab import ExerciseLab
-    from labctl.exercises.vocabulary.letter import Letter
-    from labctl.exercises.vocabulary.mail import Mail
     from labctl.exercises.vocabulary.person import Person
 
-WITHIN: Final = 10.0
 STORE: Final = "mail-beta"
+PATIENCE: Final = 15.0
+"""Seconds."""
 
 _LISTED: Final = re.compile(r'\((?P<attributes>[^)]*)\) (?:"[^"]*"|NIL) "?(?P<name>[^"]*)"?')
 
@@ -83,7 +82,7 @@ class Session:
 def connected(lab: ExerciseLab) -> Iterator[Session]:
     """Connect to the mail store by IMAP; that it fails or falls silent is the store's fault."""
     try:
-        client = imaplib.IMAP4(*lab.host(STORE).door(143), timeout=WITHIN)
+        client = imaplib.IMAP4(*lab.host(STORE).door(143), timeout=PATIENCE)
     except (OSError, imaplib.IMAP4.error) as error:
         raise _silent("IMAP", error) from error
     try:
@@ -106,7 +105,7 @@ def session(lab: ExerciseLab, person: Person) -> Iterator[Session]:
 def lets_in_by_pop3(lab: ExerciseLab, user: str, password: str) -> bool:
     """Say whether the mail store lets a user in by POP3."""
     try:
-        client = poplib.POP3(*lab.host(STORE).door(110), timeout=WITHIN)
+        client = poplib.POP3(*lab.host(STORE).door(110), timeout=PATIENCE)
     except (OSError, poplib.error_proto) as error:
         raise _silent("POP3", error) from error
     try:
@@ -120,11 +119,6 @@ def lets_in_by_pop3(lab: ExerciseLab, user: str, password: str) -> bool:
         return True
     finally:
         client.close()
-
-
-def arrived(letter: Letter, reader: Person, folder: str = "INBOX") -> Mail:
-    """Wait until a letter lies in a mailbox: that counts, and not what a log says."""
-    return reader.arrived(letter.message_id, letter, folder, WITHIN)
 
 
 def _texts(lines: Iterable[object]) -> list[str]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from email.utils import make_msgid
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 
 if TYPE_CHECKING:
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.letter import Letter
-    from labctl.exercises.vocabulary.person import Person
     from labctl.mail.reply import SmtpReply
-
-WITHIN: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +62,4 @@ def scanned(lab: ExerciseLab, recipient: str) -> Letter:
         why=f"the scanner sends what it scanned to {recipient}",
         stdin=f"{header}\nA page.\n",
     )
-    return lab.letter(message_id, at="scanner-beta", to=recipient, within=WITHIN)
-
-
-def arrives(letter: Letter, reader: Person) -> None:
-    """Wait until a letter lies in a mailbox: that counts, and not what a log says."""
-    if not letter.accepted:
-        raise ExpectationFailed(f"{letter} in the mailbox of {reader}", f"it was refused: {letter.reply}")
-    reader.arrived(letter.message_id, letter, "INBOX", WITHIN)
+    return lab.letter(message_id, at="scanner-beta", to=recipient)

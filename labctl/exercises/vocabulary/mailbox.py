@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labctl.exercises.vocabulary.expectation import ExpectationFailed
+from labctl.exercises.vocabulary import attempts
+from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
 from labctl.exercises.vocabulary.mail import Mail
+from labctl.exercises.vocabulary.report import all_happy
 from labctl.lab.mailhosts import mda_of
 from labctl.mail.imap import ImapMailbox
 
@@ -55,6 +57,37 @@ class Mailbox:
             listed = list(self.messages(folder))
             evidence.extend(f"UID {m.uid}: “{m.subject}” {' '.join(m.flags)}" for m in listed)
             return listed
+
+    def expect(self, letter: Letter, folder: str = "INBOX", *, within: float = WITHIN) -> Mail:
+        """Expect a letter in a folder, whatever the servers' logs say of it.
+
+        Only that it failed is believed of a log: whose letter came back need not wait for it any longer.
+
+        Args:
+            letter: The letter.
+            folder: The folder.
+            within: Seconds.
+
+        Raises:
+            ExpectationFailed: It did not come.
+        """
+
+        def there() -> Mail | None:
+            found = self.find(letter.message_id, folder)
+            return None if found is None else self.read(found, folder)
+
+        wish = f"{letter} in {folder} of {self._account.address}"
+        with self._lab.narrator.step(f"Expect {wish}") as evidence:
+            mail = self._lab.expectations.expect(
+                wish,
+                there,
+                letter=letter,
+                hopeless=lambda: None if letter.accepted and all_happy(letter) else attempts.hopeless(letter),
+                within=within,
+                polls=True,
+            )
+            evidence.append(f"UID {mail.uid}, flags {' '.join(mail.flags) or 'none'}")
+            return mail
 
     def must_hold(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from readers import arrived, session
+from readers import session
 
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 
@@ -33,7 +33,7 @@ def test_the_usual_mailboxes_are_there(lab: ExerciseLab, bea: Person) -> None:
 def test_a_list_has_its_mailbox(chance: Chance, alice: Person, bob: Person) -> None:
     """A letter to bob+lists@beta.test comes into the mailbox lists."""
     letter = alice.send("bob+lists@beta.test", f"To the list {chance.token()}")
-    arrived(letter, bob, "lists")
+    bob.mailbox.expect(letter, "lists")
     bob.mailbox.must_not_hold(letter)
 
 
@@ -43,7 +43,7 @@ def test_nobody_makes_mailboxes_by_mail(chance: Chance, lab: ExerciseLab, alice:
     letter = alice.send(f"bob+{anything}@beta.test", "A new mailbox, please")
     with session(lab, bob) as before:
         expected = set(before.mailboxes())
-    arrived(letter, bob)
+    bob.mailbox.expect(letter)
     with session(lab, bob) as after:
         if made := set(after.mailboxes()) - expected | {anything} & expected:
             raise ExpectationFailed("no new mailbox", ", ".join(made))
@@ -57,7 +57,7 @@ def test_a_mailbox_is_bounded(lab: ExerciseLab, alice: Person, bea: Person) -> N
         raise ExpectationFailed(f"a limit of {LIMIT} KiB", "; ".join(said) or "no limit")
     letter = alice.send(bea, "Photographs", body="A photograph.\n" * 100_000)
     alice.expect_bounce(letter, status="5.2.2", reported_by="mx.beta.test")
-    arrived(alice.send(bea, "Without photographs"), bea)
+    bea.mailbox.expect(alice.send(bea, "Without photographs"))
 
 
 def told(mailboxes: dict[str, set[str]]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from callers import WITHIN, arrives, scanned
+from callers import scanned
 
 if TYPE_CHECKING:
     from labctl.exercises.vocabulary.chance import Chance
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def test_the_scanner_writes_to_alpha(lab: ExerciseLab, amy: Person, bob: Person) -> None:
     """What the scanner sends to amy@alpha.test, the tax adviser, and to bob@beta.test arrives."""
     for reader in (amy, bob):
-        arrives(scanned(lab, reader.address), reader)
+        reader.mailbox.expect(scanned(lab, reader.address))
 
 
 def test_the_scanner_writes_to_nobody_else(chance: Chance, lab: ExerciseLab) -> None:
@@ -26,7 +26,6 @@ def test_the_scanner_writes_to_nobody_else(chance: Chance, lab: ExerciseLab) -> 
             "an answer of mx.beta.test to the scanner",
             lambda letter=letter: next(letter.attempts(), None),  # type: ignore[misc]
             letter=letter,
-            within=WITHIN,
         )
         if "RCPT TO" not in attempt.says:
             raise lab.fail("a refusal of the recipient", f"{attempt.status}: {attempt.says}", letter)
