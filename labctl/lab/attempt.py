@@ -36,8 +36,11 @@ _LARGEST_SETTINGS: Final = 64 << 10
 _DEEPEST: Final = 16
 _SEED: Final = re.compile(r"[0-9a-f]{16}")
 
-_HANDED_OUT: Final = frozenset({SETTINGS, "README.md", ".git", ".github", ".gitignore", ".gitlab-ci.yml"})
-"""What stands at the top of an attempt that was begun with ``labctl init``: no student added it."""
+_HANDED_OUT: Final = frozenset(
+    {SETTINGS, "README.md", ".git", ".github", ".gitignore", ".gitlab-ci.yml"}
+    | {".labs", "labctl-images.tar.gz", "labctl-results"}
+)
+"""What ``labctl init`` and the workflows that it writes put at the top of an attempt: no student added it."""
 
 _ITS_OWN_DOING: Final = frozenset(
     {errno.ELOOP, errno.EMLINK, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENXIO}
