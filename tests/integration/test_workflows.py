@@ -134,6 +134,26 @@ def test_a_workflow_grades_a_lab_that_does_not_come_with_labctl(
     assert is_graded(attempt)["checks"] > 0
 
 
+def test_an_installed_labctl_hands_out_the_same_as_one_in_its_checkout(attempt: Path, runner: Runner) -> None:
+    job = job_of(attempt, "github")
+    install, *_ = job.scripts
+    another = attempt.with_name("another")
+
+    *_, last = runner.runs(job, attempt, (install, f"labctl init {LAB} {another}"))
+
+    assert last.returncode == 0, last
+    assert contents(another) == contents(attempt)
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """Return the files of a handout, but the one whose seed no other has."""
+    return {
+        each.relative_to(directory).as_posix(): each.read_bytes()
+        for each in directory.rglob("*")
+        if each.is_file() and each.name != "labctl.toml"
+    }
+
+
 @pytest.mark.parametrize("path", [path for _, path in READERS.values()])
 def test_steps_are_plain_shell(path: str, attempt: Path) -> None:
     text = attempt.joinpath(path).read_text(encoding="utf-8")
