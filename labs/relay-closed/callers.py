@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from email.utils import make_msgid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
+from labctl.mail.dialogue import HUNG_UP
+from labctl.mail.reply import SmtpReply
 
 if TYPE_CHECKING:
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.letter import Letter
-    from labctl.mail.reply import SmtpReply
+
+_GREETING: Final = "EHLO mx.alpha.test"
+
+_CALL: Final = r"""
+hear() {
+    while read -r -t 10 line <&3; do [[ $line == [0-9][0-9][0-9]-* ]] || break; done
+    echo "$line"
+}
+exec 3<> "/dev/tcp/$1/25" || exit
+shift
+hear
+for line; do
+    printf '%s\r\n' "$line" >&3
+    hear
+done
+"""
+"""Says lines to an SMTP server at an address, and prints the last line of each reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +49,8 @@ class Answer:
     def must_be_refused(self, status: str | None = None) -> None:
         """Check that the recipient was refused, with this enhanced status code where one is given."""
         wish = f"{self._letter} is refused" + (f" with {status}" if status else "")
-        if self.reply.is_positive or status not in {None, str(self.reply.enhanced)}:
+        refused = self.reply.code and not self.reply.is_positive
+        if not refused or status not in {None, str(self.reply.enhanced)}:
             raise ExpectationFailed(wish, str(self.reply) or "nothing", self.transcript)
 
     @property
@@ -42,11 +61,24 @@ class Answer:
 def asked(lab: ExerciseLab, sender: str, recipient: str) -> Answer:
     """Be a stranger who offers a letter to mx.beta.test, and hang up before it is said."""
     with lab.conversation("mx-beta") as server:
-        server.say("EHLO mx.alpha.test", expect=250)
+        server.say(_GREETING, expect=250)
         reply = server.say(f"MAIL FROM:<{sender}>")
         if reply.is_positive:
             reply = server.say(f"RCPT TO:<{recipient}>")
         return Answer(sender, recipient, reply, server.dialogue.transcript)
+
+
+def asked_by(lab: ExerciseLab, caller: str, sender: str, recipient: str) -> Answer:
+    """Let another host offer a letter to mx.beta.test, at the address that is on its network."""
+    outside, office = (str(each) for each in lab.host("mx-beta").addresses)
+    address = office if caller == "scanner-beta" else outside
+    lines = (_GREETING, f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>")
+    said = lab.exec(
+        caller, "bash", "-c", _CALL, "call", address, *lines, why=f"offer {recipient} a letter", fails=True
+    )
+    replies = [SmtpReply.parse(line.rstrip()) for line in said.splitlines()]
+    decided = next((each for each in replies if not each.is_positive), replies[-1] if replies else HUNG_UP)
+    return Answer(sender, recipient, decided, tuple(str(each) for each in replies))
 
 
 def scanned(lab: ExerciseLab, recipient: str) -> Letter:

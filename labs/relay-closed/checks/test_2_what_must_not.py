@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from callers import asked
+from callers import asked, asked_by
 
 if TYPE_CHECKING:
     from labctl.exercises.vocabulary.chance import Chance
@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 
 def test_strangers_can_not_relay(chance: Chance, lab: ExerciseLab, alice: Person) -> None:
-    """A stranger can't send to others through mx.beta.test."""
+    """A stranger can't send to others through mx.beta.test, and neither can the mail server of alpha.test."""
     for recipient in (alice.address, f"{chance.name()}@gamma.test", "alice@[203.0.113.10]"):
         asked(lab, f"{chance.name()}@alpha.test", recipient).must_be_refused()
     asked(lab, "", alice.address).must_be_refused()
+    for domain in ("dns.lab.test", "gamma.test"):
+        recipient = f"{chance.name()}@{domain}"
+        asked_by(lab, "mx-alpha", alice.address, recipient).must_be_refused()
 
 
 def test_a_borrowed_sender_does_not_help(chance: Chance, lab: ExerciseLab, alice: Person) -> None:

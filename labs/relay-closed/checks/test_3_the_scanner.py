@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from callers import scanned
+from callers import asked_by, scanned
 
 if TYPE_CHECKING:
     from labctl.exercises.vocabulary.chance import Chance
@@ -19,13 +19,6 @@ def test_the_scanner_writes_to_alpha(lab: ExerciseLab, amy: Person, bob: Person)
 
 
 def test_the_scanner_writes_to_nobody_else(chance: Chance, lab: ExerciseLab) -> None:
-    """What the scanner sends to another domain is refused by mx.beta.test at RCPT."""
+    """What the scanner offers for another domain is refused by mx.beta.test at RCPT."""
     for domain in ("dns.lab.test", "gamma.test"):
-        letter = scanned(lab, f"{chance.name()}@{domain}")
-        attempt = lab.expectations.expect(
-            "an answer of mx.beta.test to the scanner",
-            lambda letter=letter: next(letter.attempts(), None),  # type: ignore[misc]
-            letter=letter,
-        )
-        if "RCPT TO" not in attempt.says:
-            raise lab.fail("a refusal of the recipient", f"{attempt.status}: {attempt.says}", letter)
+        asked_by(lab, "scanner-beta", "bob@beta.test", f"{chance.name()}@{domain}").must_be_refused()
