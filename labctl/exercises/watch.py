@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from labctl.engine.model import ContainerState
-from labctl.errors import LabctlError
+from labctl.errors import LabctlError, ServiceCommandFailed
 from labctl.exercises.saying import Saying
 from labctl.mail.journal import Journal
 from labctl.mail.maillog import event_of
@@ -28,6 +28,12 @@ _LOOK_AGAIN: Final = 0.03
 
 _BACK_WITHIN: Final = 60.0
 """Seconds for which a host that was stopped may be away before its log is given up."""
+
+_ROOM: Final = 64 << 20
+"""Bytes that the lines of one host may take: as much as Postfix says of ten thousand messages."""
+
+_OF_A_LINE: Final = 400
+"""Bytes that a line takes besides its text."""
 
 
 class Watch:
@@ -53,7 +59,8 @@ class Watch:
                 ).start()
 
     def _follow(self, host: Host, container: str, since: datetime) -> None:
-        """Read a host's log for as long as the watch is open."""
+        """Read a host's log for as long as the watch is open, and there is room for it."""
+        room = _ROOM
         try:
             while not self._closed.is_set():
                 stream = self._engine.logs(container, since=since, follow=True)
@@ -64,6 +71,10 @@ class Watch:
                 for line in stream:
                     if line.at > told:  # what was told before the log broke off comes again
                         since = line.at
+                        room -= len(line.text) + _OF_A_LINE
+                        if room < 0:
+                            self._arriving.put(_flooded(host))
+                            return
                         event = event_of(line.text) if host.role == "mta" else None
                         self._arriving.put(Saying(line.at.astimezone(UTC), host, line.text, event))
                 eventually(lambda: self._goes_on(container), within=_BACK_WITHIN)
@@ -125,6 +136,14 @@ class Watch:
         self._closed.set()
         for stream in list(self._streams.values()):
             stream.close()
+
+
+def _flooded(host: Host) -> ServiceCommandFailed:
+    return ServiceCommandFailed(
+        f"{host.service} ({host.hostname}) floods its log: {_ROOM >> 20} MiB since this began",
+        hint=f"labctl logs {host.service}",
+        detail={"service": host.service},
+    )
 
 
 def now() -> datetime:
