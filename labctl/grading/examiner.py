@@ -89,9 +89,10 @@ class Examiner:
         remarks: tuple[str, ...] = ()
         logs: dict[str, tuple[str, ...]] = {}
         try:
-            with self._laboratories.laboratory(job, lab) as there:
+            with self._laboratories.laboratory(job, lab) as given:
+                there = given.there
                 checks = tuple(self._observed(lab, self._run(job, lab, there.name)))
-                remarks = tuple(self._exhausted(there, lab))
+                remarks = (*given.remarks, *self._exhausted(there, lab))
                 if any(each.verdict != CheckVerdict.PASSED for each in checks):
                     logs = self._logs(there, lab, since)
         except AttemptError as error:

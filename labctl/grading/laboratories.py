@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -30,6 +31,19 @@ if TYPE_CHECKING:
     from labctl.lab.plan import Planner
 
 
+@dataclass(frozen=True, slots=True)
+class Laboratory:
+    """A laboratory with what was handed in.
+
+    Args:
+        there: Its hosts.
+        remarks: Which of them do not answer as they should, and what is wrong.
+    """
+
+    there: Instance
+    remarks: tuple[str, ...] = ()
+
+
 class Laboratories:
     """Makes laboratories, and takes them down whatever happens in them.
 
@@ -46,7 +60,7 @@ class Laboratories:
 
         self._lock = threading.Lock()
 
-    def laboratory(self, job: Job, lab: GradedLab) -> AbstractContextManager[Instance]:
+    def laboratory(self, job: Job, lab: GradedLab) -> AbstractContextManager[Laboratory]:
         """Give a laboratory with what was handed in, for the length of a block.
 
         Raises:
@@ -63,28 +77,29 @@ class Laboratories:
     # One for each
 
     @contextmanager
-    def _fresh(self, job: Job, lab: LabDefinition) -> Iterator[Instance]:
+    def _fresh(self, job: Job, lab: LabDefinition) -> Iterator[Laboratory]:
         planner = self._planner(job, lab, attempt.for_hosts(job.files, lab))
         try:
-            lifecycle.bring_up(self._engine, planner, tolerance=Tolerance(tolerated(planner, lab)))
+            tolerance = Tolerance(tolerated(planner, lab))
+            lifecycle.bring_up(self._engine, planner, tolerance=tolerance)
             there = instance.observe(self._engine, job.name)
             if (refused := rejection(self._engine, there, lab)) is not None:
                 raise refused
-            yield there
+            yield Laboratory(there, tuple(each.message for _, each in sorted(tolerance.unready.items())))
         finally:
             self._remove(job.name)
 
     # One for many
 
     @contextmanager
-    def _lent(self, job: Job, lab: LabDefinition) -> Iterator[Instance]:
+    def _lent(self, job: Job, lab: LabDefinition) -> Iterator[Laboratory]:
         """Give one that is as new the attempt's data, and have it as new again afterwards."""
         name = self._taken(job, lab)
         as_new = False
         try:
             there = instance.observe(self._engine, name)
             self._give(there, job, lab)
-            yield there
+            yield Laboratory(there)
             as_new = self._emptied(there)
         finally:
             if as_new:
