@@ -50,10 +50,10 @@ class Chance:
         """Return a number from 0 on and below a bound.
 
         Raises:
-            ValueError: There is none.
+            ValueError: There is none, or not every one is a word of the stream.
         """
-        if bound < 1:
-            raise ValueError(f"no number from 0 on is below {bound}")
+        if not 1 <= bound <= _WORD:
+            raise ValueError(f"no number is chosen below {bound}: from 1 to 2^64 it can be")
         while (word := self._word()) >= _WORD - _WORD % bound:
             pass
         return word % bound

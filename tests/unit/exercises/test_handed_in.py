@@ -1,0 +1,79 @@
+"""What was handed in, as checks read it: data, whose errors are the student's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.errors import GradingError, UsageError
+from labctl.exercises.narration import Narrator
+from labctl.exercises.vocabulary.expectation import ExpectationFailed
+from labctl.exercises.vocabulary.handedin import HandedIn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LAB = """
+id = "tiny"
+title = "Tiny"
+topology = "two-domains"
+[[editable]]
+path = "answers.toml"
+"""
+
+
+def handed_in(content: bytes) -> tuple[HandedIn, Narrator]:
+    narrator = Narrator()
+    return HandedIn({"answers.toml": content}, narrator), narrator
+
+
+def test_a_file_is_text_or_toml() -> None:
+    attempt, narrator = handed_in('greeting = "grüß dich"\n'.encode())
+    assert attempt.text("answers.toml") == 'greeting = "grüß dich"\n'
+    assert attempt.toml("answers.toml") == {"greeting": "grüß dich"}
+    assert [each.text for each in narrator.steps] == [
+        "Read answers.toml",
+        "Read answers.toml, which is TOML (toml.io)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "evidence"),
+    [
+        (b"a = 1\nb = \nc = 3\n", 2, ("answers.toml:2: b = ",)),
+        (b'a = "never closed', 1, ('answers.toml:1: a = "never closed',)),
+        (b"a = 1\n# \xff\n", 2, ()),
+        (b"a = 1\na = 2\n", 2, ("answers.toml:2: a = 2",)),
+        (b"a = " + b"[" * 20_000, 1, None),
+    ],
+)
+def test_what_is_no_toml_fails_the_check_with_its_line(
+    content: bytes, line: int, evidence: tuple[str, ...] | None
+) -> None:
+    attempt, narrator = handed_in(content)
+    with pytest.raises(ExpectationFailed) as caught:
+        attempt.toml("answers.toml")
+    assert caught.value.seen.startswith(f"answers.toml:{line}: ")
+    assert evidence in {None, narrator.steps[0].evidence}
+
+
+def test_a_file_that_the_lab_does_not_ask_for_is_the_check_s_error() -> None:
+    with pytest.raises(GradingError, match=r"asks for no other.toml: handed in are answers.toml"):
+        handed_in(b"")[0].text("other.toml")
+
+
+def test_outside_an_exam_it_is_read_from_a_directory_by_the_lab_around_the_check(tmp_path: Path) -> None:
+    check = tmp_path / "lab" / "checks" / "test_it.py"
+    check.parent.mkdir(parents=True)
+    (tmp_path / "lab" / "lab.toml").write_text(LAB)
+    attempt = tmp_path / "attempt"
+    with pytest.raises(UsageError):
+        HandedIn.read(attempt, check, Narrator())
+    attempt.mkdir()
+    with pytest.raises(ExpectationFailed, match=r"answers\.toml"):
+        HandedIn.read(attempt, check, Narrator())
+    (attempt / "answers.toml").write_text("a = 1\n")
+    assert HandedIn.read(attempt, check, Narrator()).toml("answers.toml") == {"a": 1}
+    with pytest.raises(GradingError):
+        HandedIn.read(attempt, tmp_path / "test_it.py", Narrator())

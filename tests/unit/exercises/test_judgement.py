@@ -1,0 +1,185 @@
+"""Whose doing it is that a check went wrong: the attempt's, the lab's, or the check's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl import resources
+from labctl.errors import (
+    EngineError,
+    EngineUnavailable,
+    GradingError,
+    LabNotUp,
+    ServiceCommandFailed,
+    ServiceNotReady,
+)
+from labctl.exercises.examstage import ExamStage
+from labctl.exercises.outcome import PASSED, Blame, Outcome
+from labctl.exercises.performance import Performance, TimeUp
+from labctl.exercises.protocol import Exam
+from labctl.exercises.verdict import Verdict
+from labctl.exercises.vocabulary.expectation import ExpectationFailed
+from labctl.lab import definition
+from labctl.mail.imap import ImapMailbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labctl.engine.fake import Call
+    from tests.unit.conftest import Stage
+
+FAILED = (Verdict.FAILED, None)
+OF_LAB = (Verdict.ERROR, Blame.LAB)
+OF_CHECK = (Verdict.ERROR, Blame.EXERCISE)
+
+BETA = "labctl-x-mail-beta"
+
+
+def exam_in(stage: Stage, *students: str) -> ExamStage:
+    lab = definition.load(resources.labs_dir() / "two-domains")
+    exam = Exam(students=students or ("mail-beta",), guarded=("mail-beta",))
+    return ExamStage(stage.fake, "fake", "x", lab, {}, exam)
+
+
+def judged(exam_stage: ExamStage, error: BaseException | None, path: Path) -> Outcome:
+    """Let a check raise something, and return what comes of it."""
+    performance = Performance(path, 1, judge=exam_stage.judge)
+    performance.complaint, performance.defeat = exam_stage.complaint, exam_stage.defeat
+    raised = None
+    if error is not None:
+        with pytest.raises(type(error)) as raised:
+            raise error
+    performance.note(raised, look=True)
+    return replace(performance.outcome, path=None, line=None)
+
+
+def not_ready(service: str) -> ServiceNotReady:
+    return ServiceNotReady(f"{service} did not answer", service=service, waited=1.0, log="", hint="look")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "said"),
+    [
+        (not_ready("mail-beta"), FAILED, "mail-beta did not answer"),
+        (
+            not_ready("mx-beta"),
+            FAILED,
+            "mx-beta did not answer (it can't answer without mail-beta)",
+        ),
+        (not_ready("mx-alpha"), OF_LAB, "mx-alpha did not answer"),
+        (ConnectionResetError("by peer"), FAILED, "a server did not go on: "),
+        (TimeoutError(), FAILED, "a server did not go on: no reply in time"),
+        (EngineUnavailable("gone", hint="h"), OF_LAB, "gone"),
+        (EngineError("broken", hint="h"), OF_LAB, "broken"),
+        (ServiceCommandFailed("of whom?", hint="h"), OF_LAB, "of whom?"),
+        (GradingError("not so", hint="h"), OF_CHECK, "not so"),
+        (ZeroDivisionError("by zero"), OF_CHECK, "ZeroDivisionError: by zero"),
+        (ExpectationFailed("a", "b"), FAILED, "expected: a\n    seen: b"),
+        (TimeUp(), FAILED, "it did not end within 60 s"),
+    ],
+)
+def test_what_a_check_raises_is_judged_by_whose_daemon_it_is_about(
+    stage: Stage, tmp_path: Path, error: BaseException, expected: tuple[Verdict, Blame | None], said: str
+) -> None:
+    stage.stand()
+    outcome = judged(exam_in(stage), error, tmp_path / "test_it.py")
+    assert (outcome.verdict, outcome.blame) == expected
+    assert outcome.explanation.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("students", "verdict"),
+    [("mail-beta", Verdict.FAILED), ("dns", Verdict.ERROR), ("mail-alpha", Verdict.ERROR)],
+)
+def test_a_mailbox_that_can_not_be_reached_is_named_by_host_and_port(
+    stage: Stage, tmp_path: Path, students: str, verdict: Verdict
+) -> None:
+    stage.daemons.instead["mail-beta", 143] = stage.daemons.closed
+    stage.stand()
+    with pytest.raises(ServiceCommandFailed) as caught:
+        ImapMailbox.open(*stage.host("mail-beta").door(143), "bob@beta.test", "bob")
+    outcome = judged(exam_in(stage, students), caught.value, tmp_path / "test_it.py")
+    assert outcome.verdict == verdict
+    if verdict == Verdict.FAILED:
+        assert outcome.explanation == "mail.beta.test does not answer on port 143: connection refused"
+
+
+def test_a_time_that_is_up_is_no_verdict_where_the_engine_does_not_answer(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.stand()
+    exam_stage = exam_in(stage)
+
+    def fail(call: Call) -> None:
+        raise EngineUnavailable(f"{call.method}: no answer", hint="h")
+
+    stage.fake.hook = fail
+    outcome = judged(exam_stage, TimeUp(), tmp_path / "test_it.py")
+    assert (outcome.verdict, outcome.blame) == (Verdict.ERROR, Blame.LAB)
+
+
+def test_a_host_that_used_up_its_memory_fails_even_a_check_that_passed(stage: Stage, tmp_path: Path) -> None:
+    stage.stand()
+    stage.fake.say(BETA, "imap: Fatal: out of it")
+    stage.fake.run_out_of_memory(BETA)
+    outcome = judged(exam_in(stage), None, tmp_path / "test_it.py")
+    assert outcome == Outcome(
+        Verdict.FAILED,
+        "mail-beta ended (exit code 137: it used up its 256 MB of memory)\n  imap: Fatal: out of it",
+        evidence=("imap: Fatal: out of it",),
+    )
+
+
+def test_what_a_check_saw_is_told_below_the_host_that_ended(stage: Stage, tmp_path: Path) -> None:
+    stage.stand()
+    stage.fake.say(BETA, "bye")
+    stage.fake.end(BETA, 1)
+    outcome = judged(exam_in(stage), ExpectationFailed("a", "b", ("c",)), tmp_path / "test_it.py")
+    assert outcome.reason == "mail-beta ended (exit code 1)\nexpected: a\n    seen: b"
+    assert outcome.evidence == ("c", "bye")
+
+
+def test_a_check_that_finds_a_host_of_the_attempt_s_ended_has_failed(stage: Stage, tmp_path: Path) -> None:
+    stage.stand()
+    stage.fake.end(BETA, 75)
+    with pytest.raises(LabNotUp) as caught:
+        stage.host("mail-beta").door(143)
+    outcome = judged(exam_in(stage), caught.value, tmp_path / "test_it.py")
+    assert (outcome.verdict, outcome.reason.splitlines()[0]) == (
+        Verdict.FAILED,
+        "mail-beta ended (exit code 75)",
+    )
+
+
+def test_a_host_of_the_lab_s_own_that_ended_is_an_error(stage: Stage, tmp_path: Path) -> None:
+    stage.stand()
+    stage.fake.end("labctl-x-dns", 1)
+    outcome = judged(exam_in(stage), None, tmp_path / "test_it.py")
+    assert (outcome.verdict, outcome.blame) == (Verdict.ERROR, Blame.LAB)
+    assert outcome.explanation.startswith("the lab broke: dns (dns.lab.test) is stopped")
+
+
+def test_a_host_that_a_fault_has_stopped_is_nobody_s_defeat(stage: Stage, tmp_path: Path) -> None:
+    stage.stand()
+    stage.apply("host-down", "mail-beta")
+    stage.fake.stop(BETA, timeout=1)
+    assert judged(exam_in(stage), None, tmp_path / "test_it.py") == PASSED
+
+
+def test_between_checks_the_lab_is_looked_at_and_nothing_in_it_is_touched(stage: Stage) -> None:
+    there = stage.stand()
+    exam_stage = exam_in(stage)
+    stage.fake.calls.clear()
+    for well in (True, False):
+        assert exam_stage.prepare() == there
+        exam_stage.left(well=well)
+    assert {call.method for call in stage.fake.calls} <= {"containers", "networks", "volumes"}
+
+
+def test_a_lab_that_is_gone_is_told(stage: Stage) -> None:
+    with pytest.raises(LabNotUp):
+        exam_in(stage).prepare()
+    assert exam_in(stage).complaint() == "lab 'x' is gone"
