@@ -49,6 +49,10 @@ _FORMS: Final = tuple(
         r"(?P<path>/[^\s:]+):(?P<line>[0-9]+) - (?P<reason>Error during parsing: .*)",
         # Dovecot
         (
+            rf"{_PROGRAM}: (?:Fatal|Error): .*?"
+            r"(?P<reason>Missing '}' \(section started at (?P<path>/[^\s:]+):(?P<line>[0-9]+)\))"
+        ),
+        (
             rf"{_PROGRAM}: (?:Fatal|Error): .*?Error in configuration file (?P<path>/\S+?)"
             rf"(?: line (?P<line>[0-9]+))?: (?P<reason>.*?){_GOES_ON}"
         ),
@@ -60,6 +64,10 @@ _FORMS: Final = tuple(
     )
 )
 """The more telling a form, the sooner it is tried."""
+
+
+_WARNING: Final = re.compile(r"\bwarning: (?P<path>/[^\s,:]+), line (?P<line>[0-9]+): (?P<reason>.*)")
+"""What Postfix says of a table's line that it leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +87,19 @@ class Refusal:
     said: str
 
 
-def refusal(log: Sequence[str]) -> Refusal | None:
+def refusal(log: Sequence[str], *, warnings: bool = False) -> Refusal | None:
     """Find the last words of a daemon about a configuration that it can't use.
 
     Args:
         log: The lines of its log, or what a program said that reads the same files.
+        warnings: Whether a warning that names a file and a line is one too, as of a check that failed.
 
     Returns:
         What it said, or None where it said nothing of that kind.
     """
+    forms = (*_FORMS, _WARNING) if warnings else _FORMS
     for n in range(len(log) - 1, -1, -1):
-        for form in _FORMS:
+        for form in forms:
             if found := form.search(log[n][:_LONGEST]):
                 return _refusal(found, log[:n])
     return None

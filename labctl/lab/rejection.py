@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
@@ -65,10 +66,10 @@ def rejection(engine: Engine, there: Instance, lab: LabDefinition) -> ConfigReje
         if (host := there.host(service)).container is not None
     }
     for service, container in containers.items():
-        if container.state == ContainerState.EXITED and not container.oom_killed:
-            said = refusal([line.text for line in engine.logs(container.id, tail=_LOG_TAIL)])
-            if said is not None:
-                return _rejected(service, files[service], said)
+        if container.state != ContainerState.EXITED or container.oom_killed:
+            continue
+        if (said := refusal(_log(engine, container, tail=_LOG_TAIL))) is not None:
+            return _rejected(service, files[service], said)
     for service, container in containers.items():
         if container.state == ContainerState.RUNNING:
             for file in files[service]:
@@ -99,17 +100,16 @@ def reloaded(
     container = there.host(service).running_container()
 
     def outcome() -> str | None:
-        said = (line.text for line in engine.logs(container.id, since=since))
+        said = _log(engine, container, since=since)
         return next((each for each in said if each.startswith((_RELOADED, _NOT_RELOADED))), None)
 
     found = eventually(outcome, within=_RELOADED_WITHIN)
     if found is None:
-        log = "\n".join(shown(line.text) for line in engine.logs(container.id, tail=_LOG_TAIL))
         raise ServiceNotReady(
             f"{service} did not say within {_RELOADED_WITHIN:.0f} s that it serves its new zones",
             service=service,
             waited=_RELOADED_WITHIN,
-            log=log,
+            log="\n".join(shown(each) for each in _log(engine, container, tail=_LOG_TAIL)),
             hint=f"labctl logs {service}",
         )
     if found.startswith(_RELOADED):
@@ -117,6 +117,13 @@ def reloaded(
     files = [each for each in lab.editable if each.service == service]
     reason = found.removeprefix(_NOT_RELOADED)
     return _rejected(service, files, refusal([found]) or Refusal(shown(reason), None, None, shown(found)))
+
+
+def _log(
+    engine: Engine, container: Container, *, since: datetime | None = None, tail: int | None = None
+) -> list[str]:
+    with closing(engine.logs(container.id, since=since, tail=tail)) as lines:
+        return [line.text for line in lines]
 
 
 def _complaint(engine: Engine, container: Container, file: Editable) -> Refusal | None:
@@ -131,7 +138,7 @@ def _complaint(engine: Engine, container: Container, file: Editable) -> Refusal 
         return None
     lines = _lines(done)
     words = "\n".join(lines[-_MOST_LINES:]) or f"{file.check[0]} ended with exit code {done.exit_code}"
-    return refusal(lines) or Refusal(words.rpartition("\n")[2], file.target, None, words)
+    return refusal(lines, warnings=True) or Refusal(words.rpartition("\n")[2], file.target, None, words)
 
 
 def _lines(done: ExecResult) -> list[str]:

@@ -56,6 +56,12 @@ LINES = st.integers(1, 10**6)
         (f"{UNREAD} line 3: The first setting must be dovecot_config_version", DOVECOT, 3, "The first"),
         (f"{UNREAD} line 87: port: Invalid port number imap", DOVECOT, 87, "port: Invalid port number imap"),
         (f"{UNREAD} line 70: No matches", DOVECOT, 70, "No matches"),
+        (
+            f"{UNREAD}: Missing '}}' (section started at /etc/dovecot/conf.d/a.conf:4)",
+            "/etc/dovecot/conf.d/a.conf",
+            4,
+            "Missing '}' (section started at /etc/dovecot/conf.d/a.conf:4)",
+        ),
         (f"{UNREAD}: protocols: Unknown protocol: pop", DOVECOT, None, "protocols: Unknown protocol: pop"),
         (
             "doveconf: Fatal: dovecot_storage_version setting must be set",
@@ -143,6 +149,14 @@ def test_a_daemons_words_tell_file_line_and_reason(
 )
 def test_a_warning_and_whatever_else_a_daemon_says_are_no_refusal(said: str) -> None:
     assert refusal([said]) is None
+
+
+def test_a_check_that_failed_may_have_said_why_in_a_warning() -> None:
+    said = "postmap: warning: /etc/postfix/mailboxes, line 2: expected format: key whitespace value"
+    found = refusal([said], warnings=True)
+    assert found is not None
+    assert (found.path, found.line) == ("/etc/postfix/mailboxes", 2)
+    assert found.reason == "expected format: key whitespace value"
 
 
 def test_postfix_tells_in_a_warning_what_its_last_words_are_about() -> None:
