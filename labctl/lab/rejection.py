@@ -24,7 +24,7 @@ _LOG_TAIL: Final = 40
 _CHECKED_WITHIN: Final = 10.0
 """Seconds for a service's own tool to look at a file."""
 
-_RELOADED_WITHIN: Final = 10.0
+_RELOADED_WITHIN: Final = 20.0
 """Seconds that a resolver has to say that it took its zones up, or did not."""
 
 _CAN_NOT_RUN: Final = frozenset({126, 127})
@@ -35,6 +35,9 @@ _MOST_LINES: Final = 5
 _RELOADED: Final = "[INFO] Reloading complete"
 _NOT_RELOADED: Final = "[ERROR] Restart failed: "
 """What CoreDNS says of SIGUSR1."""
+
+_OUT_OF_MEMORY: Final = "its zones need more memory than it may use"
+"""Why it says nothing more."""
 
 
 def rejection(engine: Engine, there: Instance, lab: LabDefinition) -> ConfigRejected | None:
@@ -100,8 +103,10 @@ def reloaded(
     container = there.host(service).running_container()
 
     def outcome() -> str | None:
-        said = _log(engine, container, since=since)
-        return next((each for each in said if each.startswith((_RELOADED, _NOT_RELOADED))), None)
+        for line in _log(engine, container, since=since):
+            if line.startswith((_RELOADED, _NOT_RELOADED)):
+                return line
+        return _OUT_OF_MEMORY if engine.inspect(container.id).oom_killed else None
 
     found = eventually(outcome, within=_RELOADED_WITHIN)
     if found is None:

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_SURVEYED: Final = r"attack: user [0-9]+, may 0*[0-9a-f]{1,16}, tried [0-9]{2} ways out, 0 led anywhere, read '', knows ''"
+_SURVEYED: Final = (
+    r"attack: user [0-9]+, may 0*[0-9a-f]{1,16}, tried [0-9]{2} ways out, 0 led anywhere, read '', knows ''"
+)
 
 
 def mta_attacks(survey: str, solution: Mapping[str, str]) -> Iterator[Attack]:
@@ -36,29 +38,41 @@ def mta_attacks(survey: str, solution: Mapping[str, str]) -> Iterator[Attack]:
 
     yield Attack("pipe", "failed", _SURVEYED, piped(survey))
     yield Attack("spawn", "failed", _SURVEYED, spawned(programs.argv(survey)))
-    local = "mydestination = beta.test\nvirtual_mailbox_domains =\nvirtual_alias_maps =\nalias_maps = texthash:/etc/postfix/aliases\n"
-    perl, option, code = programs.words(survey)
+    local = (
+        "mydestination = beta.test\nvirtual_mailbox_domains =\nvirtual_alias_maps =\n"
+        "alias_maps = texthash:/etc/postfix/aliases\n"
+    )
+    command = "|/usr/bin/perl -x /etc/postfix/aliases"
     yield Attack(
         "alias",
         "failed",
         _SURVEYED,
-        {"main.cf": f"{main}\n{local}", "aliases": f"bob \"|{perl} {option} '{code}'\"\n"},
+        {
+            "main.cf": f"{main}\n{local}",
+            "aliases": f'bob "{command}"\n#!perl\n{programs.packed(survey)};\n__END__\n',
+        },
     )
+    doubled = "".join(each for each in main.splitlines(keepends=True) if " = " in each)
+    yield Attack("doubled", "passed", "", {"main.cf": f"{main}\n{doubled}"})
     yield Attack("fork-bomb", "failed", "processes", piped(programs.FORK_BOMB))
     yield Attack("memory-bomb", "failed", "memory", piped(programs.MEMORY_BOMB))
     yield Attack(
         "mail-loop",
         "failed",
         "too many hops|loops back",
-        {"main.cf": f"{main}\ntransport_maps = inline:{{ {{ beta.test = smtp:[203.0.113.10] }} }}\nvirtual_mailbox_domains =\nrelay_domains = beta.test\n"},
+        {
+            "main.cf": f"{main}\nvirtual_transport = smtp:[127.0.0.1]:2525\nsmtp_helo_name = x.test\n",
+            "master.cf": f"{master}\n2525 inet n - n - - smtpd\n  -o smtpd_banner=y.test\n",
+        },
     )
     yield Attack("mute", "failed", "does not serve|timed out|deferred", spawned("/bin/sleep 600"))
     yield Attack("absent", "failed", "refused", answered_by(""))
+    reply = f"static:{{ 554 5.7.1 {words.ALL} }}"
     yield Attack(
         "words",
         "failed",
         "HYPERLINK",
-        {"main.cf": f"{main}\nsmtpd_relay_restrictions = check_recipient_access static:{{ 554 5.7.1 {words.ALL} }}\n"},
+        {"main.cf": f"{main}\nsmtpd_recipient_restrictions = check_recipient_access {reply}\n"},
     )
     yield Attack("no-service", "rejected", r"master\.cf", {"master.cf": f"{master}\n{words.ALL}\n"})
 
@@ -76,18 +90,18 @@ def mda_attacks(survey: str, secret: Path, solution: Mapping[str, str]) -> Itera
 
     def started(code: str) -> dict[str, str | bytes]:
         service = (
-            f"service attack {{\n  executable = {programs.argv(code)}\n  user = root\n  process_min_avail = 1\n"
-            "  process_limit = 1\n  unix_listener attack {\n    mode = 0600\n  }\n}\n"
+            f"service attack {{\n  executable = {programs.argv(code)}\n  user = root\n"
+            "  process_min_avail = 1\n  process_limit = 1\n  unix_listener attack {\n    mode = 0600\n  }\n"
+            "}\n"
         )
         return {"dovecot.conf": f"{nobody}\nimport_environment {{\n  TOKEN = %{{env:TOKEN}}\n}}\n{service}"}
 
     yield Attack("include", "rejected", r"dovecot\.conf", {"dovecot.conf": f"{good}\n!include {secret}\n"})
-    to_the_log = f'open STDOUT, ">>", "/proc/1/fd/1";{survey.replace("exit 1", "sleep 600")}'
+    to_the_log = f'open STDOUT, ">>", "/proc/1/fd/1"; $| = 1; {survey.replace("exit 1", "sleep 600")}'
     yield Attack("executable", "failed", _SURVEYED, started(to_the_log))
     overthrown = "attack: 0 of [0-9] changes of the network were made, [0-9]+ programs were replaced"
     yield Attack("overthrow", "failed", overthrown, started(programs.OVERTHROW))
     yield Attack("log-flood", "failed", "attack: flood", started(programs.LOG_FLOOD))
-    words_of_survey = ", ".join(f'"{each}"' for each in programs.words(survey)[1:])
     yield Attack(
         "sieve",
         "failed",
@@ -95,16 +109,22 @@ def mda_attacks(survey: str, secret: Path, solution: Mapping[str, str]) -> Itera
         {
             "dovecot.conf": (
                 f"{good}\nsieve_plugins {{\n  sieve_extprograms = yes\n}}\n"
-                "sieve_extensions {\n  vnd.dovecot.execute = yes\n}\n"
+                "sieve_extensions {\n  vnd.dovecot.execute = yes\n  vnd.dovecot.debug = yes\n}\n"
                 "sieve_execute_bin_dir = /usr/bin\n"
                 "sieve_script attack {\n  type = before\n  path = /etc/dovecot/filter.sieve\n}\n"
             ),
             "filter.sieve": (
-                'require ["vnd.dovecot.execute", "variables", "reject"];\n'
-                f'execute :output "said" "perl" [{words_of_survey}];\nreject "${{said}}";\n'
+                'require ["vnd.dovecot.execute", "vnd.dovecot.debug", "variables"];\n'
+                f'execute :input text:{survey}\n.\n :output "said" "perl" ["-"];\n'
+                'debug_log "${said}"; discard;\n'
             ),
         },
     )
-    mute = "executable = /bin/sleep 600\n  user = root\n  protocol ="
-    yield Attack("mute", "failed", "", {"dovecot.conf": good.replace("service lmtp {", f"service lmtp {{\n  {mute}", 1)})
+    mute = "executable = /bin/sleep 600"
+    yield Attack(
+        "mute",
+        "failed",
+        "",
+        {"dovecot.conf": good.replace("service lmtp {", f"service lmtp {{\n  {mute}", 1)},
+    )
     yield Attack("words", "rejected", r"dovecot\.conf", {"dovecot.conf": f"{good}\n{words.ALL} {{\n"})

@@ -15,7 +15,7 @@ title = "A lab to attack"
 topology = "two-domains"
 
 [grading]
-limits = {{ memory = "128m", pids = 60, file_size = "16m", seconds = 40 }}
+limits = {{ memory = "128m", pids = 60, seconds = 40 }}
 """
 
 _EDITABLE: Final = """

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def argv(code: str) -> str:
-    """Return a program as a command of words that need no quoting: not in Postfix, Dovecot, Sieve or a shell."""
-    return " ".join(words(code))
+    """Return a program as a command of words that need no quoting: not in Postfix, nor in Dovecot."""
+    return f"/usr/bin/perl -e {packed(code)}"
 
 
-def words(code: str) -> tuple[str, str, str]:
-    """Return the same, word by word."""
-    return "/usr/bin/perl", "-e", f"eval(pack(q(H*),q({code.encode().hex()})))"
+def packed(code: str) -> str:
+    """Return a program as one word of Perl."""
+    return f"eval(pack(q(H*),q({code.encode().hex()})))"
 
 
 def survey(secret: Path, addresses: Iterable[str], port: int) -> str:
@@ -56,19 +56,22 @@ sub leads {
     }
     return 1 if $how eq "tcp";
     my $question = pack("n6", 1, 256, 1, 0, 0, 0) . "\4beta\4test\0" . pack("n2", 15, 1);
-    defined(send($socket, $question, 0)) && $ready->can_read(0.2) or return 0;
+    defined(send($socket, $question, 0)) && $ready->can_read(0.05) or return 0;
     return defined(recv($socket, my $answer, 512, 0));
 }
 my ($tried, $led) = (0, 0);
 for my $host (@hosts) {
-    for my $port (PORT, 53) { for my $how ("tcp", "udp") { $tried++; $led += leads($how, $host, $port) ? 1 : 0 } }
+    for my $port (PORT, 53) {
+        for my $how ("tcp", "udp") { $tried++; $led += leads($how, $host, $port) ? 1 : 0 }
+    }
 }
 open my $file, "<", "FILE";
 my $read = <$file> // "";
 my $known = join ",", grep { /TOKEN/ } keys %ENV;
 open my $status, "<", "/proc/self/status";
 my ($power) = map { /^CapEff:\s*(\S+)/ ? $1 : () } <$status>;
-print "521 attack: user $>, may $power, tried $tried ways out, $led led anywhere, read '$read', knows '$known'\n";
+print "521 attack: user $>, may $power, tried $tried ways out, $led led anywhere, ";
+print "read '$read', knows '$known'\n";
 exit 1;
 """
 
@@ -86,7 +89,7 @@ my $replaced = 0;
 for my $program (@programs) {
     unlink $program;
     open(my $file, ">", $program) or next;
-    print $file "#!/usr/bin/perl\nopen F, '>>', '/proc/1/fd/1'; print F qq(attack: \$0 was run as user \$>\\n);\n";
+    print $file "#!/usr/bin/perl\nopen F, '>>', '/proc/1/fd/1'; print F qq(attack: ran \$0 as \$>\\n);\n";
     close $file; chmod 0755, $program; $replaced++;
 }
 my $all = @ways;
@@ -100,7 +103,9 @@ FORK_BOMB: Final = "$SIG{CHLD} = q(IGNORE); while (1) { fork }"
 MEMORY_BOMB: Final = "my @kept; push @kept, q(x) x 4e6 while 1"
 
 LOG_FLOOD: Final = r"""
-open F, ">>", "/proc/1/fd/1"; my $line = "attack: " . "flood " x 160 . "\n"; print F $line x 64 for 1 .. 17_000;
+open F, ">>", "/proc/1/fd/1";
+my $line = "attack: " . "flood " x 160 . "\n";
+print F $line x 64 for 1 .. 17_000;
 sleep 600;
 """
 """A gigabyte."""

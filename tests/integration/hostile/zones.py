@@ -17,7 +17,9 @@ def zone_attacks(secret: Path, solution: Mapping[str, str]) -> Iterator[Attack]:
     zone = solution["beta.test.zone"]
     yield Attack("include", "rejected", "beta.test.zone", {"beta.test.zone": f"{zone}$INCLUDE {secret}\n"})
     crowd = "".join(f"$GENERATE 1-65535 {n:x}-$ A 203.0.113.20\n" for n in range(20_000))
-    yield Attack("generate", "(failed|rejected)", "memory|beta.test.zone", {"beta.test.zone": f"{zone}{crowd}"})
+    yield Attack(
+        "generate", "(failed|rejected)", "memory|beta.test.zone", {"beta.test.zone": f"{zone}{crowd}"}
+    )
     text = words.MARKED.replace(";", r"\;").replace('"', r"\"")
     escaped = "".join(f"\\{ord(each):03d}" for each in words.ESCAPES)
     yield Attack(
@@ -27,7 +29,7 @@ def zone_attacks(secret: Path, solution: Mapping[str, str]) -> Iterator[Attack]:
     yield Attack("names", "failed", "MX", {"beta.test.zone": zone.replace("mx.beta.test.\n", f"{name}.\n")})
     spoken = "".join(f"\\u{ord(each):04x}" for each in words.ALL)
     yield Attack("answers", "failed", "HYPERLINK", {"answers.toml": f'host = "{spoken}"\n'})
-    yield Attack("no-answers", "failed", r"answers\.toml.*line 1", {"answers.toml": f"{words.ALL}\n"})
+    yield Attack("no-answers", "failed", r"answers\.toml:1", {"answers.toml": f"{words.ALL}\n"})
     yield Attack(words.DIRECTORY, "failed", "", {"answers.toml": ""})
 
 
@@ -50,4 +52,9 @@ def resolver_attacks(secret: Path, address: str, port: int, solution: Mapping[st
     )
     yield Attack("environment", "rejected", "Corefile", {"Corefile": f"{{$TOKEN}} {{%SECRET%}} {{\n{good}"})
     yield Attack("words", "rejected", "Corefile", {"Corefile": f"{good}\n. {{\n    {words.ALL}\n}}\n"})
-    yield Attack("elsewhere", "failed", "", {"Corefile": good.replace(". {", ".:5353 {").replace("test {", "test:5353 {")})
+    yield Attack(
+        "elsewhere",
+        "failed",
+        "",
+        {"Corefile": good.replace(". {", ".:5353 {").replace("test {", "test:5353 {")},
+    )

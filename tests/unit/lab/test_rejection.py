@@ -202,3 +202,12 @@ class TestReloaded:
         stage.fake.say("labctl-x-dns", '{"name":"[INFO] Reloading complete"}', at=NOW)
         with pytest.raises(ServiceNotReady, match="dns did not say"):
             reloaded(stage.fake, there, lab, "dns", NOW)
+
+    def test_zones_that_take_more_memory_than_there_may_be_are_refused(
+        self, stage: Stage, lab: LabDefinition, there: Instance
+    ) -> None:
+        stage.fake.run_out_of_memory("labctl-x-dns", first_process=False)
+        error = reloaded(stage.fake, there, lab, "dns", NOW)
+        assert told(error) == ("zones/beta.zone", None)
+        assert error is not None
+        assert "memory" in error.message
