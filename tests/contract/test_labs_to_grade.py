@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,3 +45,11 @@ def test_no_check_passes_for_every_mutant(lab: LabDefinition) -> None:
         found |= {each.id for each in lab.checks if found & {*each.needs}}
 
     assert {each.id for each in lab.checks} - found == set()
+
+
+@pytest.mark.parametrize("lab", LABS, ids=[each.id for each in LABS])
+def test_a_handout_that_tells_the_points_tells_those_that_are_given(lab: LabDefinition) -> None:
+    handout = (lab.directory / "README.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| .* \| (\d+) \|$", handout, re.MULTILINE)
+
+    assert [float(each) for each in told] in ([], [each.points for each in lab.checks])
