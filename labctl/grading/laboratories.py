@@ -16,7 +16,6 @@ from labctl.lab.definition import Grading
 from labctl.lab.lifecycle import Tolerance
 from labctl.lab.limits import Limits
 from labctl.lab.rejection import rejection, reloaded
-from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +79,7 @@ class Laboratories:
     def _fresh(self, job: Job, lab: LabDefinition) -> Iterator[Laboratory]:
         planner = self._planner(job, lab, attempt.for_hosts(job.files, lab))
         try:
-            tolerance = Tolerance(tolerated(planner, lab))
+            tolerance = Tolerance.of(planner)
             lifecycle.bring_up(self._engine, planner, tolerance=tolerance)
             there = instance.observe(self._engine, job.name)
             if (refused := rejection(self._engine, there, lab)) is not None:
@@ -164,15 +163,3 @@ class Laboratories:
     def _remove(self, name: str) -> None:
         with suppress(LabctlError):  # who comes next finds it by its labels
             teardown.take_down(self._engine, name)
-
-
-def tolerated(planner: Planner, lab: LabDefinition) -> frozenset[str]:
-    """Name the services that an attempt can keep from answering: its own, and those that need them."""
-    own = {each.service for each in lab.editable if each.service}
-    services = planner.topology.services
-    domains = {each.domain for each in services if each.name in own and each.role == Role.MDA}
-    resolver = any(each.name in own and each.role == Role.DNS for each in services)
-    needing = {
-        each.name for each in services if each.role == Role.MTA and (resolver or each.domain in domains)
-    }
-    return frozenset(own | needing)

@@ -13,7 +13,7 @@ from labctl.errors import LabNotUp, NoSuchHost, NoSuchObject, UsageError
 from labctl.lab import faultrecord, labels, record
 from labctl.lab.account import USERS_FILE, Account, accounts_in, distinct
 from labctl.lab.name import valid_name
-from labctl.lab.role import Role
+from labctl.lab.role import Role, needs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -143,22 +143,14 @@ class Instance:
 
     @property
     def affected(self) -> frozenset[str]:
-        """The services that may not answer as they should: the faulted ones, and the MTAs that need these.
-
-        An MTA looks up a client's name before it greets, and asks its domain's MDA who may submit.
-        """
+        """The services that may not answer as they should: the faulted ones, and those that need these."""
         return self.with_needing(self.faulted)
 
     def with_needing(self, services: Collection[str]) -> frozenset[str]:
-        """Return services, and the MTAs that can't answer without them."""
+        """Return services, and those that can't answer without them."""
         needed = [each for each in self.hosts if each.service in services]
-        waiting = {
-            mta.service
-            for mta in self.of_role(Role.MTA)
-            for each in needed
-            if each.role == Role.DNS or (each.role == Role.MDA and each.domain == mta.domain)
-        }
-        return frozenset({*services, *waiting})
+        needing = (each.service for each in self.hosts if any(needs(each, other) for other in needed))
+        return frozenset({*services, *needing})
 
     @property
     def seed(self) -> str:

@@ -14,7 +14,7 @@ from labctl.lab import instance, labels
 from labctl.lab.difference import compare, free_subnet, from_nothing
 from labctl.lab.parallel import uninterrupted
 from labctl.lab.patience import READY_WITHIN, GaveUp, await_ready
-from labctl.lab.role import Role
+from labctl.lab.role import Role, needs
 from labctl.lab.teardown import remove_containers, remove_network, take_down
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.lab.difference import Change, Difference, Step
     from labctl.lab.plan import PlannedHost, Planner
-    from labctl.lab.topology import Service
 
 _ALIVE: Final = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
 
@@ -65,17 +64,6 @@ class Tolerance:
         return cls(
             frozenset(given) | {each.name for each in services if any(needs(each, it) for it in needed)}
         )
-
-
-def needs(service: Service, other: Service) -> bool:
-    """Say whether a service does not even greet as it should while another does not answer.
-
-    An MTA looks up its client's name before it greets, and holds its greeting back for a second and more
-    where no resolver answers; and its submission service ends where no SASL server does.
-    """
-    return service.role == Role.MTA and (
-        other.role == Role.DNS or (other.role == Role.MDA and other.domain == service.domain)
-    )
 
 
 class _Start:
