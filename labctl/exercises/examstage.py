@@ -42,6 +42,7 @@ class ExamStage(Stage):
             guarded(engine, exam.guarded), engine_url, name, lab, environ, condition=Condition.PRISTINE
         )
         self._exam = exam
+        self._seen: Instance | None = None
         self.judge: ExamJudge = ExamJudge(self.engine, name, exam, (lab.grading or Grading()).memory)
 
     def prepare(self, *, progress: Progress = silent) -> Instance:
@@ -66,6 +67,7 @@ class ExamStage(Stage):
             there = instance.observe(self.engine, self.name)
         except EngineError as exc:
             return exc.message
+        self._seen = there
         if not there.exists:
             return f"lab {self.name!r} is gone"
         for host in there.hosts:
@@ -75,8 +77,9 @@ class ExamStage(Stage):
         return None
 
     def defeat(self) -> Outcome | None:
-        """Return which host that was given a file of the attempt has ended, or None."""
-        try:
-            return self.judge.defeat(instance.observe(self.engine, self.name))
-        except EngineError:
-            return None
+        """Return which host that was given a file of the attempt had ended by the last `complaint`, or None.
+
+        Raises:
+            EngineError: The engine failed.
+        """
+        return None if self._seen is None else self.judge.defeat(self._seen)

@@ -193,7 +193,8 @@ def pytest_runtest_makereport(
         return report
     from labctl.exercises.outcome import Blame  # noqa: PLC0415  # as above
 
-    performance.note(call.excinfo, look=call.when != "teardown")
+    at_its_end = call.when == "call" or (call.when == "setup" and call.excinfo is not None)
+    performance.note(call.excinfo, look=at_its_end)
     if performance.outcome.blame == Blame.LAB and report.passed:
         report.outcome = "failed"
         report.longrepr = performance.outcome.explanation
