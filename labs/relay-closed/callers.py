@@ -81,6 +81,12 @@ def asked_by(lab: ExerciseLab, caller: str, sender: str, recipient: str) -> Answ
     return Answer(sender, recipient, decided, tuple(str(each) for each in replies))
 
 
+def must_refuse_strangers(lab: ExerciseLab, sender: str, recipient: str, status: str | None = None) -> None:
+    """Check that a recipient is refused to whoever calls: a host without a name, and alpha's mail server."""
+    asked(lab, sender, recipient).must_be_refused(status)
+    asked_by(lab, "mx-alpha", sender, recipient).must_be_refused(status)
+
+
 def scanned(lab: ExerciseLab, recipient: str) -> Letter:
     """Let the scanner send a letter, as it does: to mx.beta.test, without a password."""
     message_id = make_msgid(domain="scanner.beta.test")
