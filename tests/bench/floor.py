@@ -20,6 +20,9 @@ from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool, LogConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from labctl.engine.model import File
     from labctl.lab.plan import Plan, PlannedHost
 
 SOCKET = "unix:///var/run/docker.sock"
@@ -41,7 +44,7 @@ class Floor:
 
     def up(self) -> float:
         """Make the lab be there and ready; return the seconds it took."""
-        archives = {host.container.name: _tar(host) for host in self.plan.hosts}
+        archives = {host.container.name: archive(host.files) for host in self.plan.hosts}
         began = time.monotonic()
         with ThreadPoolExecutor(max_workers=len(self.plan.hosts) + 1) as pool:
             work = [pool.submit(self._network)]
@@ -139,10 +142,11 @@ def _dns(address: str) -> bool:
             return False
 
 
-def _tar(host: PlannedHost) -> bytes:
+def archive(files: Iterable[File]) -> bytes:
+    """Return files as the engine takes them."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for file in host.files:
+        for file in files:
             member = tarfile.TarInfo(file.path.lstrip("/"))
             member.size, member.mode, member.mtime = len(file.content), file.mode, int(time.time()) - 3600
             archive.addfile(member, io.BytesIO(file.content))

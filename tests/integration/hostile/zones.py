@@ -27,7 +27,7 @@ def zone_attacks(secret: Path, solution: Mapping[str, str]) -> Iterator[Attack]:
     )
     name = "".join(f"\\{ord(each):03d}" for each in words.ALL[:60])
     yield Attack("names", "failed", "MX", {"beta.test.zone": zone.replace("mx.beta.test.\n", f"{name}.\n")})
-    spoken = "".join(f"\\u{ord(each):04x}" for each in words.ALL)
+    spoken = "".join(f"\\u{ord(each):04x}" for each in f"{words.ALL}\n```\n\n{words.ALL}")
     yield Attack("answers", "failed", "HYPERLINK", {"answers.toml": f'host = "{spoken}"\n'})
     yield Attack("no-answers", "failed", r"answers\.toml:1", {"answers.toml": f"{words.ALL}\n"})
     yield Attack(words.DIRECTORY, "failed", "", {"answers.toml": ""})
