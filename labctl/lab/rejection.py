@@ -27,8 +27,8 @@ _CHECKED_WITHIN: Final = 10.0
 _RELOADED_WITHIN: Final = 20.0
 """Seconds that a resolver has to say that it took its zones up, or did not."""
 
-_CAN_NOT_RUN: Final = frozenset({126, 127})
-"""The exit codes of a command that is not there or is none."""
+_NO_ANSWER: Final = frozenset({126, 127, 137})
+"""The exit codes of a command that is none, that is not there, or that was killed for want of memory."""
 
 _MOST_LINES: Final = 5
 
@@ -94,7 +94,7 @@ def reloaded(
         since: A moment before that.
 
     Returns:
-        The error to raise, or None where it serves the new zones.
+        The error to raise, or None where it serves the new zones; also of zones that use up its memory.
 
     Raises:
         ServiceNotReady: It has ended, or says neither.
@@ -139,7 +139,7 @@ def _complaint(engine: Engine, container: Container, file: Editable) -> Refusal 
         raise
     except EngineError:  # nothing can be run where an attempt used up all processes there may be
         return None
-    if done.exit_code == 0 or done.exit_code in _CAN_NOT_RUN:
+    if done.exit_code == 0 or done.exit_code in _NO_ANSWER:
         return None
     lines = _lines(done)
     words = "\n".join(lines[-_MOST_LINES:]) or f"{file.check[0]} ended with exit code {done.exit_code}"

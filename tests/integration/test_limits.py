@@ -65,7 +65,7 @@ def test_an_engine_has_every_container_under_its_limits(
 ) -> None:
     config = docker.containers.get(f"labctl-{bounded}-{service}").attrs["HostConfig"]
     assert (config["Memory"], config["MemorySwap"]) == (LIMITS.memory, LIMITS.memory)
-    assert (config["NanoCpus"], config["PidsLimit"]) == (500_000_000, LIMITS.pids)
+    assert (config["CpuQuota"] / config["CpuPeriod"], config["PidsLimit"]) == (LIMITS.cpus, LIMITS.pids)
     assert {"memory", "swap", "cpus", "pids"} <= engine.enforces()
 
 

@@ -33,8 +33,8 @@ MOST_SAID: Final = 1 << 20
 _CHANGED_AGO: Final = 3600
 """Postfix pauses where a configuration file is younger than about two seconds."""
 
-_NANO: Final = 10**9
-"""The API counts processors in these parts."""
+_CPU_PERIOD: Final = 100_000
+"""Microseconds, of which a container gets so many; unlike ``NanoCpus`` it may get more than there are."""
 
 _ENDPOINT_MAC_API: Final = (1, 44)
 """From this API on a MAC address belongs to the endpoint, before it to the container."""
@@ -321,7 +321,8 @@ def _wanted(spec: ContainerSpec, *, mac_on_endpoint: bool) -> dict[str, Any]:
             "Memory": spec.memory or 0,
             "MemorySwap": spec.memory or 0,
             "PidsLimit": spec.pids_limit,
-            "NanoCpus": round((spec.cpus or 0) * _NANO),
+            "CpuPeriod": _CPU_PERIOD if spec.cpus else 0,
+            "CpuQuota": round((spec.cpus or 0) * _CPU_PERIOD),
             "Ulimits": [{"Name": name, "Soft": limit, "Hard": limit} for name, limit in spec.ulimits.items()],
             "LogConfig": {"Type": "json-file", "Config": {**LOG_BOUND, **spec.log_options}},
             "PortBindings": {

@@ -316,7 +316,7 @@ class TestContainers:
         host = body["HostConfig"]
         assert (host["NetworkMode"], host["CapDrop"]) == ("labctl-x", ["ALL"])
         assert host["Memory"] == host["MemorySwap"] == 1 << 20
-        assert (host["NanoCpus"], host["PidsLimit"]) == (500_000_000, 99)
+        assert (host["CpuQuota"] / host["CpuPeriod"], host["PidsLimit"]) == (0.5, 99)
         assert host["Ulimits"] == [{"Name": "fsize", "Soft": 1 << 20, "Hard": 1 << 20}]
         assert host["LogConfig"]["Type"] == "json-file"
         assert set(host["LogConfig"]["Config"]) == {"max-size", "max-file"}

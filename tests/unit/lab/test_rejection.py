@@ -142,8 +142,8 @@ class TestRejection:
         assert said in error.detail["said"]
         assert error.message.isprintable()
 
-    @pytest.mark.parametrize("exit_code", [126, 127])
-    def test_a_check_that_is_no_command_refuses_nothing(
+    @pytest.mark.parametrize("exit_code", [126, 127, 137])
+    def test_a_check_that_is_no_command_or_was_killed_refuses_nothing(
         self, stage: Stage, lab: LabDefinition, there: Instance, exit_code: int
     ) -> None:
         answering(stage, exit_code, b"OCI runtime exec failed: executable file not found in $PATH")
