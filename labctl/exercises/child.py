@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import queue
+import resource
 import signal
 import sys
 import threading
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
 GRACE: Final = 5.0
 """Seconds after its limit until an exercise that can't be interrupted is ended together with its process."""
+
+_MEMORY: Final = 512 << 20
+"""Bytes that the checks of an attempt may use, whatever its daemons answer: several processes run at once."""
 
 _MOST_PRINTED: Final = 20_000
 
@@ -345,6 +349,8 @@ def main() -> None:
     setup = wire.next()
     assert isinstance(setup, Setup)
     sys.path += [setup.root, setup.directory]  # last: a module there takes the place of no other
+    if setup.exam is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     reporter = Reporter(wire, setup, dump)
     code = pytest.main([*_arguments(setup), *setup.files], plugins=[plugin, reporter])
     finished = reporter.finish(code)

@@ -25,8 +25,8 @@ _LOG_TAIL: Final = 20
 _KILLED: Final = 137
 """The exit code of a container whose first process was killed (128 + SIGKILL)."""
 
-_GONE: Final = (ConnectionError, TimeoutError, EOFError, smtplib.SMTPServerDisconnected)
-"""What a check's own socket raises where a server is not there, or hangs up."""
+_GONE: Final = (ConnectionError, TimeoutError, EOFError, MemoryError, smtplib.SMTPServerDisconnected)
+"""What a check's own socket raises where a server is not there, hangs up, or never comes to an end."""
 
 _SILENT: Final = ("connection refused", "no ")
 """How `seen_in` begins where a server said nothing."""
@@ -66,7 +66,8 @@ class ExamJudge:
             return Outcome(Verdict.ERROR, failure.message, Blame.LAB)
         if isinstance(error, LabctlError):
             return self._of_service(error, there)
-        return Outcome(Verdict.FAILED, f"a server did not go on: {seen_in(error)}")
+        seen = "its answer is too large" if isinstance(error, MemoryError) else seen_in(error)
+        return Outcome(Verdict.FAILED, f"a server did not go on: {seen}")
 
     def out_of_time(self, said: str) -> Outcome:
         """Judge a check that did not end in its time: failed, if only the engine answers."""

@@ -11,7 +11,15 @@ from imapclient.exceptions import IMAPClientError, LoginError
 from imapclient.imapclient import SocketTimeout
 
 from labctl.errors import ServiceCommandFailed
-from labctl.mail.mailbox import MailboxMessage, failed, message_of, refused, said_in, translated
+from labctl.mail.mailbox import (
+    UNREADABLE,
+    MailboxMessage,
+    failed,
+    message_of,
+    refused,
+    said_in,
+    translated,
+)
 from labctl.mail.mailheader import parse_header
 from labctl.mail.message import normal_message_id
 from labctl.mail.tls import Tls, laboratory_context
@@ -162,7 +170,7 @@ class ImapMailbox:
         """Log out; a server that is gone by then does not matter."""
         try:
             self._client.logout()
-        except (OSError, IMAPClientError):
+        except (OSError, IMAPClientError, *UNREADABLE):
             with suppress(OSError):
                 self._client.shutdown()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from labctl.errors import ServiceCommandFailed
 from labctl.mail import dsn
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from labctl.mail.mailheader import MailHeader
+
+
+UNREADABLE: Final = (AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+"""What the libraries raise, unintended, at answers that no server gives, such as a literal of 100 GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ def translated(where: str, library: type[Exception], timeout: float | None = Non
         if not isinstance(error, (TimeoutError, ConnectionError)):
             seen = f"the connection failed ({seen})"
         raise failed(where, seen) from error
+    except UNREADABLE as error:
+        raise failed(where, f"an answer that can't be read ({type(error).__name__})") from error
 
 
 def said_in(error: Exception) -> str:

@@ -47,9 +47,11 @@ class ExerciseLab(Hosts):
 
     def close(self, *, keep_faults: bool = False) -> None:
         """End the exercise: what is still applied is undone, and the connections are given back."""
-        for person in self._people.values():
-            person.close()
-        super().close(keep_faults=keep_faults)
+        try:
+            for person in self._people.values():
+                person.close()
+        finally:  # a server may keep us waiting at its goodbye until the time is up
+            super().close(keep_faults=keep_faults)
 
     def expect_sent(self, letter: Letter, **wanted: Any) -> Attempt:
         """Expect that a host handed a letter on (``status=sent``); see `expect_attempt`."""

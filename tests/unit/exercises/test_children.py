@@ -145,6 +145,13 @@ def test_a_setup_may_be_larger_than_a_pipe_holds(children: Children, lab: LabDef
     assert set(verdicts(examine(children, lab, exam=exam)).values()) == {"passed"}
 
 
+def test_checks_get_no_more_memory_than_a_sound_attempt_needs(children: Children, lab: LabDefinition) -> None:
+    greedy = lab.directory / "checks" / "test_greedy.py"
+    write(greedy, "def test_much(): bytes(100 << 20)\ndef test_too_much(): bytes(600 << 20)\n")
+    much, too_much = examine(children, lab, greedy)
+    assert (much.verdict, too_much.explanation) == ("passed", "MemoryError")
+
+
 def test_checks_see_nothing_of_the_environment_that_could_change_them(
     lab: LabDefinition, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ def not_ready(service: str) -> ServiceNotReady:
         (not_ready("mx-alpha"), OF_LAB, "mx-alpha did not answer"),
         (ConnectionResetError("by peer"), FAILED, "a server did not go on: "),
         (TimeoutError(), FAILED, "a server did not go on: no reply in time"),
+        (MemoryError(), FAILED, "a server did not go on: its answer is too large"),
         (EngineUnavailable("gone", hint="h"), OF_LAB, "gone"),
         (EngineError("broken", hint="h"), OF_LAB, "broken"),
         (ServiceCommandFailed("of whom?", hint="h"), OF_LAB, "of whom?"),

@@ -213,6 +213,39 @@ def test_an_imap_server_that_breaks_off_is_an_error(start_server: StartServer, a
         mailbox.messages()
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"* SEARCH one two\r\n{tag} OK Completed\r\n",
+        b"* 1 FETCH (UID 1 BODY[HEADER] {99999999999999}\r\n",
+        b"* SEARCH 1\r\n* 1 FETCH (UID 1 FLAGS () RFC822.SIZE big BODY[HEADER] {0}\r\n)\r\n{tag} OK Completed\r\n",
+    ],
+)
+def test_an_imap_answer_that_no_server_gives_is_an_error_of_the_server(
+    start_server: StartServer, answer: bytes
+) -> None:
+    server = start_server(IMAP_READY, IMAP | {"UID": answer})
+    with (
+        pytest.raises(ServiceCommandFailed, match="an answer that can't be read"),
+        open_imap(server) as mailbox,
+    ):
+        mailbox.messages()
+
+
+def test_a_pop3_answer_that_no_server_gives_is_an_error_of_the_server(start_server: StartServer) -> None:
+    server = start_server(POP3_READY, POP3 | {"LIST": b"+OK\r\n1 much\r\n.\r\n"})
+    with (
+        pytest.raises(ServiceCommandFailed, match="an answer that can't be read"),
+        open_pop3(server) as mailbox,
+    ):
+        mailbox.messages()
+
+
+def test_an_odd_goodbye_does_not_matter(start_server: StartServer) -> None:
+    server = start_server(IMAP_READY, IMAP | {"LOGOUT": b"* 1 FETCH {99999999999999}\r\n"})
+    open_imap(server).close()
+
+
 OPENED = IMAP | {
     "SELECT": b"* 1 EXISTS\r\n{tag} OK [READ-WRITE] Select completed\r\n",
     "EXPUNGE": b"{tag} OK Done\r\n",
