@@ -322,8 +322,14 @@ def _iptables(it: _Examination) -> None:
 
 
 def _faults(it: _Examination) -> None:
-    """Try what faults need, where they run if that can be had."""
+    """Try what faults and attempts need, where they run if that can be had."""
     found = _abilities(it)
+    if found.no_new_privileges.ability is Ability.NO:
+        it.warn(
+            "no-new-privileges",
+            "what runs in an attempt's hosts may gain privileges there: the kernel refused no_new_privs",
+            "grade on another machine",
+        )
     for name, finding, faults, module in (
         ("nftables", found.nftables, "faults that refuse or drop connections", "nf_tables"),
         ("netem", found.netem, "faults of latency and loss", "sch_netem"),

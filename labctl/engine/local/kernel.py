@@ -1,4 +1,4 @@
-"""What the kernel can do that faults need: tried, not guessed from its version."""
+"""What the kernel can do that faults and attempts need: tried, not guessed from its version."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ add rule ip labctl_probe input reject with icmp type host-unreachable
 _NFTABLES: Final = ("sh", "-c", f"nft -f - <<'END'\n{_FILTER}END\n")
 _NETEM: Final = ("sh", "-c", "tc qdisc add dev lo root netem delay 1ms")
 
+_LOCKED: Final = ("grep", "-q", "^NoNewPrivs:[[:space:]]*1$", "/proc/self/status")
+
 _NO_PROGRAM: Final = 127
 _LIFETIME: Final = "60"
 """Seconds after which a probe's container ends by itself, should labctl be killed."""
@@ -50,10 +52,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What was tried: packet filters by nftables, and latency and loss by netem."""
+    """What was tried.
+
+    Args:
+        nftables: Packet filters.
+        netem: Latency and loss.
+        no_new_privileges: That nobody gains privileges by running another's program (prctl(2)).
+        where: Where that was.
+    """
 
     nftables: Finding
     netem: Finding
+    no_new_privileges: Finding
     where: str
 
 
@@ -63,13 +73,14 @@ def on_machine(machine: Machine) -> Abilities:
     entered = machine.run([*unshare, "true"])
     if entered.returncode:
         unknown = Finding(Ability.UNKNOWN, entered.stderr.strip())
-        return Abilities(unknown, unknown, "nowhere")
+        return Abilities(unknown, unknown, unknown, "nowhere")
 
     def run(argv: Sequence[str]) -> tuple[int, str]:
         done = machine.run([*unshare, *argv])
         return done.returncode, done.stdout + done.stderr
 
-    return Abilities(_try(run, _NFTABLES), _try(run, _NETEM), "in a network namespace of its own")
+    locked = _try(run, ("setpriv", "--no-new-privs", *_LOCKED))
+    return Abilities(_try(run, _NFTABLES), _try(run, _NETEM), locked, "in a network namespace of its own")
 
 
 def in_container(endpoint: Endpoint, image: str) -> Abilities:
@@ -87,7 +98,7 @@ def in_container(endpoint: Endpoint, image: str) -> Abilities:
         def run(argv: Sequence[str]) -> tuple[int, str]:
             return _execute(endpoint, container, argv)
 
-        return Abilities(_try(run, _NFTABLES), _try(run, _NETEM), "in a container")
+        return Abilities(_try(run, _NFTABLES), _try(run, _NETEM), _try(run, _LOCKED), "in a container")
 
 
 def _try(run: Callable[[Sequence[str]], tuple[int, str]], argv: Sequence[str]) -> Finding:
@@ -108,7 +119,13 @@ def _container(endpoint: Endpoint, image: str) -> Iterator[str]:
             "Image": image,
             "Entrypoint": ["sleep", _LIFETIME],
             "Cmd": [],
-            "HostConfig": {"NetworkMode": "none", "CapAdd": ["NET_ADMIN"], "AutoRemove": True, "Init": True},
+            "HostConfig": {
+                "NetworkMode": "none",
+                "CapAdd": ["NET_ADMIN"],
+                "SecurityOpt": ["no-new-privileges:true"],
+                "AutoRemove": True,
+                "Init": True,
+            },
         },
     )
     container: str = created["Id"]

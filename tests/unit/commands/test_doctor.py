@@ -32,7 +32,7 @@ class Kernel:
     ) -> subprocess.CompletedProcess[str]:
         del stdin, environ
         self.calls.append(tuple(argv))
-        program = next((each for each in ("nft", "tc") if each in argv[-1]), argv[0])
+        program = next((each for each in ("nft", "tc", "status") if each in argv[-1]), argv[0])
         code, said = self.refusals.get(program, (0, ""))
         return subprocess.CompletedProcess(argv, code, "", said)
 
@@ -107,6 +107,12 @@ def test_a_kernel_without_netem_lacks_faults_of_latency_and_loss_only(tmp_path: 
     assert "faults of latency and loss are not available, all others are" in checks["netem"].text
     assert "qdisc kind is unknown" in checks["netem"].text
     assert checks["nftables"].state is State.OK
+
+
+def test_a_kernel_that_lets_programs_gain_privileges_is_a_warning_for_those_who_grade(tmp_path: Path) -> None:
+    assert "no-new-privileges" not in examine(tmp_path)
+    check = examine(tmp_path, Kernel(status=(1, "")))["no-new-privileges"]
+    assert (check.state, bool(check.cure)) == (State.WARNING, True)
 
 
 def test_what_could_not_be_tried_is_unknown(tmp_path: Path) -> None:
