@@ -30,8 +30,11 @@ def test_the_usual_mailboxes_are_there(lab: ExerciseLab, bea: Person) -> None:
             raise ExpectationFailed(f"{found[0]} is subscribed", ", ".join(seen) or "nothing is", told(there))
 
 
-def test_a_list_has_its_mailbox(chance: Chance, alice: Person, bob: Person) -> None:
-    """A letter to bob+lists@beta.test comes into the mailbox lists."""
+def test_a_list_has_its_mailbox(chance: Chance, lab: ExerciseLab, alice: Person, bob: Person) -> None:
+    """There is a mailbox lists, and a letter to bob+lists@beta.test comes into it."""
+    with session(lab, bob) as before:
+        if "lists" not in (there := before.mailboxes()):
+            raise ExpectationFailed("a mailbox lists", ", ".join(there), told(there))
     letter = alice.send("bob+lists@beta.test", f"To the list {chance.token()}")
     bob.mailbox.expect(letter, "lists")
     bob.mailbox.must_not_hold(letter)
