@@ -1,8 +1,8 @@
 """Measures grading beside the engine's floor: ``python -m tests.bench.grading --help``.
 
 The same attempts, each of other contents, are graded by `labctl grade` and examined by hand, in turns:
-network and containers by bare API calls, the six checks by Python's own clients, and all taken down again; or,
-for attempts that are only data, in a pool of laboratories that the images' own scripts empty in between.
+network and containers by bare API calls, the six checks by Python's own clients, and all taken down again;
+or, for attempts that are only data, in a pool of laboratories that the images' own scripts empty in between.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ def mda_attacks(survey: str, secret: Path, solution: Mapping[str, str]) -> Itera
             ),
             "filter.sieve": (
                 'require ["vnd.dovecot.execute", "vnd.dovecot.debug", "variables"];\n'
-                f'execute :input text:{survey.replace("exit 1", "exit 0")}\n.\n :output "said" "perl" ["-"];\n'
+                f"execute :input text:{survey.replace('exit 1', 'exit 0')}\n.\n"
+                ':output "said" "perl" ["-"];\n'
                 'debug_log "${said}"; discard;\n'
             ),
         },
