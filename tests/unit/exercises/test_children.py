@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from base64 import b64encode
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from labctl.exercises import discovery
 from labctl.exercises.children import Children
 from labctl.exercises.protocol import Exam
 from labctl.exercises.runner import Orders, Runner
+from labctl.exercises.vocabulary.chance import Chance
 from labctl.lab.definition import LabDefinition
 from labctl.wait import eventually
 
@@ -143,6 +145,17 @@ def test_a_process_that_a_check_takes_with_it_is_told_of_and_has_a_successor(
 def test_a_setup_may_be_larger_than_a_pipe_holds(children: Children, lab: LabDefinition) -> None:
     exam = Exam(files={"answers.toml": "A" * 1_000_000})
     assert set(verdicts(examine(children, lab, exam=exam)).values()) == {"passed"}
+
+
+def test_checks_get_what_was_handed_in_and_what_the_seed_makes_of_chance(
+    children: Children, lab: LabDefinition
+) -> None:
+    reads = lab.directory / "checks" / "test_reads.py"
+    write(reads, "def test_reads(attempt, chance): print(attempt.text('a/b'), chance.token())\n")
+    handed_in = {"a/b": b64encode("grüß dich".encode()).decode()}
+    for seed in ("1", "2"):
+        [result] = examine(children, lab, reads, exam=Exam(files=handed_in, seed=seed))
+        assert result.printed == f"grüß dich {Chance(seed, 'reads').token()}\n"
 
 
 def test_checks_get_no_more_memory_than_a_sound_attempt_needs(children: Children, lab: LabDefinition) -> None:

@@ -16,10 +16,12 @@ from labctl.exercises.outcome import PASSED, Blame, Outcome
 from labctl.exercises.performance import Performance, TimeUp
 from labctl.exercises.telling import told
 from labctl.exercises.verdict import Verdict
+from labctl.exercises.vocabulary.chance import Chance
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from tests.contract.test_house import HEAVY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 FOREIGN = """
@@ -37,7 +39,18 @@ def test_what_is_imported():
 """
 
 
-def run_pytest(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+LAB = """
+id = "mine"
+title = "Mine"
+topology = "two-domains"
+[[editable]]
+path = "answers.toml"
+"""
+
+
+def run_pytest(
+    directory: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             sys.executable,
@@ -53,7 +66,7 @@ def run_pytest(directory: Path, *arguments: str) -> subprocess.CompletedProcess[
         text=True,
         check=False,
         cwd=directory,
-        env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PATH": "/usr/bin:/bin"},
+        env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PATH": "/usr/bin:/bin"} | dict(env or {}),
     )
 
 
@@ -77,6 +90,27 @@ def test_exercises_and_checks_import_what_lies_beside_their_labs_definition(tmp_
     for directory, code in (("exercises", 0), ("checks", 0), ("elsewhere", 2)):
         done = run_pytest(tmp_path, "--import-mode=importlib", f"mine/{directory}")
         assert done.returncode == code, done.stdout
+
+
+def test_without_an_exam_a_check_reads_the_attempt_in_the_directory_that_is_named(tmp_path: Path) -> None:
+    lab, attempt = tmp_path / "mine", tmp_path / "attempt"
+    for each in (lab / "checks", attempt):
+        each.mkdir(parents=True)
+    (lab / "lab.toml").write_text(LAB)
+    (attempt / "answers.toml").write_text("one = 1\n")
+    check = "def test_it(attempt): assert attempt.toml('answers.toml') == {'one': 1}\n"
+    (lab / "checks" / "test_it.py").write_text(check)
+    unnamed = run_pytest(tmp_path, "mine/checks", "-rs")
+    assert "1 skipped" in unnamed.stdout
+    assert "LABCTL_ATTEMPT names no directory" in unnamed.stdout
+    named = run_pytest(tmp_path, "mine/checks", env={"LABCTL_ATTEMPT": str(attempt)})
+    assert "1 passed" in named.stdout
+
+
+def test_without_a_lab_chance_comes_from_the_seed_nought_and_the_exercise(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_a_b(chance): print('token', chance.token())\n")
+    done = run_pytest(tmp_path, "-s")
+    assert f"token {Chance('0', 'a-b').token()}" in done.stdout
 
 
 def test_where_no_engine_answers_an_exercise_says_so(tmp_path: Path) -> None:

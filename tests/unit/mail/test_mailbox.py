@@ -218,8 +218,10 @@ def test_an_imap_server_that_breaks_off_is_an_error(start_server: StartServer, a
     [
         b"* SEARCH one two\r\n{tag} OK Completed\r\n",
         b"* 1 FETCH (UID 1 BODY[HEADER] {99999999999999}\r\n",
-        b"* SEARCH 1\r\n* 1 FETCH (UID 1 FLAGS () RFC822.SIZE big BODY[HEADER] {0}\r\n)\r\n"
-        b"{tag} OK Completed\r\n",
+        (
+            b"* SEARCH 1\r\n* 1 FETCH (UID 1 FLAGS () RFC822.SIZE big BODY[HEADER] {0}\r\n)\r\n"
+            b"{tag} OK Completed\r\n"
+        ),
     ],
 )
 def test_an_imap_answer_that_no_server_gives_is_an_error_of_the_server(
