@@ -524,6 +524,24 @@ class TestAwaitReady:
         assert caught.value.detail["waited"] < 30
 
     @pytest.mark.usefixtures("quick")
+    @pytest.mark.parametrize("broken", [True, False])
+    def test_a_daemon_that_listens_and_can_not_answer_needs_no_more_patience(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, *, broken: bool
+    ) -> None:
+        """It says itself that it can't start who would answer, or what it needs does not answer either."""
+        complaint = readiness.Complaint("port 25: timed out", final=False)
+        monkeypatch.setattr(readiness, "complaint", lambda _host, _domains: complaint)
+        host = stage.stand().host("mx-beta")
+        if broken:
+            said = (
+                "postfix/master[1]: warning: /usr/lib/postfix/sbin/smtpd: bad command startup -- throttling"
+            )
+            stage.fake.say("labctl-x-mx-beta", said)
+        with pytest.raises(ServiceNotReady, match="timed out") as caught:
+            patience.await_ready(stage.fake, host, (), within=60, patience=60, listening_is_enough=not broken)
+        assert caught.value.detail["waited"] < 30
+
+    @pytest.mark.usefixtures("quick")
     @pytest.mark.parametrize(("started", "slow", "least"), [(True, True, 0.2), (False, False, 0.6)])
     def test_a_slow_answer_and_a_silent_daemon_get_the_whole_patience(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch, *, started: bool, slow: bool, least: float
