@@ -15,6 +15,8 @@ import pytest
 
 from labctl import resources
 from labctl.engine import endpoint
+from labctl.engine.docker import DockerEngine
+from labctl.lab import leftovers
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
@@ -77,13 +79,16 @@ def escapes(directory: Path) -> None:
     write(directory, text)
 
 
+def zone_of(which: str) -> Callable[[Path], object]:
+    """Return what makes an attempt with a zone that comes with the lab, and a comment of its own."""
+    return lambda directory: write(directory, f"{zone(which)}\n; {directory.name}\n")
+
+
 KINDS: Final[dict[str, Callable[[Path], object]]] = {
-    **{
-        f"{which.replace('/', '-')}": lambda directory, which=which: write(
-            directory, f"{zone(which)}\n; {directory.name}\n"
-        )
-        for which in ("solution", "starter", "mutants/no-mx", "mutants/wrong-address")
-    },
+    "solution": zone_of("solution"),
+    "starter": zone_of("starter"),
+    "mutants-no-mx": zone_of("mutants/no-mx"),
+    "mutants-wrong-address": zone_of("mutants/wrong-address"),
     "good": lambda directory: write(directory, f"; {directory.name}\n{zone('solution')}"),
     "no-zone": lambda directory: write(directory, f"this is no zone, says {directory.name}\n"),
     "a-sum": lambda directory: write(directory, f"{zone('solution')}\n$GENERATE 1-70000 x$ A 203.0.113.20\n"),
@@ -119,11 +124,11 @@ def verdicts(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def left_behind(docker: Any) -> list[str]:
-    """Name what gradings have left on the engine."""
-    label = {"label": "labctl.run"}
-    found = [each.name for each in docker.containers.list(all=True, filters=label, ignore_removed=True)]
-    return found + [each.name for each in docker.networks.list(filters=label)]
+def left_behind() -> tuple[str, ...]:
+    """Name what gradings that are over have left on the engine."""
+    found = endpoint.find(os.environ, Path.home())
+    with closing(DockerEngine(found)) as engine:
+        return leftovers.of_dead_runs(engine, found.url)
 
 
 @pytest.fixture(scope="module")
@@ -152,16 +157,16 @@ def test_each_kind_of_attempt_comes_to_what_it_deserves(one_by_one: dict[str, An
 
 
 def test_four_at_a_time_come_to_the_same_as_one_by_one(
-    labctl: Labctl, docker: Any, many: list[str], one_by_one: dict[str, Any]
+    labctl: Labctl, many: list[str], one_by_one: dict[str, Any]
 ) -> None:
     together = labctl.json("grade", *many, "--lab", LAB, "--jobs", "4", code=1)
     assert verdicts(together) == verdicts(one_by_one)
-    assert left_behind(docker) == []
+    assert left_behind() == ()
 
 
 @pytest.mark.usefixtures("alone")
 def test_a_run_that_was_killed_is_taken_up_by_the_next(
-    labctl: Labctl, docker: Any, many: list[str], one_by_one: dict[str, Any], tmp_path: Path
+    labctl: Labctl, many: list[str], one_by_one: dict[str, Any], tmp_path: Path
 ) -> None:
     out = tmp_path / "graded"
     order = ("grade", *many, "--lab", LAB, "--jobs", "4", "--out", str(out))
@@ -177,7 +182,7 @@ def test_a_run_that_was_killed_is_taken_up_by_the_next(
     finished = labctl.json(order[0], *order[1:], code=1)
     assert verdicts(finished) == verdicts(one_by_one)
     assert sum(each["cached"] for each in finished["attempts"]) >= before
-    assert left_behind(docker) == []
+    assert left_behind() == ()
     assert {each.name for each in out.iterdir()} == {"examinations", "grade.json", "grades.csv", "index.html"}
 
 
@@ -227,6 +232,7 @@ def a_door_to(engine: str) -> Iterator[tuple[str, Callable[[], None]]]:
         for each in passing:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+            each.close()
 
     threading.Thread(target=open_up, daemon=True).start()
     try:
@@ -237,7 +243,7 @@ def a_door_to(engine: str) -> Iterator[tuple[str, Callable[[], None]]]:
 
 @pytest.mark.usefixtures("alone")
 def test_an_engine_that_ends_makes_errors_and_no_zeros_of_what_is_left(
-    labctl: Labctl, docker: Any, tmp_path: Path
+    labctl: Labctl, tmp_path: Path
 ) -> None:
     made = attempts(tmp_path / "attempts", 28)
     out = tmp_path / "graded"
@@ -261,10 +267,10 @@ def test_an_engine_that_ends_makes_errors_and_no_zeros_of_what_is_left(
     assert all(each["explanation"] for each in broken["attempts"] if each["id"] in errors)
 
     again = labctl.json(order[0], *order[2:], code=1)
-    assert {each["id"] for each in again["attempts"] if each["cached"]}.isdisjoint(errors)
+    assert "error" not in {each["verdict"] for each in again["attempts"]}
     kept = {each["id"]: each["score"] for each in broken["attempts"] if each["id"] not in errors}
     assert {each["id"]: each["score"] for each in again["attempts"] if each["id"] in kept} == kept
-    assert left_behind(docker) == []
+    assert left_behind() == ()
 
 
 def test_shards_join_to_what_one_machine_would_have_found(labctl: Labctl, tmp_path: Path) -> None:
@@ -277,7 +283,7 @@ def test_shards_join_to_what_one_machine_would_have_found(labctl: Labctl, tmp_pa
 
 
 @pytest.mark.usefixtures("alone")
-def test_ctrl_c_leaves_nothing_but_what_was_seen(labctl: Labctl, docker: Any, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_nothing_but_what_was_seen(labctl: Labctl, tmp_path: Path) -> None:
     out = tmp_path / "graded"
     made = attempts(tmp_path / "attempts", 40)
     with labctl.started("grade", *made, "--lab", LAB, "--jobs", "2", "--out", str(out)) as process:
@@ -285,12 +291,10 @@ def test_ctrl_c_leaves_nothing_but_what_was_seen(labctl: Labctl, docker: Any, tm
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 130
-    assert left_behind(docker) == []
+    assert left_behind() == ()
 
 
-def test_hidden_checks_are_graded_and_never_told_of_in_a_container(
-    labctl: Labctl, docker: Any, tmp_path: Path
-) -> None:
+def test_hidden_checks_are_graded_and_never_told_of_in_a_container(labctl: Labctl, tmp_path: Path) -> None:
     """A hidden check counts as its author says; while it runs, no container holds a word of it."""
     hidden = tmp_path / "hidden"
     hidden.mkdir()
@@ -315,7 +319,7 @@ def test_hidden_checks_are_graded_and_never_told_of_in_a_container(
         5,
         True,
     )
-    assert left_behind(docker) == []
+    assert left_behind() == ()
 
 
 def test_a_job_of_another_driver_comes_to_the_same(labctl: Labctl, tmp_path: Path) -> None:
