@@ -205,6 +205,9 @@ def merge(
 def examine(
     *,
     yes: options.Yes = False,
+    as_json: Annotated[  # noqa: ARG001  # the error boundary looks for it by itself
+        bool, typer.Option("--json", help="Print an error as a JSON document, as all else is.")
+    ] = False,
 ) -> None:
     """Examine one attempt for another program: a job on standard input, what was seen on standard output.
 
