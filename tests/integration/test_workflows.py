@@ -30,11 +30,11 @@ READERS: dict[str, tuple[Callable[[str, str], Job], str]] = {
 }
 
 ACTIONS = {
-    "actions/checkout@v4",
-    "actions/setup-python@v5",
-    "actions/cache@v4",
-    "actions/upload-artifact@v4",
-    "actions/download-artifact@v4",
+    "actions/checkout@v5",
+    "actions/setup-python@v6",
+    "actions/cache@v5",
+    "actions/upload-artifact@v6",
+    "actions/download-artifact@v7",
 }
 """Those whose effect is there already, or is made by a test."""
 
