@@ -106,7 +106,7 @@ def test_an_id_counts_before_a_directory_here_of_the_same_name(
 
 def test_no_such_lab_is_told_with_those_there_are(tmp_path: Path) -> None:
     write(tmp_path, "demo")
-    with pytest.raises(NoSuchLab, match=r"no lab 'three'.*\(.*demo, .*two-domains\)") as caught:
+    with pytest.raises(NoSuchLab, match=r"no lab 'three'.*\(.*demo, .*two-domains\b.*\)") as caught:
         catalogue.find("three", environ(tmp_path))
     assert caught.value.exit_code == 2
 
