@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from labctl.errors import EngineError, LabNotUp
 from labctl.exercises.guard import guarded
 from labctl.exercises.judgement import ExamJudge
+from labctl.exercises.outcome import Blame, Outcome
 from labctl.exercises.stage import Condition, Stage
+from labctl.exercises.verdict import Verdict
 from labctl.lab import instance
 from labctl.lab.definition import Grading
 from labctl.progress import Progress, silent
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labctl.engine.protocol import Engine
-    from labctl.exercises.outcome import Outcome
     from labctl.exercises.protocol import Exam
     from labctl.lab.definition import LabDefinition
     from labctl.lab.instance import Instance
@@ -77,9 +78,8 @@ class ExamStage(Stage):
         return None
 
     def defeat(self) -> Outcome | None:
-        """Return which host that was given a file of the attempt had ended by the last `complaint`, or None.
-
-        Raises:
-            EngineError: The engine failed.
-        """
-        return None if self._seen is None else self.judge.defeat(self._seen)
+        """Return which host that was given a file of the attempt had ended by the last `complaint`, or None."""
+        try:
+            return None if self._seen is None else self.judge.defeat(self._seen)
+        except EngineError as exc:
+            return Outcome(Verdict.ERROR, exc.message, Blame.LAB)

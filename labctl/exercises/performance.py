@@ -163,7 +163,7 @@ class Performance:
             evidence = (*outcome.evidence, *defeat.evidence)
             reasons = [each for each in (defeat.reason, outcome.reason) if each]
             explanation = "\n".join(reasons) + told_below(evidence)
-            outcome = Outcome(defeat.verdict, explanation, None, *self._place(raised), evidence)
+            outcome = Outcome(defeat.verdict, explanation, defeat.blame, *self._place(raised), evidence)
         self.outcome = self.outcome.joined(outcome)
 
     def _judged(self, raised: pytest.ExceptionInfo[BaseException]) -> Outcome:

@@ -134,6 +134,19 @@ def test_a_host_that_used_up_its_memory_fails_even_a_check_that_passed(stage: St
     )
 
 
+def test_an_engine_that_fails_while_an_end_is_looked_into_is_an_error(stage: Stage, tmp_path: Path) -> None:
+    stage.stand()
+    stage.fake.end(BETA, 1)
+
+    def fail(call: Call) -> None:
+        if call.method == "inspect":
+            raise EngineUnavailable("no answer", hint="h")
+
+    stage.fake.hook = fail
+    outcome = judged(exam_in(stage), None, tmp_path / "test_it.py")
+    assert outcome == Outcome(Verdict.ERROR, "no answer", Blame.LAB)
+
+
 def test_what_a_check_saw_is_told_below_the_host_that_ended(stage: Stage, tmp_path: Path) -> None:
     stage.stand()
     stage.fake.say(BETA, "bye")
