@@ -63,13 +63,11 @@ class Children:
         """End them all, those that are lent too; a second time there is nothing to do."""
         with self._lock:
             self._closed = True
-            ending = [*self._idle, *self._lent]
-            self._idle.clear()
-        for each in ending:
-            each.kill()
-        for each in ending:
-            if each not in self._lent:
-                each.close()
+            idle, self._idle = self._idle, []
+            for each in self._lent:
+                each.kill()  # who borrowed it gives it back
+        for each in idle:
+            each.close()
         self._directory.cleanup()
 
     def _taken(self) -> Child:

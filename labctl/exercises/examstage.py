@@ -78,7 +78,7 @@ class ExamStage(Stage):
         return None
 
     def defeat(self) -> Outcome | None:
-        """Return which host that was given a file of the attempt had ended by the last `complaint`, or None."""
+        """Return which host with a file of the attempt had ended by the last `complaint`, or None."""
         try:
             return None if self._seen is None else self.judge.defeat(self._seen)
         except EngineError as exc:
