@@ -69,8 +69,8 @@ def create(wanted: str | None = None) -> typer.Typer:
     """Put the commands together.
 
     Args:
-        wanted: The only command that will be called, if that is known: typer works out the parameters of
-            every command it has, which takes longer than some commands do.
+        wanted: The only command or group that will be called, if that is known: typer works out the
+            parameters of every command it has, which takes longer than some commands do.
     """
     app = typer.Typer(
         name="labctl",
@@ -80,12 +80,12 @@ def create(wanted: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_root)
-    alone = wanted in _COMMANDS
+    alone = wanted in _COMMANDS or wanted in _GROUPS
     for name, command in _COMMANDS.items():
         if not alone or name == wanted:
             app.command(name)(command)
     for name, group in _GROUPS.items():
-        if not alone:
+        if not alone or name == wanted:
             app.add_typer(group, name=name)
     return app
 

@@ -48,7 +48,9 @@ def labs_test(
     *,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", min=1, metavar="N", help="How many cases at once; as the machine bears it."),
+        typer.Option(
+            "--jobs", min=1, metavar="N", help="At most so many at once; else what this machine bears."
+        ),
     ] = None,
     yes: options.Yes = False,
     as_json: options.Json = False,
@@ -59,7 +61,8 @@ def labs_test(
     with one thing wrong, fails the checks that it should and no others.
 
     \b
-    Exit codes: 0 all as declared, 1 a case is not, 3 a bad lab or mutant.toml, 4 the engine or a lab failed.
+    Exit codes: 0 all are as declared, 1 one is not, 3 a bad lab or mutant,
+    4 the engine or a lab failed.
 
     \b
     Examples:
