@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SURVEYED: Final = (
-    r"attack: user [0-9]+, may 0*[0-9a-f]{1,16}, tried [0-9]{2} ways out, 0 led anywhere, read '', knows ''"
+    "attack: user [0-9]+, may [0-9a-f]{12}0[0-9a-f]{3}, "  # none of the network's capabilities
+    "tried [0-9]{2} ways out, 0 led anywhere, read '', knows ''"
 )
 
 

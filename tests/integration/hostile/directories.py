@@ -49,6 +49,13 @@ def attacks(secret: Path, mark: Path) -> Iterator[Attack]:
         (directory / ZONE).unlink()
         os.mknod(directory / ZONE, 0o600 | 0o020000, os.makedev(1, 5))  # /dev/zero never ends
 
+    def elsewhere(directory: Path) -> None:
+        directory.rename(directory.with_name("another-students"))
+        directory.symlink_to("another-students")
+
+    outside = 'lab = "../../../lab"\nseed = "../seed"\n'
+    yield Attack("traversal", "passed", "", {"labctl.toml": outside})
+    yield Attack("elsewhere", "rejected", "the attempt is a link", build=elsewhere)
     yield Attack("symlink", "rejected", r"beta\.test\.zone is a link", build=link)
     yield Attack("hardlink", "rejected", r"has 2 hard links", build=second_name)
     yield Attack("fifo", "rejected", "no regular file", build=_fifo)
