@@ -350,7 +350,9 @@ def main() -> None:
     assert isinstance(setup, Setup)
     sys.path += [setup.root, setup.directory]  # last: a module there takes the place of no other
     if setup.exam is not None:
-        resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        memory = _MEMORY if most == resource.RLIM_INFINITY else min(_MEMORY, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, most))
     reporter = Reporter(wire, setup, dump)
     code = pytest.main([*_arguments(setup), *setup.files], plugins=[plugin, reporter])
     finished = reporter.finish(code)
