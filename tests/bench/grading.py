@@ -46,9 +46,6 @@ id = "bench-grading"
 title = "What is measured"
 topology = "two-domains"
 
-[clock]
-minimal_backoff_time = ["5m", "1s"]
-
 [[editable]]
 path = "handed-in"
 service = "{service}"
