@@ -125,14 +125,17 @@ def attempt(request: pytest.FixtureRequest) -> HandedIn:
 
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> Chance:
-    """What is random and yet the same whenever the same attempt is examined, or the same lab runs."""
+    """What is random and yet the same whenever the same attempt is examined, or the same lab runs.
+
+    A check's own choices depend on what was handed in, too: who foresees them and writes them into it has
+    changed them. Those that several share (`Chance.of`) don't, so that a student can be shown them before.
+    """
     from labctl.exercises.vocabulary.chance import Chance  # noqa: PLC0415  # as above
 
     if (exam := request.config.stash.get(EXAM, None)) is not None:
-        seed = exam.seed
-    else:
-        in_lab = "lab" in request.fixturenames
-        seed = request.getfixturevalue("lab").there.seed if in_lab else ""
+        return Chance(exam.seed or "0", f"{id_of(request.node)} {exam.digest}")
+    in_lab = "lab" in request.fixturenames
+    seed = request.getfixturevalue("lab").there.seed if in_lab else ""
     return Chance(seed or "0", id_of(request.node))
 
 

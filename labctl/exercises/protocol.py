@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -38,6 +39,12 @@ class Exam:
     seconds: float = 120.0
     passed: Sequence[str] = ()
     used: float = 0.0
+
+    @property
+    def digest(self) -> str:
+        """What tells one set of files from another: the SHA-256 of paths and contents, in hexadecimal."""
+        content = json.dumps(sorted(self.files.items()))
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labctl.exercises.protocol import Exam
 from labctl.exercises.vocabulary.chance import Chance
 
 SEED = "5ca1ab1e00000000"
@@ -71,3 +72,8 @@ def test_a_token_is_twelve_letters_and_digits_and_a_name_is_a_local_part() -> No
 def test_what_the_stream_can_not_choose_below_is_refused(bound: int) -> None:
     with pytest.raises(ValueError, match=f"below {bound}"):
         Chance(SEED, "a").below(bound)
+
+
+def test_the_digest_of_what_was_handed_in_tells_every_file_and_content_from_others() -> None:
+    exams = [Exam(files=each) for each in ({}, {"a": "eA=="}, {"a": "eQ=="}, {"b": "eA=="})]
+    assert len({each.digest for each in exams}) == len(exams)

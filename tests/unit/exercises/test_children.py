@@ -147,15 +147,20 @@ def test_a_setup_may_be_larger_than_a_pipe_holds(children: Children, lab: LabDef
     assert set(verdicts(examine(children, lab, exam=exam)).values()) == {"passed"}
 
 
-def test_checks_get_what_was_handed_in_and_what_the_seed_makes_of_chance(
+def test_checks_get_what_was_handed_in_and_what_that_and_the_seed_make_of_chance(
     children: Children, lab: LabDefinition
 ) -> None:
     reads = lab.directory / "checks" / "test_reads.py"
-    write(reads, "def test_reads(attempt, chance): print(attempt.text('a/b'), chance.token())\n")
-    handed_in = {"a/b": b64encode("grüß dich".encode()).decode()}
-    for seed in ("1", "2"):
-        [result] = examine(children, lab, reads, exam=Exam(files=handed_in, seed=seed))
-        assert result.printed == f"grüß dich {Chance(seed, 'reads').token()}\n"
+    write(
+        reads,
+        "def test_reads(attempt, chance):\n"
+        "    print(attempt.text('a/b'), chance.token(), chance.of('post').token())\n",
+    )
+    for seed, text in (("1", "grüß dich"), ("2", "grüß dich"), ("2", "hallo")):
+        exam = Exam(files={"a/b": b64encode(text.encode()).decode()}, seed=seed)
+        [result] = examine(children, lab, reads, exam=exam)
+        own, shared = Chance(seed, f"reads {exam.digest}"), Chance(seed, "of post")
+        assert result.printed == f"{text} {own.token()} {shared.token()}\n"
 
 
 def test_checks_get_no_more_memory_than_a_sound_attempt_needs(children: Children, lab: LabDefinition) -> None:

@@ -31,6 +31,14 @@ def test_checks_come_in_an_order_in_which_each_finds_what_it_needs(graded_lab: G
     assert graded_lab.order == ("zone-answers", "mx-resolves", "mail-arrives")
 
 
+def test_checks_that_need_nothing_keep_the_order_of_their_declaration(tmp_path: Path) -> None:
+    text = LAB.replace('needs = ["mx-resolves"]', "").replace(
+        'needs = ["zone-answers"]', 'needs = ["mail-arrives"]'
+    )
+    found = gradedlab.load(definition.load(write_lab(tmp_path / "small", text)))
+    assert found.order == ("zone-answers", "mail-arrives", "mx-resolves")
+
+
 def test_the_functions_of_a_file_are_chosen_in_that_order(graded_lab: GradedLab) -> None:
     [choice] = graded_lab.choices
     assert [each.function for each in choice.exercises] == [
