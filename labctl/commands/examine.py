@@ -45,6 +45,6 @@ def examine(
         ends.enter_context(leftovers.alive(engine_url, job.run))
         children = Children(environ, 1)
         ends.callback(children.close)
-        laboratories = Laboratories(engine, specs)
+        laboratories = Laboratories(engine, engine_url, specs)
         ends.callback(laboratories.close)
         return Examiner(engine, engine_url, laboratories, children.child).examine(job)

@@ -153,7 +153,7 @@ def grade(
         ends.enter_context(leftovers.alive(engine_url, run))
         children = Children(environ, jobs)
         ends.callback(children.close)
-        laboratories = Laboratories(engine, specs)
+        laboratories = Laboratories(engine, engine_url, specs)
         ends.callback(laboratories.close)
         examiner = Examiner(engine, engine_url, laboratories, children.child)
         candidates = (_candidate(name, path, lab.lab, alone=len(places) == 1) for name, path in mine)

@@ -48,11 +48,13 @@ class Laboratories:
 
     Args:
         engine: The engine.
+        engine_url: Its URL.
         specs: The images.
     """
 
-    def __init__(self, engine: Engine, specs: tuple[ImageSpec, ...]) -> None:
+    def __init__(self, engine: Engine, engine_url: str, specs: tuple[ImageSpec, ...]) -> None:
         self._engine = engine
+        self._publish = origin.has_to_publish(engine_url)
         self._specs = specs
         self._idle: list[str] = []
         """The names of laboratories that wait for another attempt at the lab, as new."""
@@ -155,6 +157,7 @@ class Laboratories:
             job.name,
             lab,
             self._specs,
+            publish=self._publish,
             handed_in=handed_in,
             limits=Limits.of(lab.grading or Grading()),
             labels={labels.RUN: job.run, labels.SEED: job.seed},
