@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from labctl.lab.rejection import rejection, reloaded
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from labctl.engine.images import ImageSpec
     from labctl.engine.protocol import Engine
@@ -56,8 +58,8 @@ class Laboratories:
         self._engine = engine
         self._publish = origin.has_to_publish(engine_url)
         self._specs = specs
-        self._idle: list[str] = []
-        """The names of laboratories that wait for another attempt at the lab, as new."""
+        self._idle: defaultdict[Path, list[str]] = defaultdict(list)
+        """The names of laboratories that wait, as new, for another attempt at the lab of a directory."""
 
         self._lock = threading.Lock()
 
@@ -72,8 +74,9 @@ class Laboratories:
 
     def close(self) -> None:
         """Take down what still waits."""
-        while self._idle:
-            self._remove(self._idle.pop())
+        for names in self._idle.values():
+            while names:
+                self._remove(names.pop())
 
     # One for each
 
@@ -105,14 +108,14 @@ class Laboratories:
         finally:
             if as_new:
                 with self._lock:
-                    self._idle.append(name)
+                    self._idle[lab.directory].append(name)
             else:
                 self._remove(name)
 
     def _taken(self, job: Job, lab: LabDefinition) -> str:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
+            if idle := self._idle[lab.directory]:
+                return idle.pop()
         try:
             lifecycle.bring_up(self._engine, self._planner(job, lab, {}))
         except BaseException:
