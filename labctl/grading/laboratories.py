@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from labctl.lab.definition import Grading
 from labctl.lab.lifecycle import Tolerance
 from labctl.lab.limits import Limits
 from labctl.lab.rejection import rejection, reloaded
+from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -140,19 +141,18 @@ class Laboratories:
 
         Returns:
             Whether that is proven: nothing has ended, been started again or run out of memory, no fault is
-            left, and every host was emptied.
+            left, and every host was emptied but the resolver, which has nothing to forget.
         """
         with suppress(EngineError):
             there = instance.observe(self._engine, before.name)
-            containers = [each.container for each in there.hosts if each.container is not None]
-            untouched = [each.container and each.container.id for each in before.hosts] == [
-                each.id for each in containers
-            ]
-            if there.fault_volumes or not untouched:
+            containers = _containers(there)
+            running = all(each.running for each in there.hosts)
+            if not running or there.fault_volumes or containers != _containers(before):
                 return False
-            if any(self._engine.inspect(each.id).oom_killed for each in containers):
+            if any(self._engine.inspect(each).oom_killed for each in containers):
                 return False
-            return not emptying.empty(self._engine, there)
+            forgetful = tuple(each for each in there.hosts if each.role != Role.DNS)
+            return not emptying.empty(self._engine, replace(there, hosts=forgetful))
         return False
 
     def _planner(self, job: Job, lab: LabDefinition, handed_in: Mapping[tuple[str, str], bytes]) -> Planner:
@@ -169,3 +169,7 @@ class Laboratories:
     def _remove(self, name: str) -> None:
         with suppress(LabctlError):  # who comes next finds it by its labels
             teardown.take_down(self._engine, name)
+
+
+def _containers(there: Instance) -> list[str]:
+    return [each.container.id for each in there.hosts if each.container is not None]
