@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from labctl.grading.gradedlab import GradedLab
 
-_NOT_EXAMINED: Final = frozenset({"README.md", "lab.toml", "starter", "solution", "mutants", "exercises"})
-"""What may lie beside a lab's definition and changes nothing that can be seen of an attempt."""
+_NOT_EXAMINED: Final = frozenset({"README.md", "lab.toml", "solution", "mutants", "exercises"})
+"""What may lie beside a lab's definition and changes nothing that can be seen of an attempt. A starter may:
+where it is laid over the topology, for those who look at the lab without an attempt."""
 
 
 def of_lab(lab: GradedLab, images: Iterable[str]) -> str:
