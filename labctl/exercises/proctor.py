@@ -53,7 +53,7 @@ class Proctor:
             self._passed.add(check)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Keep a check from being run that would be in vain."""
         lacking = [each for each in self.exam.needs.get(plugin.id_of(item), ()) if each not in self._passed]
         if lacking:
@@ -63,4 +63,5 @@ class Proctor:
         else:
             return None
         item.stash[plugin.PERFORMANCE].outcome = outcome
+        item.session._setupstate.teardown_exact(nextitem)  # noqa: SLF001  # pytest left this one's file open
         return True

@@ -249,3 +249,14 @@ def test_an_interrupt_reaches_the_check_that_runs(children: Children, lab: LabDe
     with pytest.raises(KeyboardInterrupt):
         examine(children, lab, waits, audience=Impatient())
     assert undone.exists()
+
+
+def test_a_check_that_is_blocked_leaves_nothing_open_for_those_of_another_file(
+    children: Children, lab: LabDefinition
+) -> None:
+    first, second = (lab.directory / "checks" / f"test_{each}.py" for each in ("first", "second"))
+    write(first, "def test_fails(): assert not 'good'\ndef test_waits(): pass\n")
+    write(second, "def test_follows(): pass\n")
+    exam = Exam(order=("fails", "waits", "follows"), needs={"waits": ("fails",)})
+    results = examine(children, lab, first, second, exam=exam)
+    assert verdicts(results) == {"fails": "failed", "waits": "skipped", "follows": "passed"}
