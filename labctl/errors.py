@@ -45,6 +45,12 @@ class LabctlError(Exception):
         self.hint = hint
         self.detail: dict[str, Any] = dict(detail or {})
 
+    @property
+    def told(self) -> str:
+        """The message, and below it what a daemon said, where it said something."""
+        said = str(self.detail.get("log") or self.detail.get("said") or "")
+        return "\n".join((self.message, *(f"  | {each}" for each in said.splitlines())))
+
 
 class UsageError(LabctlError):
     """An argument is malformed or names nothing, or the lab is not up."""

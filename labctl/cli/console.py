@@ -63,14 +63,15 @@ def write_text(text: str) -> None:
     write(sys.stdout, text)
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write a file that was asked for.
+def write_file(path: Path, text: str, *, append: bool = False) -> None:
+    """Write a file that was asked for, or add to it.
 
     Raises:
         OutputError: It can't be written.
     """
     try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        with path.open("a" if append else "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
     except OSError as exc:
         raise OutputError(f"{path} can't be written: {exc.strerror}", hint=f"ls -ld {path.parent}") from exc
 
@@ -107,6 +108,11 @@ def write(stream: TextIO, text: str) -> None:
         raise OutputError(f"{name} can't be written: {exc.strerror}", hint="df -h") from exc
 
 
+def is_live(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Say whether what was written can be drawn again: on a terminal that is not a dumb one."""
+    return stream.isatty() and environ.get("TERM") != "dumb"
+
+
 class Ticker:
     """Shows work in progress: one line for each subject, drawn again at each change where it is a terminal.
 
@@ -117,7 +123,7 @@ class Ticker:
 
     def __init__(self, stream: TextIO, environ: Mapping[str, str]) -> None:
         self._stream = stream
-        self._live = stream.isatty() and environ.get("TERM") != "dumb"
+        self._live = is_live(stream, environ)
         self._color = self._live and not environ.get("NO_COLOR")
         self._states: dict[str, str] = {}
         self._began = time.monotonic()

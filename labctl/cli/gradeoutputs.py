@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from labctl.cli.console import print_result, write, write_line
+from labctl.cli.console import print_result, write, write_file, write_line
 from labctl.grading.verdict import AttemptVerdict
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ class Outputs:
         from labctl.report.roster import roster
 
         if self.out is not None:
-            _write(self.out / "grade.json", f"{dumped(document(result))}\n")
-            _write(self.out / "grades.csv", roster(result))
-            _write(self.out / "index.html", page(result))
+            write_file(self.out / "grade.json", f"{dumped(document(result))}\n")
+            write_file(self.out / "grades.csv", roster(result))
+            write_file(self.out / "index.html", page(result))
         for path, writer in ((self.junit, junit), (self.html, page), (self.csv, roster)):
             if path is not None:
-                _write(path, writer(result))
+                write_file(path, writer(result))
         if self.summary is not None:
-            _write(self.summary, summary(result), mode="a")
+            write_file(self.summary, summary(result), append=True)
         if self.gradescope is not None:
             _write_each(self.gradescope, result, lambda each: gradescope(each, result.title))
         if self.classroom50 is not None:
@@ -135,10 +135,10 @@ def print_grade(
 def _write_each(path: Path, result: Grade, writer: Callable[[GradedAttempt], str]) -> None:
     """Write a file for each attempt: in a directory, or the path itself where there is only one."""
     if not path.is_dir() and result.attempts:
-        _write(path, writer(result.attempts[0]))
+        write_file(path, writer(result.attempts[0]))
         return
     for each in result.attempts:
-        _write(path / f"{_file_name(each.id)}.json", writer(each))
+        write_file(path / f"{_file_name(each.id)}.json", writer(each))
 
 
 def _file_name(attempt: str) -> str:
@@ -167,13 +167,3 @@ def _check_directory(what: str, path: Path) -> None:
         raise UsageError(f"{what}: can't be made: {exc.strerror}", hint=f"ls -ld {path.parent}") from exc
     if not os.access(path, os.W_OK):
         raise UsageError(f"{what}: can't be written", hint=f"ls -ld {path}")
-
-
-def _write(path: Path, text: str, mode: str = "w") -> None:
-    from labctl.errors import OutputError
-
-    try:
-        with path.open(mode, encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.write(text)
-    except OSError as exc:
-        raise OutputError(f"{path} can't be written: {exc.strerror}", hint="df -h") from exc

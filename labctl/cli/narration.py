@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final, TextIO
 
-from labctl.cli.console import write_line
+from labctl.cli.console import is_live, write_line
 from labctl.exercises.telling import MARKS
 from labctl.exercises.verdict import Verdict
 from labctl.report.plain import harmless, one_line
@@ -54,7 +54,7 @@ class Narration:
 
     def __init__(self, answers: TextIO, environ: Mapping[str, str]) -> None:
         self._answers = answers
-        self._live = sys.stdout.isatty() and environ.get("TERM") != "dumb"
+        self._live = is_live(sys.stdout, environ)
         self._color = self._live and not environ.get("NO_COLOR")
         self._first = True
         self._transient = False

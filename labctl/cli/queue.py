@@ -10,7 +10,7 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect
-from labctl.cli.console import print_result, write_line
+from labctl.cli.console import is_live, print_result, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,7 @@ def queue(
         print_result(command.queues(engine, name, host, environ=os.environ), as_json=as_json)
         return
     looks = command.watch(engine, name, host, environ=os.environ)
-    if not as_json and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+    if not as_json and is_live(sys.stdout, os.environ):
         _draw(looks)
     else:
         _print(looks, as_json=as_json)

@@ -7,7 +7,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final, TextIO
 
-from labctl.cli.console import write
+from labctl.cli.console import is_live, write
 from labctl.grading.verdict import AttemptVerdict
 from labctl.report.plain import one_line
 from labctl.report.verdict import score
@@ -37,7 +37,7 @@ class Tally:
 
     def __init__(self, stream: TextIO, environ: Mapping[str, str]) -> None:
         self._stream = stream
-        self._live = stream.isatty() and environ.get("TERM") != "dumb"
+        self._live = is_live(stream, environ)
         self._color = self._live and not environ.get("NO_COLOR")
         self._token = secrets.token_hex(16) if environ.get("GITHUB_ACTIONS") == "true" else ""
         self._all = 0

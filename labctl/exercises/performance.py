@@ -229,8 +229,7 @@ def line_in(path: Path, raised: pytest.ExceptionInfo[BaseException]) -> int | No
 def explained(error: BaseException) -> str:
     """Return what an exception says, for people."""
     if isinstance(error, LabctlError):
-        said = error.detail.get("log") or error.detail.get("said") or ""
-        return "\n".join((error.message, *(f"  | {each}" for each in str(said).splitlines())))
+        return error.told
     if isinstance(error, pytest.FixtureLookupError):
         return f"it asks for the fixture {error.argname!r}, which there is not"
     said = error.msg if isinstance(error, SyntaxError) else str(error)

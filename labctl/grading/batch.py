@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 from labctl.errors import EngineError, LabctlError
 from labctl.grading import fingerprint
 from labctl.grading.job import Examination, Job
-from labctl.grading.verdict import CheckVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -144,7 +143,7 @@ class Batch:
         with self._telling:
             self._audience.begins(candidate.id)
         examination = self._examined(candidate, number)
-        if self._stopped.is_set() and _broke(examination):
+        if self._stopped.is_set() and examination.broke:
             return  # it was abandoned: nothing is known of it
         if orders.store is not None and candidate.rejection is None:
             orders.store.put(key, examination)
@@ -158,7 +157,7 @@ class Batch:
             return Examination(candidate.id, lab, candidate.seed, 0.0, rejection=candidate.rejection)
         seen = self._examine_once(candidate, f"{self._orders.run}-{number}")
         for nth in range(2, TRIES + 1):
-            if not _broke(seen) or self._stopped.is_set():
+            if not seen.broke or self._stopped.is_set():
                 break
             again = self._examine_once(candidate, f"{self._orders.run}-{number}-{nth}")
             checks = tuple(replace(each, tries=nth) for each in again.checks)
@@ -179,7 +178,7 @@ class Batch:
         try:
             return self._examine(job)
         except EngineError as error:
-            broken = _told(error)
+            broken = error.told
         except LabctlError:  # the lab is wrong, for every attempt
             raise
         except Exception as error:  # noqa: BLE001  # an attempt that labctl can't bear must not cost the others theirs
@@ -190,13 +189,3 @@ class Batch:
         with self._telling:
             self._seen.append(examination)
             self._audience.ended(examination, cached=cached)
-
-
-def _broke(examination: Examination) -> bool:
-    verdicts = {each.verdict for each in examination.checks}
-    return bool(examination.broken) or CheckVerdict.ERROR in verdicts
-
-
-def _told(error: LabctlError) -> str:
-    said = str(error.detail.get("log") or error.detail.get("said") or "")
-    return "\n".join((error.message, *(f"  | {each}" for each in said.splitlines())))

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from labctl.grading.verdict import CheckVerdict
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from labctl.grading.verdict import CheckVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +114,8 @@ class Examination:
     broken: str = ""
     remarks: tuple[str, ...] = ()
     logs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def broke(self) -> bool:
+        """Whether anything broke that is none of the attempt's doing: then it is to be made anew."""
+        return bool(self.broken) or any(each.verdict == CheckVerdict.ERROR for each in self.checks)

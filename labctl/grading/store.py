@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.errors import GradingError, OutputError
 from labctl.grading import form
-from labctl.grading.verdict import CheckVerdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +40,7 @@ class Store:
         Raises:
             OutputError: It can't be written.
         """
-        if examination.broken or any(each.verdict == CheckVerdict.ERROR for each in examination.checks):
+        if examination.broke:
             return
         path = self._path(key)
         part = path.with_suffix(f".{os.getpid()}-{id(examination)}.part")
