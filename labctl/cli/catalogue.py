@@ -55,13 +55,14 @@ def labs_test(
     yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
-    """Test a lab to grade: its solution, its starter and its mutants come to what the lab declares.
+    """Test a lab to grade: its own attempts at it come to what it declares.
 
-    The solution gets all points, the starter those of starter_score, and each mutant, which is a solution
-    with one thing wrong, fails the checks that it should and no others.
+    The solution gets all points, and so does each variant, which is right in another way; the starter gets
+    those of starter_score; each mutant, which is a solution with one thing wrong, fails the checks that it
+    should and no others.
 
     \b
-    Exit codes: 0 all are as declared, 1 one is not, 3 a bad lab or mutant,
+    Exit codes: 0 all are as declared, 1 one is not, 3 a bad lab, variant or mutant,
     4 the engine or a lab failed.
 
     \b

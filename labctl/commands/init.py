@@ -116,6 +116,6 @@ def _note(lab: LabDefinition) -> str | None:
     if lab.directory.parent.resolve() == resources.labs_dir().resolve():
         return None
     return (
-        f"{lab.id} does not come with labctl: whoever grades needs its directory, which may lack solution/"
-        " and mutants/, in one that LABCTL_LABS names; in the workflows that is .labs."
+        f"{lab.id} does not come with labctl: whoever grades needs its directory, which may lack solution/,"
+        " variants/ and mutants/, in one that LABCTL_LABS names; in the workflows that is .labs."
     )

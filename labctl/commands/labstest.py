@@ -1,4 +1,4 @@
-"""``labctl labs test``: a lab's own tests, which are its solution, its starter and its mutants, graded."""
+"""``labctl labs test``: a lab's own tests: solution, starter, variants and mutants, graded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from labctl.commands.grade import Wish, grade
 from labctl.errors import InvalidLabFile
-from labctl.grading import gradedlab, mutant
+from labctl.grading import alteration, gradedlab
 from labctl.grading.handout.files import STARTER
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.lab import catalogue
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from labctl.commands.grade import Audience
     from labctl.engine.protocol import Engine
-    from labctl.grading.mutant import Mutant
+    from labctl.grading.alteration import Alteration
     from labctl.grading.score import GradedAttempt
     from labctl.lab.definition import LabDefinition
     from labctl.progress import Progress
@@ -40,7 +40,8 @@ class Kind(StrEnum):
 
     SOLUTION = "solution"
     STARTER = "starter"
-    MUTANT = "mutant"
+    VARIANT = alteration.Kind.VARIANT.value
+    MUTANT = alteration.Kind.MUTANT.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Case:
     Args:
         name: What it is called.
         kind: What it is.
-        title: A mutant's: what is wrong with it.
+        title: What is wrong with a mutant, or done otherwise in a variant.
         ok: Whether what was seen is what the lab declares.
         expected: What the lab declares, in words.
         seen: What was seen, in words.
@@ -85,7 +86,7 @@ class LabTested:
     Args:
         lab: Its id.
         title: Its title.
-        cases: Solution, starter and mutants.
+        cases: Solution, starter, variants and mutants.
         seconds: How long it all took.
     """
 
@@ -118,7 +119,7 @@ class _Plan:
     @property
     def directory(self) -> str:
         """The name of its directory, which no other has."""
-        return f"mutant-{self.name}" if self.kind == Kind.MUTANT else self.name
+        return f"{self.kind}-{self.name}" if self.kind in {*alteration.Kind} else self.name
 
 
 def labs_test(
@@ -144,7 +145,7 @@ def labs_test(
 
     Raises:
         UsageError: There is no such lab, or it is not one to be graded.
-        LabError: The lab, a check or a mutant is wrong.
+        LabError: The lab, a check, a variant or a mutant is wrong.
         EngineError: The engine does not answer, or its images are not to be had.
     """
     began = time.monotonic()
@@ -165,7 +166,7 @@ def check(lab: str, environ: Mapping[str, str]) -> None:
 
     Raises:
         UsageError: There is no such lab, or it is not one to be graded.
-        InvalidLabFile: The lab, a check or a mutant is wrong.
+        InvalidLabFile: The lab, a check, a variant or a mutant is wrong.
     """
     plan(catalogue.find(lab, environ))
 
@@ -175,13 +176,13 @@ def plan(lab: LabDefinition) -> tuple[_Plan, ...]:
 
     Raises:
         UsageError: The lab is not one to be graded.
-        InvalidLabFile: It lacks a solution or a starter, or a check or a mutant is wrong.
+        InvalidLabFile: It lacks a solution or a starter, or a check, a variant or a mutant is wrong.
     """
     gradedlab.load(lab)
     for name in (SOLUTION, STARTER):
         if not (path := lab.directory / name).is_dir():
             raise InvalidLabFile("is not there", path=path, line=None, hint=f"mkdir {path}")
-    return (_solution(lab), _starter(lab), *(_mutant(lab, each) for each in mutant.of_lab(lab)))
+    return (_solution(lab), _starter(lab), *(_altered(lab, each) for each in alteration.of_lab(lab)))
 
 
 def _solution(lab: LabDefinition) -> _Plan:
@@ -191,7 +192,7 @@ def _solution(lab: LabDefinition) -> _Plan:
         title="",
         expected=f"passed, {_points(lab.max_score, lab.max_score)}",
         make=lambda directory: _lay(lab.directory / SOLUTION, directory),
-        holds=lambda seen: seen.verdict == AttemptVerdict.PASSED and _is(seen.score, lab.max_score),
+        holds=lambda seen: _is_right(seen, lab),
     )
 
 
@@ -207,27 +208,30 @@ def _starter(lab: LabDefinition) -> _Plan:
     )
 
 
-def _mutant(lab: LabDefinition, mutated: Mutant) -> _Plan:
+def _altered(lab: LabDefinition, altered: Alteration) -> _Plan:
     def make(directory: Path) -> None:
         _lay(lab.directory / SOLUTION, directory)
-        _lay(mutated.directory, directory)
-        (directory / mutant.FILE_NAME).unlink()
-        for each in mutated.removes:
+        _lay(altered.directory, directory)
+        (directory / altered.kind.file_name).unlink()
+        for each in altered.removes:
             (directory / each).unlink(missing_ok=True)
 
     def holds(seen: GradedAttempt) -> bool:
-        if mutated.rejected:
+        if altered.kind == alteration.Kind.VARIANT:
+            return _is_right(seen, lab)
+        if altered.rejected:
             return seen.verdict == AttemptVerdict.REJECTED
-        return seen.verdict == AttemptVerdict.FAILED and mutated.fails == {*_failed(seen)}
+        return seen.verdict == AttemptVerdict.FAILED and altered.fails == {*_failed(seen)}
 
-    return _Plan(
-        name=mutated.name,
-        kind=Kind.MUTANT,
-        title=mutated.title,
-        expected="rejected" if mutated.rejected else f"fails {', '.join(sorted(mutated.fails))}",
-        make=make,
-        holds=holds,
-    )
+    if altered.kind == alteration.Kind.VARIANT:
+        expected = f"passed, {_points(lab.max_score, lab.max_score)}"
+    else:
+        expected = "rejected" if altered.rejected else f"fails {', '.join(sorted(altered.fails))}"
+    return _Plan(altered.name, Kind(altered.kind), altered.title, expected, make, holds)
+
+
+def _is_right(seen: GradedAttempt, lab: LabDefinition) -> bool:
+    return seen.verdict == AttemptVerdict.PASSED and _is(seen.score, lab.max_score)
 
 
 def _lay(source: Path, target: Path) -> None:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from labctl import resources
+from labctl.grading import alteration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from labctl.grading.gradedlab import GradedLab
 
-_NOT_EXAMINED: Final = frozenset({"README.md", "lab.toml", "solution", "mutants", "exercises"})
+_NOT_EXAMINED: Final = frozenset({"README.md", "lab.toml", "solution", *alteration.DIRECTORIES, "exercises"})
 """What may lie beside a lab's definition and changes nothing that can be seen of an attempt. A starter may:
 where it is laid over the topology, for those who look at the lab without an attempt."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.commands import labstest
-from labctl.grading import mutant
+from labctl.grading import alteration
 from labctl.lab import catalogue
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_a_lab_to_grade_is_complete(lab: LabDefinition) -> None:
 
 @pytest.mark.parametrize("lab", LABS, ids=[each.id for each in LABS])
 def test_no_check_passes_for_every_mutant(lab: LabDefinition) -> None:
-    found = {each for mutated in mutant.of_lab(lab) for each in mutated.fails}
+    found = {each for altered in alteration.of_lab(lab) for each in altered.fails}
     for _ in lab.checks:  # what is blocked by what failed, and by what that blocked
         found |= {each.id for each in lab.checks if found & {*each.needs}}
 

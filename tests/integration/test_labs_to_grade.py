@@ -32,11 +32,11 @@ def cases(labctl: Labctl, lab: str | Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("lab", LABS)
-def test_a_lab_tells_its_solution_from_its_starter_and_from_its_mutants(lab: str, labctl: Labctl) -> None:
+def test_a_lab_tells_right_solutions_from_its_starter_and_from_its_mutants(lab: str, labctl: Labctl) -> None:
     kinds = [each["kind"] for each in cases(labctl, lab)]
 
     assert kinds[:2] == ["solution", "starter"]
-    assert kinds.count("mutant") == len(kinds) - 2 > 2
+    assert kinds.count("mutant") > 2
 
 
 def test_the_lab_that_is_shown_to_teachers_works_as_it_is_written(labctl: Labctl, tmp_path: Path) -> None:

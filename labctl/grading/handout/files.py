@@ -27,7 +27,7 @@ _WRITTEN: Final = {
 
 
 def handed_out(lab: LabDefinition, seed: str) -> dict[str, bytes]:
-    """Return what a student gets: nothing of solutions, mutants and checks is among it.
+    """Return what a student gets: nothing of solutions, variants, mutants and checks is among it.
 
     Args:
         lab: The lab.

@@ -157,6 +157,38 @@ def test_a_mutant_is_the_solution_with_its_own_files_over_it(lab: Path, grader: 
     }
 
 
+def add_variant(lab: Path, zone: str) -> None:
+    write(lab, "variants/mutant/variant.toml", 'title = "Done otherwise"\n')
+    write(lab, "variants/mutant/beta.test.zone", zone)
+
+
+def test_a_variant_is_the_solution_with_its_own_files_over_it(lab: Path, grader: Grader) -> None:
+    write(lab, "solution/conf/main.cf", "of the solution")
+    add_variant(lab, "passed in another way")
+    add_mutant(lab, f"failed {BOB}")
+
+    result = outcome(lab)
+
+    assert grader.seen["variant-mutant"] == {
+        "beta.test.zone": "passed in another way",
+        "conf/main.cf": "of the solution",
+    }
+    assert [(each.kind, each.name, each.title) for each in result.cases[2:]] == [
+        ("variant", "mutant", "Done otherwise"),
+        ("mutant", "mutant", "One thing is wrong"),
+    ]
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("zone", [f"failed {BOB}", f"skipped {BOB}", "rejected"])
+def test_a_variant_has_to_get_all_points(lab: Path, zone: str) -> None:
+    add_variant(lab, zone)
+
+    variant = outcome(lab).cases[-1]
+
+    assert (variant.kind, variant.ok, variant.expected) == ("variant", False, "passed, 1 of 1 points")
+
+
 def test_a_mutant_may_lack_a_file(lab: Path, grader: Grader) -> None:
     write(lab, "mutants/mutant/mutant.toml", 'title = "x"\nremoves = ["beta.test.zone"]\nrejected = true\n')
 

@@ -31,7 +31,10 @@ def test_other_weights_and_words_see_the_same(tmp_path: Path, before: str, after
     assert key(write_lab(tmp_path / "a")) == key(write_lab(tmp_path / "b", LAB.replace(before, after)))
 
 
-@pytest.mark.parametrize("name", ["README.md", "solution/beta.test.zone", "mutants/a/mutant.toml"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "solution/beta.test.zone", "mutants/a/mutant.toml", "variants/a/variant.toml"],
+)
 def test_what_no_examination_reads_is_no_part_of_the_key(tmp_path: Path, name: str) -> None:
     before = key(write_lab(tmp_path / "a"))
     path = write_lab(tmp_path / "b") / name

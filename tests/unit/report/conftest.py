@@ -315,7 +315,8 @@ def labs_tested() -> LabTested:
         failed=("mx-resolves",),
         why=("mx-resolves failed: beta.test has no MX",),
     )
-    return LabTested("zones", "A zone of one's own", (good, wrong), 5.25)
+    variant = replace(good, name="relative-names", kind=Kind.VARIANT, title="Names without a final dot")
+    return LabTested("zones", "A zone of one's own", (good, variant, wrong), 5.25)
 
 
 def ran() -> Run:

@@ -1,10 +1,11 @@
-"""Mutants: a lab's solution with one thing wrong, and which checks have to find it."""
+"""Alterations of a lab's solution: mutants, each with one thing wrong, and variants, which are right too."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.errors import InvalidLabFile
@@ -14,25 +15,48 @@ if TYPE_CHECKING:
 
     from labctl.lab.definition import LabDefinition
 
-DIRECTORY: Final = "mutants"
-"""Where a lab has its mutants, a directory each."""
 
-FILE_NAME: Final = "mutant.toml"
-"""What says of a mutant what is wrong with it; all other files are laid over the solution's."""
+class Kind(StrEnum):
+    """What an alteration of the solution is."""
+
+    VARIANT = "variant"
+    """Another right solution: it has to get all points."""
+    MUTANT = "mutant"
+    """A solution with one thing wrong: the checks that it names have to find it."""
+
+    @property
+    def directory(self) -> str:
+        """Where a lab has these, a directory each."""
+        return f"{self}s"
+
+    @property
+    def file_name(self) -> str:
+        """The file that says of one what it is; all others are laid over the solution's."""
+        return f"{self}.toml"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What that file may say."""
+        return ("title", "removes", *(("fails", "rejected") if self == Kind.MUTANT else ()))
+
+
+DIRECTORIES: Final = frozenset(each.directory for each in Kind)
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
-    """A solution with one thing wrong.
+class Alteration:
+    """The solution with other files.
 
     Args:
-        directory: Where its files are; its name is the mutant's.
-        title: What is wrong with it.
-        fails: The checks that fail, all of them; what needs these is blocked.
-        rejected: Whether it is rejected before any check.
+        kind: Whether it is right or wrong.
+        directory: Where its files are; its name is the alteration's.
+        title: What is wrong with a mutant, or done otherwise in a variant.
+        fails: The checks that a mutant fails, all of them; what needs these is blocked.
+        rejected: Whether a mutant is rejected before any check.
         removes: The solution's files that it lacks.
     """
 
+    kind: Kind
     directory: Path
     title: str
     fails: frozenset[str] = frozenset()
@@ -45,41 +69,45 @@ class Mutant:
         return self.directory.name
 
 
-def of_lab(lab: LabDefinition) -> tuple[Mutant, ...]:
-    """Read a lab's mutants, in the order of their names.
+def of_lab(lab: LabDefinition) -> tuple[Alteration, ...]:
+    """Read a lab's variants and then its mutants, each in the order of their names.
 
     Raises:
         InvalidLabFile: What one says is wrong, or it differs in nothing that a student may hand in.
     """
-    directory = lab.directory / DIRECTORY
-    if not directory.is_dir():
-        return ()
-    return tuple(_load(each, lab) for each in sorted(directory.iterdir()) if each.is_dir())
+    return tuple(
+        _load(kind, each, lab)
+        for kind in Kind
+        if (directory := lab.directory / kind.directory).is_dir()
+        for each in sorted(directory.iterdir())
+        if each.is_dir()
+    )
 
 
-def _load(directory: Path, lab: LabDefinition) -> Mutant:
-    path = directory / FILE_NAME
+def _load(kind: Kind, directory: Path, lab: LabDefinition) -> Alteration:
+    path = directory / kind.file_name
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidLabFile(f"can't be read: {exc}", path=path, line=None, hint=f"write {path}") from exc
-    mutant = parse(text, path, lab)
+    alteration = parse(kind, text, path, lab)
     files = {each.relative_to(directory).as_posix() for each in directory.rglob("*") if not each.is_dir()}
     editable = {each.path for each in lab.editable}
-    if strangers := files - editable - {FILE_NAME}:
+    if strangers := files - editable - {kind.file_name}:
         message = f"{min(strangers)} is no file that a student may hand in: {', '.join(sorted(editable))}"
         raise InvalidLabFile(message, path=directory, line=None, hint=f"rm {directory / min(strangers)}")
-    if not files & editable and not mutant.removes:
+    if not files & editable and not alteration.removes:
         raise InvalidLabFile(
             "is the solution: it has no file that differs", path=directory, line=None, hint="rm -r DIR"
         )
-    return mutant
+    return alteration
 
 
-def parse(text: str, path: Path, lab: LabDefinition) -> Mutant:
-    """Read what a mutant says of itself.
+def parse(kind: Kind, text: str, path: Path, lab: LabDefinition) -> Alteration:
+    """Read what an alteration says of itself.
 
     Args:
+        kind: What it is.
         text: The content of its file.
         path: The file.
         lab: The lab, for the names of its checks and files.
@@ -93,30 +121,31 @@ def parse(text: str, path: Path, lab: LabDefinition) -> Mutant:
         said = re.search(r"at line (\d+)", str(exc))
         message, line = f"is no TOML: {exc}", int(said[1]) if said else None
         raise InvalidLabFile(message, path=path, line=line, hint="https://toml.io") from exc
-    return _Reader(text, path, lab).mutant(table)
+    return _Reader(kind, text, path, lab).alteration(table)
 
 
 class _Reader:
-    def __init__(self, text: str, path: Path, lab: LabDefinition) -> None:
+    def __init__(self, kind: Kind, text: str, path: Path, lab: LabDefinition) -> None:
+        self._kind = kind
         self._lines = text.splitlines()
         self._path = path
         self._lab = lab
 
-    def mutant(self, table: dict[str, Any]) -> Mutant:
-        known = ("title", "fails", "rejected", "removes")
+    def alteration(self, table: dict[str, Any]) -> Alteration:
         for key in table:
-            if key not in known:
-                raise self._wrong(key, f"unknown key {key!r}; known: {', '.join(known)}")
+            if key not in self._kind.keys:
+                raise self._wrong(key, f"unknown key {key!r}; known: {', '.join(self._kind.keys)}")
         title, rejected = table.get("title"), table.get("rejected", False)
         if not isinstance(title, str) or not title.strip():
-            raise self._wrong("title", f"title = {title!r}, expected a text: what is wrong with it")
+            wish = "what is wrong with it" if self._kind == Kind.MUTANT else "what it does otherwise"
+            raise self._wrong("title", f"title = {title!r}, expected a text: {wish}")
         if not isinstance(rejected, bool):
             raise self._wrong("rejected", f"rejected = {rejected!r}, expected true")
         fails = self._names(table, "fails", {each.id for each in self._lab.checks})
-        if rejected == bool(fails):
+        if self._kind == Kind.MUTANT and rejected == bool(fails):
             raise self._wrong("fails", "expected either the checks that it fails, or rejected = true")
         removes = self._names(table, "removes", {each.path for each in self._lab.editable})
-        return Mutant(self._path.parent, title, frozenset(fails), rejected, removes)
+        return Alteration(self._kind, self._path.parent, title, frozenset(fails), rejected, removes)
 
     def _names(self, table: dict[str, Any], key: str, known: set[str]) -> tuple[str, ...]:
         value = table.get(key, [])

@@ -1,4 +1,4 @@
-"""What a mutant says of itself, and what is wrong with that."""
+"""What mutants and variants say of themselves, and what is wrong with that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.errors import InvalidLabFile
-from labctl.grading import mutant
+from labctl.grading import alteration
+from labctl.grading.alteration import Alteration, Kind
 from labctl.lab.definition import Check, Editable, LabDefinition
 
 PATH = Path("mutants/no-mx/mutant.toml")
@@ -26,8 +27,8 @@ def lab_in(directory: Path) -> LabDefinition:
     )
 
 
-def parse(text: str) -> mutant.Mutant:
-    return mutant.parse(text, PATH, lab_in(Path("zones")))
+def parse(text: str, kind: Kind = Kind.MUTANT) -> Alteration:
+    return alteration.parse(kind, text, PATH, lab_in(Path("zones")))
 
 
 def write(directory: Path, files: dict[str, str]) -> None:
@@ -44,6 +45,15 @@ def test_a_mutant_says_what_is_wrong_and_what_fails() -> None:
 
     assert (found.name, found.title) == ("no-mx", "There is no MX")
     assert (set(found.fails), found.rejected, found.removes) == ({"mx-resolves"}, False, ("conf/main.cf",))
+
+
+def test_a_variant_says_what_it_does_otherwise_and_nothing_of_checks() -> None:
+    found = parse('title = "By names"\nremoves = ["conf/main.cf"]\n', Kind.VARIANT)
+    assert (found.title, set(found.fails), found.rejected) == ("By names", set(), False)
+
+    for word in ('fails = ["mx-resolves"]', "rejected = true"):
+        with pytest.raises(InvalidLabFile, match=f"unknown key '{word.split()[0]}'; known: title, removes"):
+            parse(f'title = "By names"\n{word}\n', Kind.VARIANT)
 
 
 def test_a_mutant_may_be_rejected_instead() -> None:
@@ -75,47 +85,52 @@ def test_what_is_wrong_in_its_file_is_named_with_its_line(text: str, line: int |
     assert said in caught.value.message
 
 
-@given(st.text(max_size=60) | st.text("=[]\"'\\.#\n truefailsremovesjctd1", max_size=60))
-def test_any_text_is_a_mutant_or_is_wrong(text: str) -> None:
+@given(
+    st.text(max_size=60) | st.text("=[]\"'\\.#\n truefailsremovesjctd1", max_size=60), st.sampled_from(Kind)
+)
+def test_any_text_is_an_alteration_or_is_wrong(text: str, kind: Kind) -> None:
     try:
-        found = parse(text)
+        found = parse(text, kind)
     except InvalidLabFile:
         return
     assert found.title.strip()
-    assert found.rejected != bool(found.fails)
+    assert (found.rejected != bool(found.fails)) == (kind == Kind.MUTANT)
 
 
-def test_a_lab_has_its_mutants_by_name(tmp_path: Path) -> None:
+def test_a_lab_has_its_variants_and_its_mutants_by_name(tmp_path: Path) -> None:
     write(
-        tmp_path / "mutants",
+        tmp_path,
         {
-            "b/mutant.toml": FAILS,
-            "b/beta.test.zone": "",
-            "a/mutant.toml": f'{FAILS}removes = ["conf/main.cf"]\n',
-            "README.md": "",
+            "mutants/b/mutant.toml": FAILS,
+            "mutants/b/beta.test.zone": "",
+            "mutants/a/mutant.toml": f'{FAILS}removes = ["conf/main.cf"]\n',
+            "mutants/README.md": "",
+            "variants/c/variant.toml": 'title = "x"\n',
+            "variants/c/beta.test.zone": "",
         },
     )
 
-    assert [each.name for each in mutant.of_lab(lab_in(tmp_path))] == ["a", "b"]
-    assert mutant.of_lab(lab_in(tmp_path / "without")) == ()
+    found = [(each.kind, each.name) for each in alteration.of_lab(lab_in(tmp_path))]
+    assert found == [("variant", "c"), ("mutant", "a"), ("mutant", "b")]
+    assert alteration.of_lab(lab_in(tmp_path / "without")) == ()
 
 
 def test_a_mutant_that_does_not_say_what_it_is_is_named(tmp_path: Path) -> None:
     write(tmp_path / "mutants", {"a/beta.test.zone": ""})
 
     with pytest.raises(InvalidLabFile, match=r"a/mutant\.toml: can't be read"):
-        mutant.of_lab(lab_in(tmp_path))
+        alteration.of_lab(lab_in(tmp_path))
 
 
 def test_a_mutant_with_a_file_that_nobody_may_hand_in_is_named(tmp_path: Path) -> None:
     write(tmp_path / "mutants", {"a/mutant.toml": FAILS, "a/Beta.test.zone": ""})
 
     with pytest.raises(InvalidLabFile, match=r"Beta\.test\.zone is no file that a student may hand in"):
-        mutant.of_lab(lab_in(tmp_path))
+        alteration.of_lab(lab_in(tmp_path))
 
 
 def test_a_mutant_in_which_nothing_differs_is_named(tmp_path: Path) -> None:
     write(tmp_path / "mutants", {"a/mutant.toml": FAILS})
 
     with pytest.raises(InvalidLabFile, match="is the solution"):
-        mutant.of_lab(lab_in(tmp_path))
+        alteration.of_lab(lab_in(tmp_path))
