@@ -62,7 +62,7 @@ def test_a_letter_to_nobody_comes_back_with_the_reason(lab: Lab) -> None:
 
 
 def test_a_letter_to_a_domain_that_is_not_there_comes_back(lab: Lab) -> None:
-    sent = lab.send("alice@alpha.test", "bob@gamma.test", wait="bounced")
+    sent = lab.send("alice@alpha.test", "bob@delta.test", wait="bounced")
     [failure] = lab.bounce("alice@alpha.test", sent["message_id"])["recipients"]
     assert failure["status"] == "5.4.4"
 

@@ -26,7 +26,23 @@ def test_both_domains_name_their_exchanger(standing_lab: Lab) -> None:
         assert standing_lab.json("dig", domain, "MX")["records"] == [f"10 mx.{domain}."]
 
 
-@pytest.mark.parametrize("name", ["debian.org", "no.such.host.alpha.test", "gamma.test", "8.8.8.8"])
+@pytest.mark.parametrize(
+    ("domain", "exchanger", "address"),
+    [
+        ("gamma.test", "mx.gamma.test", "203.0.113.30"),
+        ("evil.test", "mx.evil.test", "203.0.113.66"),
+        ("a1pha.test", "mx.evil.test", "203.0.113.66"),
+    ],
+)
+def test_domains_of_strangers_have_names_and_addresses(
+    standing_lab: Lab, domain: str, exchanger: str, address: str
+) -> None:
+    assert standing_lab.json("dig", domain, "MX")["records"] == [f"10 {exchanger}."]
+    assert standing_lab.json("dig", exchanger, "A")["records"] == [address]
+    assert standing_lab.json("dig", address)["records"] == [f"{exchanger}."]
+
+
+@pytest.mark.parametrize("name", ["debian.org", "no.such.host.alpha.test", "delta.test", "8.8.8.8"])
 def test_what_is_not_in_the_lab_does_not_exist(standing_lab: Lab, name: str) -> None:
     answer = standing_lab.json("dig", name)
     assert (answer["rcode"], answer["records"]) == ("NXDOMAIN", [])

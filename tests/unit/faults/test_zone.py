@@ -119,7 +119,7 @@ def test_a_reverse_name_belongs_to_the_longest_zone_above_it() -> None:
 
 
 def test_a_zone_that_the_corefile_does_not_have_is_told() -> None:
-    with pytest.raises(FaultError, match=r"no server block for the zone gamma\.test"):
-        zone.with_directive(shipped("Corefile"), "gamma.test", "errors")
+    with pytest.raises(FaultError, match=r"no server block for the zone delta\.test"):
+        zone.with_directive(shipped("Corefile"), "delta.test", "errors")
     with pytest.raises(FaultError, match="no file for the zone x"):
         zone.zone_file("x {\n    errors\n}\n", "x")
