@@ -221,3 +221,21 @@ class Hosts:
             answer = Records(self, resolver, resolve(*resolver.door(53, "udp"), name, rdtype))
             evidence.extend(answer.lines)
             return answer
+
+    def exchangers(self, domain: str) -> list[str]:
+        """Return the hosts that a domain's MX records name, in the order of their preference (RFC 5321, 5.1).
+
+        Names are in small letters: to the DNS, large ones are the same (RFC 4343).
+        """
+        found = (each.text.split() for each in self.dig(domain, "MX").answer.records if each.type == "MX")
+        ordered = sorted((int(preference), name.casefold()) for preference, name in found)
+        return list(dict.fromkeys(name for _, name in ordered))
+
+    def addresses(self, name: str) -> set[str]:
+        """Return the addresses that a name has, IPv6's too, be it by way of aliases."""
+        return {
+            each.text
+            for rdtype in ("A", "AAAA")
+            for each in self.dig(name, rdtype).answer.records
+            if each.type == rdtype
+        }
