@@ -1,4 +1,4 @@
-"""Mail programs that ask a mail store more than the usual ones do."""
+"""Mail programs that ask a mail store more than the usual ones do, and people who try others' passwords."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.person import Person
@@ -19,6 +19,22 @@ if TYPE_CHECKING:
 STORE: Final = "mail-beta"
 PATIENCE: Final = 15.0
 """Seconds."""
+
+_TRY: Final = r"""
+exec 3<> "/dev/tcp/$1/143" || exit
+shift
+hear() {
+    while read -r -t 10 line <&3; do [[ $line == "$1 "* ]] && break; done
+    echo "$line"
+}
+hear '*'
+while (($# > 1)); do
+    printf 'a LOGIN "%s" "%s"\r\n' "$1" "$2" >&3
+    hear a
+    shift 2
+done
+"""
+"""Tries to log in by IMAP, with one user and password after the other, and prints each answer."""
 
 _LISTED: Final = re.compile(r'\((?P<attributes>[^)]*)\) (?:"[^"]*"|NIL) "?(?P<name>[^"]*)"?')
 
@@ -32,13 +48,37 @@ class Session:
 
     def logs_in(self, user: str, password: str) -> bool:
         """Say whether the server lets a user in."""
+        return self._done(lambda: self._client.login(f'"{user}"', password))
+
+    def acts_for(self, owner: str, user: str, password: str) -> bool:
+        """Say whether the server lets a user into somebody else's mailbox (RFC 4616: PLAIN, authzid)."""
+        message = "\0".join((owner, user, password)).encode()
+        return self._done(lambda: self._client.authenticate("PLAIN", lambda _: message))
+
+    def keeps(self, mailbox: str, content: bytes) -> bool:
+        """Say whether the server takes a message into a mailbox (RFC 9051, section 6.3.12)."""
+        with self._lab.narrator.step(f"APPEND {len(content)} bytes to {mailbox}") as evidence:
+            taken = self._done(lambda: self._client.append(mailbox, "", "", content))
+            evidence.append("taken" if taken else "refused")
+            return taken
+
+    def empties(self, mailbox: str) -> None:
+        """Delete all that is in a mailbox."""
+        with self._lab.narrator.step(f"Delete all that is in {mailbox}"):
+            self._client.select(mailbox)
+            self._client.store("1:*", "+FLAGS.SILENT", r"(\Deleted)")
+            self._client.close()
+
+    @staticmethod
+    def _done(command: Callable[[], tuple[str, object]]) -> bool:
+        """Say whether a command is answered with OK."""
         try:
-            self._client.login(user, password)
+            said, _ = command()
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error:
             return False
-        return True
+        return said == "OK"
 
     def capabilities(self) -> set[str]:
         """Return what the server says it can do (RFC 9051, section 6.1.1)."""
@@ -48,7 +88,7 @@ class Session:
             return set(" ".join(said).split())
 
     def mailboxes(self) -> dict[str, set[str]]:
-        """Return each mailbox with its attributes (RFC 9051, section 7.3.1, and RFC 6154)."""
+        """Return each mailbox with its attributes, in small letters (RFC 9051, section 7.3.1; RFC 6154)."""
         return self._listed("LIST")
 
     def subscribed(self) -> set[str]:
@@ -75,7 +115,7 @@ class Session:
             lines = _texts(ask()[1])
             evidence.extend(lines)
             matches = (_LISTED.fullmatch(line) for line in lines)
-            return {each["name"]: set(each["attributes"].split()) for each in matches if each}
+            return {each["name"]: set(each["attributes"].casefold().split()) for each in matches if each}
 
 
 @contextmanager
@@ -100,6 +140,24 @@ def session(lab: ExerciseLab, person: Person) -> Iterator[Session]:
         if not store.logs_in(person.address, person.password):
             raise ExpectationFailed(f"{person} logs in by IMAP", "the password is refused")
         yield store
+
+
+def lets_in_by_imap(lab: ExerciseLab, user: str, password: str) -> bool:
+    """Say whether the mail store lets a user in by IMAP."""
+    with connected(lab) as store:
+        return store.logs_in(user, password)
+
+
+def lets_in_from(lab: ExerciseLab, caller: str, logins: Sequence[tuple[str, str]]) -> list[bool]:
+    """Say which users, each with a password, the mail store lets in by IMAP from another host."""
+    said: list[bool] = []
+    for user, password in logins:
+        words = ("login", str(lab.host(STORE).addresses[0]), user, password)
+        lines = lab.exec(caller, "bash", "-c", _TRY, *words, why=f"log in as {user}", fails=True).splitlines()
+        if not lines or not lines[0].startswith("* "):
+            raise ExpectationFailed(f"{STORE} greets {caller} by IMAP", "; ".join(lines) or "silence")
+        said.append(lines[-1].startswith("a OK"))
+    return said
 
 
 def lets_in_by_pop3(lab: ExerciseLab, user: str, password: str) -> bool:
