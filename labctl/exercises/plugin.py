@@ -35,6 +35,9 @@ STAGE_OF: Final = pytest.StashKey["Callable[[Path], Stage]"]()
 EXAM: Final[pytest.StashKey[Exam]] = pytest.StashKey()
 """Of the configuration: what makes exercises the checks of an attempt, where they are."""
 
+_TOLD: Final = pytest.StashKey[dict[str, str]]()
+"""Of the configuration: which check has told what is wrong with a file of the attempt, by the file's path."""
+
 PERFORMANCE: Final = pytest.StashKey["Performance"]()
 """Of an item: what is known of it while it runs. Items without it are none of this plugin's."""
 
@@ -117,7 +120,9 @@ def attempt(request: pytest.FixtureRequest) -> HandedIn:
 
     narrator = performance_of(request.node).narrator
     if (exam := request.config.stash.get(EXAM, None)) is not None:
-        return HandedIn({path: b64decode(content) for path, content in exam.files.items()}, narrator)
+        files = {path: b64decode(content) for path, content in exam.files.items()}
+        told = request.config.stash.setdefault(_TOLD, {})
+        return HandedIn(files, narrator, id_of(request.node), told)
     if not (directory := os.environ.get("LABCTL_ATTEMPT")):
         pytest.skip("it looks at what was handed in, and LABCTL_ATTEMPT names no directory")
     return HandedIn.read(Path(directory), request.path, narrator)

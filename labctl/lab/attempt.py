@@ -6,12 +6,12 @@ import errno
 import os
 import re
 import stat
-import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.errors import ForbiddenFile, GradingError, MissingFile, UsageError
+from labctl.lab import boundedtoml
 from labctl.lab.name import NAME_PATTERN
 
 if TYPE_CHECKING:
@@ -147,9 +147,9 @@ def _parsed(content: bytes) -> Settings:
         ValueError: They are none; the text begins with a verb.
     """
     try:
-        table = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as exc:  # a TOMLDecodeError, no UTF-8, a number too long, too deep
-        raise ValueError(f"is no TOML: {exc}") from exc
+        table = boundedtoml.parse(content)
+    except boundedtoml.NoToml as exc:
+        raise ValueError(f"is no TOML: line {exc.line}: {exc}") from exc
     return Settings(
         _of_form(table, "lab", NAME_PATTERN, "the id of a lab"),
         _of_form(table, "seed", _SEED, "16 hexadecimal digits"),

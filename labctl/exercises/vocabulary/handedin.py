@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from labctl.errors import AttemptError, GradingError
 from labctl.exercises import discovery
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
-from labctl.lab import attempt
+from labctl.lab import attempt, boundedtoml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from labctl.exercises.narration import Narrator
+
+_SHOWN: Final = 200
+"""Characters of a student's line that are shown."""
 
 
 class HandedIn:
@@ -24,11 +25,21 @@ class HandedIn:
     Args:
         files: The contents, by the attempt's own paths.
         narrator: Told what is read.
+        check: The id of the check that reads them.
+        told: The check that told what is wrong with a file, by the file's path: the others only point to it.
     """
 
-    def __init__(self, files: Mapping[str, bytes], narrator: Narrator) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        narrator: Narrator,
+        check: str = "",
+        told: dict[str, str] | None = None,
+    ) -> None:
         self.files = files
         self._narrator = narrator
+        self._check = check
+        self._told = {} if told is None else told
 
     @classmethod
     def read(cls, directory: Path, check: Path, narrator: Narrator) -> Self:
@@ -61,7 +72,7 @@ class HandedIn:
             return self._text(path)
 
     def toml(self, path: str) -> dict[str, Any]:
-        """Return what a file in TOML says.
+        """Return what a file in TOML says, within the bounds of `boundedtoml`.
 
         Raises:
             ExpectationFailed: It is no TOML.
@@ -70,12 +81,12 @@ class HandedIn:
         with self._narrator.step(f"Read {path}, which is TOML (toml.io)") as evidence:
             text = self._text(path)
             try:
-                return tomllib.loads(text)
-            except (ValueError, RecursionError) as error:  # what is too deep, too
-                lines = text.splitlines()
-                number = _line_in(str(error), len(lines))
-                evidence.extend(f"{path}:{number}: {line}" for line in lines[number - 1 : number])
-                raise ExpectationFailed(f"{path} is TOML", f"{path}:{number}: {error}") from error
+                return boundedtoml.parse(self.files[path])
+            except boundedtoml.NoToml as error:
+                if self._told.get(path, self._check) == self._check:
+                    lines = text.splitlines()[error.line - 1 : error.line]
+                    evidence.extend(f"{path}:{error.line}: {each[:_SHOWN]}" for each in lines)
+                raise self._unusable(path, f"{path} is TOML", error.line, str(error)) from error
 
     def _text(self, path: str) -> str:
         if path not in self.files:
@@ -89,12 +100,11 @@ class HandedIn:
             return content.decode()
         except UnicodeDecodeError as error:
             number = content.count(b"\n", 0, error.start) + 1
-            raise ExpectationFailed(
-                f"{path} is a text in UTF-8", f"{path}:{number}: byte {content[error.start]:#04x}"
-            ) from error
+            seen = f"byte {content[error.start]:#04x}"
+            raise self._unusable(path, f"{path} is a text in UTF-8", number, seen) from error
 
-
-def _line_in(said: str, last: int) -> int:
-    """Read from what tomllib says which line it means."""
-    found = re.search(r"at line (\d+)", said)
-    return int(found[1]) if found else max(last, 1)
+    def _unusable(self, path: str, expected: str, line: int, fault: str) -> ExpectationFailed:
+        """Return the failure of a check that can't use a file; only the first one tells why."""
+        first = self._told.setdefault(path, self._check)
+        seen = f"{path}:{line}: {fault}" if first == self._check else f"it is not, as {first} tells"
+        return ExpectationFailed(expected, seen)

@@ -58,6 +58,20 @@ def test_what_is_no_toml_fails_the_check_with_its_line(
     assert evidence in {None, narrator.steps[0].evidence}
 
 
+@pytest.mark.parametrize("content", [b"a = 1\nb = \n", b"a = 0x" + b"f" * 6_000, b"a = 1\n# \xff\n"])
+def test_one_fault_of_a_file_is_told_once_and_pointed_to_by_the_other_checks(content: bytes) -> None:
+    told: dict[str, str] = {}
+    seen = []
+    for check in ("letter-1", "letter-1", "letter-2"):
+        narrator = Narrator()
+        with pytest.raises(ExpectationFailed) as caught:
+            HandedIn({"answers.toml": content}, narrator, check, told).toml("answers.toml")
+        seen.append((caught.value.seen, narrator.steps[0].evidence))
+    assert seen[0] == seen[1]
+    assert seen[0][0].startswith("answers.toml:")
+    assert seen[2] == ("it is not, as letter-1 tells", ())
+
+
 def test_a_file_that_the_lab_does_not_ask_for_is_the_check_s_error() -> None:
     with pytest.raises(GradingError, match=r"asks for no other.toml: handed in are answers.toml"):
         handed_in(b"")[0].text("other.toml")
