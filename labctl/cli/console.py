@@ -7,9 +7,10 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from labctl.errors import OutputError
+from labctl.output import writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,16 +65,18 @@ def write_text(text: str) -> None:
 
 
 def write_file(path: Path, text: str, *, append: bool = False) -> None:
-    """Write a file that was asked for, or add to it.
+    """Write a file that was asked for, or add to it; ``-`` is standard output.
 
     Raises:
         OutputError: It can't be written.
     """
-    try:
-        with path.open("a" if append else "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-    except OSError as exc:
-        raise OutputError(f"{path} can't be written: {exc.strerror}", hint=f"ls -ld {path.parent}") from exc
+    with writing(path, stdout=binary_output(), append=append) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
+
+
+def binary_output() -> BinaryIO | None:
+    """Return standard output for bytes; None where it was closed, or takes text only."""
+    return getattr(sys.stdout, "buffer", None)
 
 
 def width(default: int = 80) -> int:

@@ -11,7 +11,8 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect_or_bring
-from labctl.cli.console import Ticker, print_result
+from labctl.cli.console import Ticker, print_result, write_file
+from labctl.cli.outputs import check_outputs
 
 
 def exercises(lab: options.Lab = options.DEFAULT_LAB, *, as_json: options.Json = False) -> None:
@@ -50,7 +51,9 @@ def run(
     step: Annotated[bool, typer.Option("--step", help="Wait for Enter between steps.")] = False,
     junit: Annotated[
         Path | None,
-        typer.Option("--junit", metavar="FILE", help="Write a report in JUnit's format.", dir_okay=False),
+        typer.Option(
+            "--junit", metavar="FILE", help="Write a report in JUnit's format; - is standard output."
+        ),
     ] = None,
     keep_faults: Annotated[
         bool, typer.Option("--keep-faults", help="Leave what the last exercise changed in its lab.")
@@ -87,10 +90,13 @@ def run(
     from labctl.errors import UsageError
     from labctl.exercises.process import Child
 
-    if step and as_json:
-        raise UsageError("--step is for people, --json is for programs: take one", hint="labctl run --help")
-    if junit is not None:
-        _check_writable(junit)
+    printed = check_outputs({"--junit": junit}, as_json=as_json)
+    silent = as_json or not printed
+    if step and silent:
+        raise UsageError(
+            f"--step is for people, {'--json' if as_json else '--junit -'} is for programs: take one",
+            hint="labctl run --help",
+        )
     with Child(os.environ) as first:  # it takes longer to start than all that comes before it is needed
         from labctl.cli.narration import Narration, Silence
         from labctl.commands.run import Wish
@@ -105,15 +111,16 @@ def run(
             found.url,
             wish,
             environ=os.environ,
-            audience=Silence() if as_json else Narration(sys.stdin, os.environ),
+            audience=Silence() if silent else Narration(sys.stdin, os.environ),
             child=lambda: ready.pop() if ready else Child(os.environ),
             progress=lambda: Ticker(sys.stderr, os.environ),
         )
     if junit is not None:
         from labctl.report.junit import junit as written
 
-        _write(junit, written(result))
-    print_result(result, as_json=as_json)
+        write_file(junit, written(result))
+    if printed:
+        print_result(result, as_json=as_json)
     raise typer.Exit(result.exit_code)
 
 
@@ -128,23 +135,3 @@ def _check_named(wanted: list[str], lab: str | None, *, every: bool) -> None:
     )
     if known or lab is not None or every:
         discovery.select(known, os.environ, lab=lab, every=every)
-
-
-def _check_writable(path: Path) -> None:
-    """Refuse a file that can't be written before anything is run."""
-    from labctl.errors import UsageError
-
-    writable = os.access(path if path.exists() else path.parent, os.W_OK)
-    if path.is_dir() or not writable:
-        raise UsageError(f"--junit {path}: can't be written", hint=f"ls -ld {path.parent}")
-
-
-def _write(path: Path, text: str) -> None:
-    from labctl.errors import UsageError
-
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise UsageError(
-            f"--junit {path}: can't be written: {exc.strerror}", hint=f"ls -ld {path.parent}"
-        ) from exc

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from labctl.cli.console import print_result, write, write_file, write_line
+from labctl.cli.outputs import check_directory, check_outputs
+from labctl.errors import OutputError
+from labctl.grading.store import DIRECTORY
 from labctl.grading.verdict import AttemptVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from labctl.commands.grade import Grade
     from labctl.grading.score import GradedAttempt
 
 _LONGEST_NAME: Final = 200
+_OUT: Final = ("grade.json", "grades.csv", "index.html")
+"""What is written to the directory of ``--out``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +50,54 @@ class Outputs:
     html: Path | None = None
     csv: Path | None = None
 
-    def check(self, *, several: bool) -> None:
-        """Refuse what can't be written before anything is graded.
+    def check(
+        self,
+        attempts: Iterable[str],
+        *,
+        several: bool,
+        as_json: bool,
+        inputs: Iterable[Path],
+        environ: Mapping[str, str],
+    ) -> bool:
+        """Refuse what can't be written, before anything is graded where that can be.
 
         Args:
+            attempts: Their ids.
             several: Whether there are several attempts, of which some formats take one a file.
+            as_json: Whether the result is to be a document on standard output.
+            inputs: The files that are read.
+            environ: The environment: in a job of GitHub's, a report on standard output could command it.
+
+        Returns:
+            Whether standard output is free for the result.
 
         Raises:
-            UsageError: One can't.
+            OutputError: One can't be written.
         """
-        for option, path in (
-            ("junit", self.junit),
-            ("summary", self.summary),
-            ("html", self.html),
-            ("csv", self.csv),
-        ):
-            if path is not None:
-                _check_file(f"--{option} {path}", path)
-        for option, path in (("gradescope", self.gradescope), ("classroom50", self.classroom50)):
+        files = {
+            "--junit": self.junit,
+            "--summary": self.summary,
+            "--html": self.html,
+            "--csv": self.csv,
+        }
+        for option, path in (("--gradescope", self.gradescope), ("--classroom50", self.classroom50)):
             if path is not None and several:
-                _check_directory(f"--{option} {path}", path)
-            elif path is not None:
-                _check_file(f"--{option} {path}", path)
+                check_directory(option, path)
+                files |= {f"{option} {each}": _file_of(path, each) for each in attempts}
+            else:
+                files[option] = path
         if self.out is not None:
-            _check_directory(f"--out {self.out}", self.out)
+            for each in (self.out, self.out / DIRECTORY):
+                check_directory("--out", each)
+            files |= {f"--out {each}": self.out / each for each in _OUT}
+        free = check_outputs(files, as_json=as_json, inputs=inputs, added=frozenset({"--summary"}))
+        if not free and environ.get("GITHUB_ACTIONS") == "true":
+            raise OutputError(
+                "a report is not written to standard output in a job of GitHub's, which takes lines there for"
+                " commands",
+                hint="name a file",
+            )
+        return free
 
     def write(self, result: Grade, environ: Mapping[str, str]) -> None:
         """Write them.
@@ -86,9 +114,9 @@ class Outputs:
         from labctl.report.roster import roster
 
         if self.out is not None:
-            write_file(self.out / "grade.json", f"{dumped(document(result))}\n")
-            write_file(self.out / "grades.csv", roster(result))
-            write_file(self.out / "index.html", page(result))
+            pages = (f"{dumped(document(result))}\n", roster(result), page(result))
+            for name, text in zip(_OUT, pages, strict=True):
+                write_file(self.out / name, text)
         for path, writer in ((self.junit, junit), (self.html, page), (self.csv, roster)):
             if path is not None:
                 write_file(path, writer(result))
@@ -138,32 +166,12 @@ def _write_each(path: Path, result: Grade, writer: Callable[[GradedAttempt], str
         write_file(path, writer(result.attempts[0]))
         return
     for each in result.attempts:
-        write_file(path / f"{_file_name(each.id)}.json", writer(each))
+        write_file(_file_of(path, each.id), writer(each))
 
 
-def _file_name(attempt: str) -> str:
-    """Return a name that no other attempt has, and that every file system takes."""
+def _file_of(directory: Path, attempt: str) -> Path:
+    """Return an attempt's file, of a name that no other attempt has, and that every file system takes."""
     name = quote(attempt, safe=" ")
-    return (
-        name
-        if len(name) <= _LONGEST_NAME
-        else f"{name[:_LONGEST_NAME]}-{sha256(name.encode()).hexdigest()[:16]}"
-    )
-
-
-def _check_file(what: str, path: Path) -> None:
-    from labctl.errors import UsageError
-
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UsageError(f"{what}: can't be written", hint=f"ls -ld {path.parent}")
-
-
-def _check_directory(what: str, path: Path) -> None:
-    from labctl.errors import UsageError
-
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise UsageError(f"{what}: can't be made: {exc.strerror}", hint=f"ls -ld {path.parent}") from exc
-    if not os.access(path, os.W_OK):
-        raise UsageError(f"{what}: can't be written", hint=f"ls -ld {path}")
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[:_LONGEST_NAME]}-{sha256(name.encode()).hexdigest()[:16]}"
+    return directory / f"{name}.json"

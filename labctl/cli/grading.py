@@ -26,7 +26,7 @@ Out = Annotated[
 ]
 Junit = Annotated[
     Path | None,
-    typer.Option("--junit", metavar="FILE", help="Write a report in JUnit's format.", dir_okay=False),
+    typer.Option("--junit", metavar="FILE", help="Write a report in JUnit's format."),
 ]
 Gradescope = Annotated[
     Path | None,
@@ -50,16 +50,15 @@ Summary = Annotated[
         "--summary",
         metavar="FILE",
         help="Add a summary in Markdown, as to $GITHUB_STEP_SUMMARY.",
-        dir_okay=False,
     ),
 ]
 Html = Annotated[
     Path | None,
-    typer.Option("--html", metavar="FILE", help="Write a page that needs nothing else.", dir_okay=False),
+    typer.Option("--html", metavar="FILE", help="Write a page that needs nothing else."),
 ]
 Csv = Annotated[
     Path | None,
-    typer.Option("--csv", metavar="FILE", help="Write a table with a row for each attempt.", dir_okay=False),
+    typer.Option("--csv", metavar="FILE", help="Write a table with a row for each attempt."),
 ]
 
 
@@ -120,6 +119,9 @@ def grade(
     An attempt is data: only the files that its lab names are read. With --out, what was seen is kept by
     content: a run that was cut short is taken up again, and other points need no other run.
 
+    A report replaces a regular file, also through a link to it, and nothing else; - stands for standard
+    output, where it takes the place of what is printed.
+
     \b
     Exit codes: 0 all passed, 1 one failed or was rejected, 3 a bad lab, 4 the engine, a lab or a check broke:
     that is no score, and another run tries it again.
@@ -144,10 +146,13 @@ def grade(
         html=html,
         csv=csv,
     )
-    outputs.check(several=len(attempts) > 1)
     part = None if shard is None else tuple(map(int, shard.split("/")))
     wish = Wish(tuple(attempts), lab, checks, jobs, (part[0], part[1]) if part else None, out)
-    check(wish, os.environ)  # no engine is brought for what is not there
+    inputs = check(wish, os.environ)  # no engine is brought for what is not there
+    places = {attempt: os.path.relpath(path) for attempt, path in named(attempts).items()}
+    printed = outputs.check(
+        places, several=len(attempts) > 1, as_json=as_json, inputs=inputs, environ=os.environ
+    )
     ticker = Ticker(sys.stderr, os.environ)
     found = connect_or_bring(yes=yes, progress=ticker)
     tally = Tally(sys.stderr, os.environ)
@@ -156,8 +161,8 @@ def grade(
     finally:
         tally.close()
     outputs.write(result, os.environ)
-    places = {name: os.path.relpath(path) for name, path in named(attempts).items()}
-    print_grade(result, as_json=as_json, environ=os.environ, places=places)
+    if printed:
+        print_grade(result, as_json=as_json, environ=os.environ, places=places)
     raise typer.Exit(result.exit_code)
 
 
@@ -183,7 +188,9 @@ def merge(
     \b
     Examples:
       labctl merge part-1 part-2 --csv grades.csv --html grades.html
+      labctl merge part-1 part-2 --csv -
     """
+    from labctl.commands.merge import FILE_NAME
     from labctl.commands.merge import merge as joined
 
     outputs = Outputs(
@@ -195,10 +202,17 @@ def merge(
         html=html,
         csv=csv,
     )
-    outputs.check(several=True)
     result = joined(directories)
+    printed = outputs.check(
+        [each.id for each in result.attempts],
+        several=True,
+        as_json=as_json,
+        inputs=[each / FILE_NAME for each in directories],
+        environ=os.environ,
+    )
     outputs.write(result, os.environ)
-    print_grade(result, as_json=as_json, environ=os.environ, places={})
+    if printed:
+        print_grade(result, as_json=as_json, environ=os.environ, places={})
     raise typer.Exit(result.exit_code)
 
 

@@ -11,7 +11,8 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import Connection, connect, connect_or_bring, engine_at
-from labctl.cli.console import Ticker, print_result
+from labctl.cli.console import Ticker, binary_output, print_result
+from labctl.errors import OutputError
 
 if TYPE_CHECKING:
     from labctl.progress import Progress
@@ -97,16 +98,34 @@ def images_build(
 
 
 @images.command("save")
-def images_save(file: File, *, as_json: options.Json = False) -> None:
+def images_save(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="One file with all images; - is standard output.")
+    ],
+    *,
+    as_json: options.Json = False,
+) -> None:
     """Write all images to one file, for machines without a network.
+
+    A file that is there is replaced when the new one is whole, also through a link to it; what is no regular
+    file, as a device, is refused.
 
     \b
     Examples:
       labctl images save labctl-images.tar.gz
+      labctl images save - | ssh classroom 'cat > labctl-images.tar.gz'
     """
+    from labctl.cli.outputs import check_outputs
     from labctl.commands import images as command
 
-    print_result(command.images_save(connect().engine, file, progress=_ticker()), as_json=as_json)
+    printed = check_outputs({"FILE": file}, as_json=as_json)
+    if not printed and sys.stdout.isatty():
+        raise OutputError(
+            "FILE - can't be written: standard output is a terminal", hint="labctl images save FILE"
+        )
+    result = command.images_save(connect().engine, file, stdout=binary_output(), progress=_ticker())
+    if printed:
+        print_result(result, as_json=as_json)
 
 
 @images.command("load")

@@ -64,9 +64,14 @@ def trace(
         ),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with all the evidence, too.")
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write a page with all the evidence, too; - is standard output."
+        ),
     ] = None,
-    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write the picture, too.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Write the picture, too; likewise.")
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Tell what happens as it happens, until Ctrl-C.")
     ] = False,
@@ -117,8 +122,12 @@ def _tell(
     as_json: bool,
 ) -> None:
     """Tell of one message, or of all those of one address."""
+    from labctl.cli.outputs import check_outputs
     from labctl.commands import trace as command
 
+    printed = check_outputs(
+        {"--html": html, "--svg": svg}, as_json=as_json, inputs=[Path(each) for each in paths if each != "-"]
+    )
     if paths:
         result = command.trace_files(paths, message, zone=zone, stdin=_stdin())
     else:
@@ -131,7 +140,8 @@ def _tell(
         from labctl.report.svg import svg as picture
 
         write_file(svg, picture(result.messages[-1]))
-    print_result(result, as_json=as_json)
+    if printed:
+        print_result(result, as_json=as_json)
 
 
 def _list(name: str | None, paths: list[str], filters: Filters, zone: tzinfo, *, as_json: bool) -> None:

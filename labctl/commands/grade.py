@@ -88,16 +88,21 @@ class Wish:
     out: Path | None = None
 
 
-def check(wish: Wish, environ: Mapping[str, str]) -> None:
+def check(wish: Wish, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Refuse what can be told to be wrong without an engine.
+
+    Returns:
+        The files of the attempts that will be read, whether they are there or not.
 
     Raises:
         UsageError: An attempt or the lab is not there, or the lab is not one to be graded.
         LabError: The lab or a file of its checks is wrong.
     """
     named(wish.attempts)
-    gradedlab.load(_lab(wish, environ), wish.checks)
+    lab = gradedlab.load(_lab(wish, environ), wish.checks).lab
     _apart(wish.out, wish.attempts)
+    read = (attempt.SETTINGS, *(each.path for each in lab.editable))
+    return tuple(directory / each for directory in wish.attempts for each in read)
 
 
 class Audience(Protocol):

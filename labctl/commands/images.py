@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from labctl.engine.images import archive, ensure, image_specs, outdated
 from labctl.progress import silent
@@ -95,10 +95,16 @@ def images_build(
 
 
 def images_save(
-    engine: Engine, file: Path, *, directory: Path | None = None, progress: Progress = silent
+    engine: Engine,
+    file: Path,
+    *,
+    directory: Path | None = None,
+    stdout: BinaryIO | None = None,
+    progress: Progress = silent,
 ) -> Images:
-    """Write the images to one file."""
-    tags = archive.save(engine, image_specs(directory or images_dir()), file, progress=progress)
+    """Write the images to one file; see `archive.save`."""
+    specs = image_specs(directory or images_dir())
+    tags = archive.save(engine, specs, file, stdout=stdout, progress=progress)
     return replace(images_list(engine, directory=directory), file=str(file), tags=tags)
 
 

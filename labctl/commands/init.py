@@ -84,9 +84,9 @@ def _differs(path: Path, content: bytes) -> bool:
     if path.is_symlink() or any(each.exists() and not each.is_dir() for each in path.parents):
         return True
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return path.exists()
         return path.read_bytes() != content
-    except FileNotFoundError:
-        return False
     except OSError:
         return True
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import GradingError, OutputError
 from labctl.grading import form
+from labctl.output import writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,13 +43,14 @@ class Store:
         if examination.broke:
             return
         path = self._path(key)
-        part = path.with_suffix(f".{os.getpid()}-{id(examination)}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(form.examination_text(examination), encoding="utf-8")
-            part.replace(path)
         except OSError as exc:
-            raise OutputError(f"{path} can't be written: {exc.strerror}", hint="df -h, ls -ld DIR") from exc
+            raise OutputError(
+                f"{path} can't be written: {exc.strerror}", hint=f"ls -ld {self.directory}"
+            ) from exc
+        with writing(path) as file:
+            file.write(form.examination_text(examination).encode())
 
     def _path(self, key: str) -> Path:
         return self.directory / DIRECTORY / f"{key}.json"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
-import os
 import tarfile
 import zlib
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from labctl.engine.images import missing
-from labctl.engine.images.disk import room
 from labctl.errors import ImageUnavailable, UsageError
+from labctl.output import writing
 from labctl.progress import silent
 
 if TYPE_CHECKING:
@@ -40,16 +38,28 @@ class Loaded:
 
 
 def save(
-    engine: Engine, specs: Sequence[ImageSpec], file: Path, *, progress: Progress = silent
+    engine: Engine,
+    specs: Sequence[ImageSpec],
+    file: Path,
+    *,
+    stdout: BinaryIO | None = None,
+    progress: Progress = silent,
 ) -> tuple[str, ...]:
     """Write images to one gzip file, what they share once; a file half-written never has its name.
+
+    Args:
+        engine: Where the images are.
+        specs: The images.
+        file: The file, see `output.writing`.
+        stdout: What ``-`` in its place stands for.
+        progress: Told what is going on.
 
     Returns:
         The tags that are in the file: each image's own, and its plain one where it names the same image.
 
     Raises:
-        ImageUnavailable: An image is not here, or the file's disk is full.
-        UsageError: The file can't be written.
+        ImageUnavailable: An image is not here.
+        OutputError: The file can't be written.
     """
     if absent := missing(engine, specs):
         names = ", ".join(spec.tag for spec in absent)
@@ -57,24 +67,9 @@ def save(
             f"{file} is not written: the engine has no {names}", hint="labctl images build"
         )
     tags = tuple(tag for spec in specs for tag in _tags(engine, spec))
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as target:
-            for chunk in _compressed(engine.save(tags), progress):
-                target.write(chunk)
-        part.replace(file)
-    except OSError as exc:
-        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise ImageUnavailable(
-                f"{file} is not written: the disk of {room(file.absolute().parent)} is full",
-                hint="name a file on another disk: labctl images save FILE",
-            ) from exc
-        raise UsageError(
-            f"{file} can't be written: {exc.strerror}",
-            hint="labctl images save FILE, in a directory of yours",
-        ) from exc
-    finally:
-        part.unlink(missing_ok=True)
+    with writing(file, stdout=stdout) as target:
+        for chunk in _compressed(engine.save(tags), progress):
+            target.write(chunk)
     return tags
 
 

@@ -143,6 +143,14 @@ def test_a_file_where_a_directory_is_wanted_is_in_the_way(zones: Path, tmp_path:
         hand_out(zones, tmp_path / "amy")
 
 
+def test_a_pipe_in_the_way_is_not_waited_for(zones: Path, tmp_path: Path) -> None:
+    (tmp_path / "amy").mkdir()
+    os.mkfifo(tmp_path / "amy/beta.test.zone")
+
+    with pytest.raises(UsageError, match=r"has its own beta\.test\.zone"):
+        hand_out(zones, tmp_path / "amy")
+
+
 def test_where_a_file_can_not_be_written_none_is_left(zones: Path, tmp_path: Path) -> None:
     (tmp_path / "amy").mkdir()
     (tmp_path / "amy/conf").symlink_to("nowhere")  # the file in it is not there, and can't be made

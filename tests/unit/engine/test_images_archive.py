@@ -20,7 +20,7 @@ from labctl.commands.images import images_load
 from labctl.engine.images import image_specs
 from labctl.engine.images.archive import held, load, save
 from labctl.engine.model import Image
-from labctl.errors import ImageUnavailable, UsageError
+from labctl.errors import ImageUnavailable, OutputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -117,23 +117,21 @@ def test_a_save_that_breaks_leaves_the_old_file_and_no_other(
     assert len(list(file.parent.iterdir())) == 2
 
 
-def test_a_file_in_a_directory_that_is_not_there_is_a_usage_error(
+def test_a_file_in_a_directory_that_is_not_there_is_refused(
     specs: tuple[ImageSpec, ...], tmp_path: Path
 ) -> None:
     shelf = Shelf(*((spec.tag,) for spec in specs))
-    with pytest.raises(UsageError, match="No such file or directory"):
+    with pytest.raises(OutputError, match="No such file or directory"):
         save(engine(shelf), specs, tmp_path / "nowhere" / "file")
 
 
-def test_a_full_disk_is_named(specs: tuple[ImageSpec, ...]) -> None:
-    class Full(Shelf):
-        def save(self, _: Sequence[str]) -> Iterator[bytes]:
-            raise OSError(28, "No space left on device")
-            yield b""
-
-    shelf = Full(*((spec.tag,) for spec in specs))
-    with pytest.raises(ImageUnavailable, match=r"disk of .* is full"):
-        save(engine(shelf), specs, Path("labctl-of-a-full-disk.tar.gz"))
+def test_a_full_disk_is_told(specs: tuple[ImageSpec, ...]) -> None:
+    shelf = Shelf(*((spec.tag,) for spec in specs))
+    with (
+        Path("/dev/full").open("wb", buffering=0) as full,
+        pytest.raises(OutputError, match="No space left on device"),
+    ):
+        save(engine(shelf), specs, Path("-"), stdout=full)
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bytes], ids=["gzip", "plain tar"])
