@@ -69,7 +69,7 @@ def _confirmation(*, yes: bool) -> Callable[[str], bool]:
     def confirm(proposal: str) -> bool:
         if yes:
             return True
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not all(each is not None and each.isatty() for each in (sys.stdin, sys.stderr)):
             return False
         return typer.confirm(proposal, err=True)
 

@@ -190,8 +190,17 @@ def engine_stop(*, as_json: options.Json = False) -> None:
 
 
 @engine.command("remove")
-def engine_remove(*, yes: options.Yes = False, as_json: options.Json = False) -> None:
+def engine_remove(
+    *,
+    # LABCTL_YES is a yes to an installation, and so none to this.
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove it without asking; LABCTL_YES does not stand for this.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
     """Undo what `labctl up --yes` did: stop the engine, remove its packages and all that it stores.
+
+    It asks before, and removes nothing where there is no terminal to answer at and no --yes.
 
     \b
     Examples:
@@ -201,10 +210,11 @@ def engine_remove(*, yes: options.Yes = False, as_json: options.Json = False) ->
     from labctl.errors import UsageError
 
     if not yes and not (
-        sys.stdin.isatty()
+        sys.stdin is not None
+        and sys.stdin.isatty()
         and typer.confirm("Remove the engine that labctl installed, with all its containers?", err=True)
     ):
-        raise UsageError("nothing was removed: it needs a yes", hint="labctl engine remove --yes")
+        raise UsageError("nothing was removed: it needs a yes of its own", hint="labctl engine remove --yes")
     print_result(command.engine_remove(os.environ, Path.home(), progress=_ticker()), as_json=as_json)
 
 

@@ -297,8 +297,26 @@ def test_an_error_that_nobody_can_be_told_still_has_its_code(labctl: Labctl) -> 
     assert done.returncode == 2
 
 
-def test_an_engine_is_removed_only_after_a_yes(fails: Fails) -> None:
-    assert fails(2, "engine", "remove", environ={"LABCTL_YES": "0"})["hint"] == "labctl engine remove --yes"
+@pytest.mark.parametrize("consent_to_install", ["0", "1", "true"])
+def test_an_engine_is_removed_only_after_a_yes_of_its_own(fails: Fails, consent_to_install: str) -> None:
+    error = fails(2, "engine", "remove", environ={"LABCTL_YES": consent_to_install})
+    assert error["hint"] == "labctl engine remove --yes"
+
+
+@pytest.mark.parametrize("command", ["engine remove", "engine stop", "down", "reset", "prune"])
+def test_no_command_that_destroys_takes_its_yes_from_the_environment(labctl: Labctl, command: str) -> None:
+    assert "env var: LABCTL_YES" not in labctl(*command.split(), "--help").stdout
+    assert "env var: LABCTL_YES" in labctl("up", "--help").stdout
+
+
+def test_a_closed_standard_input_is_no_yes(labctl: Labctl) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m labctl engine remove <&-"],
+        check=False,
+        capture_output=True,
+        env=labctl.environ,
+    )
+    assert done.returncode == 2
 
 
 def test_a_locale_without_utf_8_is_no_error(labctl: Labctl) -> None:
