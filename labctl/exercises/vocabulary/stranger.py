@@ -160,8 +160,8 @@ class Strangers:
             callers: Who calls.
             recipients: The recipients, whom the MTA is expected to refuse.
             senders: The senders; `senders` and the null sender where it is None.
-            beside: Somebody whom the MTA takes messages for: one message of each caller is for him, too. Where
-                no senders are given, that one is from the caller's own domain.
+            beside: Somebody whom the MTA takes messages for: one message of each caller is for him, too, and
+                where no senders are given, from the caller's own domain.
 
         Returns:
             What each call was answered.
