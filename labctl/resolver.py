@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import UsageError
+from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
     from dns.message import Message
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 EDNS_PAYLOAD: Final = 1232
 """What fits in one packet everywhere (RFC 9715)."""
+_USUAL_TYPES: Final = ("A", "AAAA", "MX", "NS", "SOA", "TXT", "CNAME", "PTR")
 _REFUSED_TYPES: Final = frozenset({"AXFR", "IXFR", "OPT", "TSIG", "TKEY", "MAILA", "MAILB", "TYPE0"})
 
 
@@ -138,8 +140,11 @@ def _question(name: str, rdtype: str | None) -> tuple[Name, RdataType]:
 
 
 def _unknown_type(rdtype: str | None, fault: str) -> UsageError:
+    meant = near(rdtype or "", _USUAL_TYPES)
     return UsageError(
-        f"{rdtype!r} {fault}", hint="ask for A, AAAA, MX, NS, SOA, TXT, CNAME or PTR", detail={"type": rdtype}
+        f"{rdtype!r} {fault}{question(meant)}",
+        hint=f"ask for {', '.join(_USUAL_TYPES[:-1])} or {_USUAL_TYPES[-1]}",
+        detail={"type": rdtype, "near": meant},
     )
 
 

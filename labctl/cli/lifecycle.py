@@ -11,7 +11,7 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect, connect_or_bring
-from labctl.cli.console import Ticker, print_result
+from labctl.cli.console import Ticker, print_result, write
 
 
 def up(
@@ -50,9 +50,11 @@ def up(
     """
     from labctl.commands.up import Wish
     from labctl.commands.up import up as bring_up
-    from labctl.lab import catalogue
+    from labctl.lab import catalogue, definition
 
     catalogue.find(lab, os.environ)  # no engine is brought for a lab that is not there
+    if lab == options.DEFAULT_LAB and Path(definition.FILE_NAME).is_file():
+        write(sys.stderr, f"labctl: {lab} is brought up; the lab in this directory: labctl up .\n")
     ticker = Ticker(sys.stderr, os.environ)
     found = connect() if dry_run else connect_or_bring(yes=yes, progress=ticker)
     wish = Wish(lab, name, publish=publish, attempt=attempt, base=base, may_install=yes)

@@ -21,7 +21,7 @@ from labctl.grading.job import Rejection
 from labctl.grading.laboratories import Laboratories
 from labctl.grading.score import graded
 from labctl.grading.store import Store
-from labctl.lab import attempt, catalogue, leftovers, origin
+from labctl.lab import attempt, catalogue, definition, leftovers, origin
 from labctl.lab.definition import Grading
 from labctl.lab.limits import Limits
 from labctl.progress import silent
@@ -194,7 +194,8 @@ def named(paths: Sequence[Path]) -> dict[str, Path]:
     """
     for path in paths:
         if not path.is_dir():
-            raise UsageError(f"no attempt in {path}: not a directory", hint="labctl grade DIR…")
+            hint = f"labctl grade {path.parent}" if path.name == attempt.SETTINGS else "labctl grade DIR…"
+            raise UsageError(f"no attempt in {path}: not a directory", hint=hint)
         if not os.access(path, os.R_OK | os.X_OK):
             raise UsageError(f"attempt {path} can't be read", hint=f"ls -ld {path}")
     places = list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))  # noqa: PTH100  # a link is named as it is
@@ -213,6 +214,8 @@ def _lab(wish: Wish, environ: Mapping[str, str]) -> LabDefinition:
         return catalogue.find(wish.lab, environ)
     told = {path: attempt.settings(path).lab for path in wish.attempts}
     for path, lab in told.items():
+        if lab is None and (path / definition.FILE_NAME).is_file():
+            raise UsageError(f"{path} is a lab, and no attempt at one", hint=f"labctl labs test {path}")
         if lab is None:
             raise UsageError(f"{path} has no labctl.toml that names its lab", hint="--lab LAB")
     if len(labs := sorted({str(each) for each in told.values()})) != 1:

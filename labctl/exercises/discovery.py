@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import InvalidLabFile, LabctlError, NoSuchExercise, UsageError
 from labctl.lab import catalogue, definition
+from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -138,7 +138,8 @@ def select(
     """Find what a user wants to run.
 
     Args:
-        wanted: Ids, ids with their lab's (``greylisting/comes-back``), or paths; none means a whole lab.
+        wanted: Ids, ids with their lab's (``greylisting/comes-back``), the beginning of one that no other
+            begins with, or paths; none means a whole lab.
         environ: The environment, for the catalogue.
         lab: The lab that the user named.
         running: The definitions of the labs that run.
@@ -183,15 +184,15 @@ def _chosen(
     if wanted.endswith(".py"):
         return _own(Path(wanted), environ, named, home)
     owner, _, name = wanted.rpartition("/")
-    if owner:
-        return _one(name, [catalogue.find(owner, environ)], wanted)
-    if home is not None:
-        try:
-            return _one(name, [home], wanted)
-        except NoSuchExercise:
-            if named is not None:
-                raise
-    return _one(name, catalogue.all_labs(environ), wanted)
+    only = catalogue.find(owner, environ) if owner else named
+    here = (only,) if only is not None else (home,) if home is not None else ()
+    if found := _called(name, here):
+        return _one(found, name)
+    labs = here if only is not None else catalogue.all_labs(environ)
+    begun = () if any(each.id == wanted for each in labs) else _begun(name, here) or _begun(name, labs)
+    if found := _called(name, labs) or begun:  # who names a lab means no exercise that begins so
+        return _one(found, name)
+    raise _unknown(name, labs, wanted)
 
 
 def _own(
@@ -216,40 +217,61 @@ def lab_around(path: Path) -> LabDefinition | None:
     return None
 
 
-def _one(name: str, labs: Sequence[LabDefinition], wanted: str) -> Choice:
-    """Choose the one exercise of a name; a file that is no Python goes by its own."""
-    ids: set[str] = set()
-    found: list[Choice] = []
+def _called(name: str, labs: Sequence[LabDefinition]) -> list[tuple[str, Choice]]:
+    """Return the exercises of a name in some labs, each with its id and its lab's before it."""
+    return [(key, choice) for key, choice in _choices(labs) if _id_in(key) == name]
+
+
+def _begun(name: str, labs: Sequence[LabDefinition]) -> list[tuple[str, Choice]]:
+    """Return likewise the exercises whose name begins so."""
+    return [(key, choice) for key, choice in _choices(labs) if _id_in(key).startswith(name)]
+
+
+def _choices(labs: Sequence[LabDefinition]) -> Iterator[tuple[str, Choice]]:
+    """Yield every exercise of some labs; a file that is no Python goes by its own name."""
     for lab in labs:
         for path in files_of(lab):
-            exercises = _known(path)
-            ids |= {each.id for each in exercises}
-            if fitting := tuple(each for each in exercises if each.id == name):
-                found.append(Choice(lab, path, fitting, whole=False))
-            elif not exercises and id_of(path.stem) == name:
-                found.append(Choice(lab, path, ()))
-    match found:
-        case [only]:
-            return only
-        case []:
-            raise _unknown(name, ids, labs, wanted)
-        case _:
-            places = ", ".join(f"{each.lab.id}/{name} ({each.path.name})" for each in found)
-            raise UsageError(
-                f"{name!r} means several exercises: {places}", hint=f"labctl run {found[0].lab.id}/{name}"
-            )
+            by_id: dict[str, tuple[Exercise, ...]] = {}
+            for each in _known(path):
+                by_id[each.id] = (*by_id.get(each.id, ()), each)
+            for name, exercises in by_id.items():
+                yield f"{lab.id}/{name}", Choice(lab, path, exercises, whole=False)
+            if not by_id:
+                yield f"{lab.id}/{id_of(path.stem)}", Choice(lab, path, ())
 
 
-def _unknown(name: str, ids: set[str], labs: Sequence[LabDefinition], wanted: str) -> LabctlError:
-    near = get_close_matches(name, sorted(ids), n=3)
+def _id_in(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _one(found: Sequence[tuple[str, Choice]], name: str) -> Choice:
+    """Return the only exercise that was found.
+
+    Raises:
+        UsageError: There are several.
+    """
+    (first, choice), *others = found
+    if not others:
+        return choice
+    listed = [f"{key} ({each.path.name})" for key, each in found]
+    raise UsageError(
+        "\n".join((f"{name!r} may mean any of {len(found)} exercises:", *listed)),
+        hint=f"labctl run {choice.path if first == others[0][0] else first}",
+        detail={"near": [key for key, _ in found]},
+    )
+
+
+def _unknown(name: str, labs: Sequence[LabDefinition], wanted: str) -> LabctlError:
+    meant = near(name, (_id_in(key) for key, _ in _choices(labs)))
     where = f"lab {labs[0].id!r}" if len(labs) == 1 else "any lab"
     hint = "labctl exercises"
-    if near:
-        hint = f"labctl run {wanted.removesuffix(name)}{near[0]}"
-    elif any(each.id == name for each in labs):
+    if any(each.id == wanted for each in labs):
         hint = f"labctl run --lab {name}"
-    also = f"; near to it: {', '.join(near)}" if near else ""
-    return NoSuchExercise(f"no exercise {name!r} in {where}{also}", hint=hint, detail={"near": near})
+    elif meant:
+        hint = f"labctl run {wanted.removesuffix(name)}{meant[0]}"
+    return NoSuchExercise(
+        f"no exercise {name!r} in {where}{question(meant)}", hint=hint, detail={"near": meant}
+    )
 
 
 def _joined(choices: Iterable[Choice]) -> tuple[Choice, ...]:

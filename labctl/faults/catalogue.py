@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import NoSuchFault
 from labctl.faults import dns, hosts, mailbox, mta, network, server
+from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
     from labctl.faults.fault import Fault
@@ -31,6 +31,7 @@ def find(name: str) -> Fault:
     by_name = {each.name: each for each in FAULTS}
     if name in by_name:
         return by_name[name]
-    near = get_close_matches(name, by_name, n=3, cutoff=0.5)
-    meant = f"; is {' or '.join(near)} meant?" if near else ""
-    raise NoSuchFault(f"no fault is called {name!r}{meant}", hint="labctl fault list", detail={"near": near})
+    meant = near(name, by_name)
+    raise NoSuchFault(
+        f"no fault is called {name!r}{question(meant)}", hint="labctl fault list", detail={"near": meant}
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from labctl.errors import NoSuchHost, UsageError
 from labctl.lab.role import Role
+from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,8 +129,10 @@ class Fault:
         for name in given:
             if name not in known:
                 listed = ", ".join(known) or "none"
+                meant = question(near(name, known))
                 raise UsageError(
-                    f"fault {self.name} has no parameter {name!r}; it has {listed}", hint="labctl fault list"
+                    f"fault {self.name} has no parameter {name!r}; it has {listed}{meant}",
+                    hint="labctl fault list",
                 )
         values = {name: given.get(name, each.default) for name, each in known.items()}
         for name, value in values.items():
@@ -143,5 +146,5 @@ class Fault:
 
 def _wrong(parameter: Parameter, value: str) -> str | None:
     if parameter.choices and value not in parameter.choices:
-        return f"expected one of {', '.join(parameter.choices)}"
+        return f"expected one of {', '.join(parameter.choices)}{question(near(value, parameter.choices))}"
     return parameter.check(value) if parameter.check is not None else None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labctl.errors import NoSuchAccount
 from labctl.faults import values
 from labctl.faults.fault import Fault, Parameter
 from labctl.faults.hostchange import HostChange
 from labctl.faults.postfix import put_first
-from labctl.lab import instance
+from labctl.lab.mailhosts import find_account
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:
@@ -48,12 +47,8 @@ service quota-status {{
 
 
 def _full(scene: Scene) -> tuple[HostChange, ...]:
-    user = scene["user"]
-    accounts = instance.accounts(scene.files.engine, scene.there)
-    account = next((each for each in accounts if each.address == user), None)
-    if account is None:
-        known = ", ".join(each.address for each in accounts)
-        raise NoSuchAccount(f"no account {user} in this lab; it has {known}", hint="labctl status")
+    account = find_account(scene.files.engine, scene.there, scene["user"])
+    user = account.address
     [mda, *_] = scene.there.of_role(Role.MDA, account.domain)
     temporarily = scene["temporarily"] == "yes"
     config = _QUOTA.format(user=user, bytes=scene["bytes"], tempfail="yes" if temporarily else "no")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from labctl import resources
 from labctl.errors import InvalidLabFile, NoSuchLab
-from labctl.lab import definition, labels
+from labctl.lab import attempt, definition, labels
+from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,10 +54,15 @@ def find(lab: str, environ: Mapping[str, str]) -> LabDefinition:
                 return definition.load(Path(lab).resolve())
     if named is not None:
         return _listed(named)
-    known = ", ".join(sorted({each.name for each in _lab_directories(environ)}))
+    with suppress(OSError):  # likewise
+        _refuse_path(Path(lab))
+    known = sorted({each.name for each in _lab_directories(environ)})
+    meant = near(lab, known)
     raise NoSuchLab(
-        f"no lab {lab!r}: neither an id of the catalogue ({known}) nor a directory with a lab.toml",
+        f"no lab {lab!r}: neither an id of the catalogue ({', '.join(known)}) nor a directory with a lab.toml"
+        f"{question(meant)}",
         hint="labctl labs",
+        detail={"near": meant},
     )
 
 
@@ -81,6 +87,26 @@ def _listed(directory: Path) -> LabDefinition:
         message = f"id {lab.id!r}: expected that of its directory, {directory.name!r}"
         raise InvalidLabFile(message, path=path, line=None, hint=f"edit {path}")
     return lab
+
+
+def _refuse_path(path: Path) -> None:
+    """Say what a directory or a file is that is no lab.
+
+    Raises:
+        NoSuchLab: It is there.
+    """
+    if path.name == definition.FILE_NAME and path.is_file():
+        raise NoSuchLab(
+            f"{path} is a file of a lab: a lab is named by its directory", hint=f"labctl up {path.parent}/"
+        )
+    if path.is_dir() and (path / attempt.SETTINGS).is_file():
+        raise NoSuchLab(
+            f"{path} is an attempt at a lab, and no lab: it has a {attempt.SETTINGS} and no "
+            f"{definition.FILE_NAME}",
+            hint=f"labctl grade {path}",
+        )
+    if path.is_dir():
+        raise NoSuchLab(f"directory {path} has no {definition.FILE_NAME}", hint="labctl labs")
 
 
 def _named(lab: str, environ: Mapping[str, str]) -> Path | None:

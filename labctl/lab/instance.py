@@ -14,6 +14,7 @@ from labctl.lab import faultrecord, labels, record
 from labctl.lab.account import USERS_FILE, Account, accounts_in, distinct
 from labctl.lab.name import valid_name
 from labctl.lab.role import Role, needs
+from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -216,7 +217,12 @@ class Instance:
             if name in {host.service, host.hostname}:
                 return host
         known = ", ".join(f"{each.service} ({each.hostname})" for each in self.hosts)
-        raise NoSuchHost(f"lab {self.name!r} has no host {name!r}; it has {known}", hint="labctl status")
+        meant = near(name, (each for host in self.hosts for each in (host.service, host.hostname)))
+        raise NoSuchHost(
+            f"lab {self.name!r} has no host {name!r}; it has {known}{question(meant)}",
+            hint="labctl status",
+            detail={"near": meant},
+        )
 
     def of_role(self, role: Role, domain: str | None = None) -> tuple[Host, ...]:
         """Return the hosts of a role, of one domain where one is named."""
@@ -254,7 +260,13 @@ def select(engine: Engine, name: str | None) -> Instance:
         found = observe(engine, valid_name(name))
         if found.exists:
             return found
-        raise LabNotUp(f"no lab {name!r} is up", hint=_up_hint(name), detail={"running": _names(engine)})
+        others = _names(engine)
+        meant = near(name, others)
+        raise LabNotUp(
+            f"no lab {name!r} is up{question(meant)}",
+            hint=_up_hint(name),
+            detail={"running": others, "near": meant},
+        )
     running = _names(engine)
     match running:
         case [only]:

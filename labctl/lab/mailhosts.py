@@ -8,6 +8,7 @@ from labctl.errors import NoSuchAccount
 from labctl.lab import instance
 from labctl.lab.role import Role
 from labctl.mail.address import Address
+from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
@@ -28,7 +29,13 @@ def find_account(engine: Engine, there: Instance, address: str) -> Account:
         if account.address.casefold() == wanted:
             return account
     listed = ", ".join(each.address for each in known)
-    raise NoSuchAccount(f"lab {there.name!r} has no account {address}; it has {listed}", hint="labctl status")
+    users = {each.address.partition("@")[0]: each.address for each in known}  # domains are all alike
+    meant = [users[each] for each in near(wanted.partition("@")[0], users)]
+    raise NoSuchAccount(
+        f"lab {there.name!r} has no account {address}; it has {listed}{question(meant)}",
+        hint="labctl status",
+        detail={"near": meant},
+    )
 
 
 def mta_of(there: Instance, address: str) -> Host:

@@ -171,16 +171,52 @@ def test_an_id_is_looked_for_in_the_lab_that_was_named_then_in_the_one_that_runs
 
 
 def test_an_id_that_means_several_exercises_is_refused_and_they_are_listed(catalogue: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match=r"one/both .*two/both") as caught:
+    with pytest.raises(UsageError, match=r"(?s)one/both .*two/both") as caught:
         discovery.select(("both",), catalogue)
     assert caught.value.hint == "labctl run one/both"
+    assert caught.value.detail == {"near": ["one/both", "two/both"]}
+
+
+def test_the_beginning_of_an_id_names_it_where_no_other_begins_so(
+    catalogue: dict[str, str], tmp_path: Path
+) -> None:
+    first = ("one", "test_first.py", ["a-letter-arrives"], False)
+    running = [definition.load(tmp_path / "two")]
+    assert chosen(catalogue, "one/a-l") == [first]
+    assert chosen(catalogue, "a-l", lab="one") == [first]
+    assert chosen(catalogue, "bo", running=running) == [("two", "test_only.py", ["both"], False)]
+    assert chosen(catalogue, "three/bro") == [("three", "test_broken.py", [], True)]
+
+
+def test_an_id_is_itself_and_not_the_beginning_of_another(catalogue: dict[str, str], tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere", "five", test_longer="def test_nothing_said_twice(): ...")
+    running = [definition.load(tmp_path / "elsewhere/five")]  # the exact name elsewhere comes before it
+    assert chosen(catalogue, "nothing-said", running=running) == [
+        ("one", "test_first.py", ["nothing-said"], False)
+    ]
+
+
+def test_a_beginning_of_several_ids_is_refused_and_they_are_listed(catalogue: dict[str, str]) -> None:
+    listed = r"'bot' may mean any of 2 exercises:\none/both .*\ntwo/both "
+    with pytest.raises(UsageError, match=listed) as caught:
+        discovery.select(("bot",), catalogue)
+    assert caught.value.hint == "labctl run one/both"
+
+
+def test_two_exercises_of_one_name_in_one_lab_are_told_apart_by_their_files(
+    catalogue: dict[str, str], tmp_path: Path
+) -> None:
+    write(tmp_path, "five", test_a="def test_same(): ...", test_b="def test_same(): ...")
+    with pytest.raises(UsageError, match="2 exercises") as caught:
+        discovery.select(("five/sa",), catalogue)
+    assert caught.value.hint == f"labctl run {tmp_path / 'five/exercises/test_a.py'}"
 
 
 @pytest.mark.parametrize(
     ("wanted", "lab", "hint"),
     [
         ("a-leter-arrives", None, "labctl run a-letter-arrives"),
-        ("one/bot", None, "labctl run one/both"),
+        ("one/boht", None, "labctl run one/both"),
         ("two-only", "one", "labctl exercises"),
         ("two", None, "labctl run --lab two"),
         ("nowhere.py", None, "labctl exercises"),

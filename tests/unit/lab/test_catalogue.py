@@ -141,3 +141,29 @@ def test_any_other_name_is_no_lab(lab: str) -> None:
     if lab != "two-domains" and not (Path(lab) / "lab.toml" if "\0" not in lab else Path()).is_file():
         with pytest.raises(NoSuchLab):
             catalogue.find(lab, {})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "hint"),
+    [
+        ("two-domians", "did you mean 'two-domains'", "labctl labs"),
+        ("Two-Domains", "did you mean 'two-domains'", "labctl labs"),
+        ("./empty", "directory empty has no lab.toml", "labctl labs"),
+        ("amy", "amy is an attempt at a lab, and no lab", "labctl grade amy"),
+        ("mine/lab.toml", "a lab is named by its directory", "labctl up mine/"),
+        ("x" * 5000, "no lab 'xxx", "labctl labs"),
+        ("a\0b", "no lab 'a\\x00b'", "labctl labs"),
+    ],
+)
+def test_what_is_no_lab_is_told_with_what_it_is_or_may_have_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, said: str, hint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "mine")
+    for directory in ("empty", "amy"):
+        (tmp_path / directory).mkdir()
+    (tmp_path / "amy/labctl.toml").write_text('lab = "fix-the-mx"\n')
+    with pytest.raises(NoSuchLab) as caught:
+        catalogue.find(wanted, {})
+    assert said in caught.value.message
+    assert caught.value.hint == hint

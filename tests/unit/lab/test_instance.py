@@ -242,7 +242,7 @@ class TestSelect:
         self.up(fake, "a", "b")
         with pytest.raises(LabNotUp, match="no lab 'c' is up") as caught:
             instance.select(fake, "c")
-        assert caught.value.detail == {"running": ["a", "b"]}
+        assert caught.value.detail == {"running": ["a", "b"], "near": []}
         assert caught.value.hint == "labctl up --name c"
 
     def test_several_are_listed(self, fake: FakeEngine) -> None:
