@@ -9,9 +9,10 @@ from contextlib import suppress
 
 import typer
 
+from labctl.cli import misuse
 from labctl.cli.app import create
 from labctl.cli.console import print_error
-from labctl.errors import LabctlError, OutputError, UsageError
+from labctl.errors import LabctlError, OutputError
 
 INTERRUPTED = 130
 
@@ -63,7 +64,7 @@ def _run(arguments: list[str]) -> int:
         print_error(error, as_json=as_json, debug=debug)
         return error.exit_code
     except typer.TyperException as error:  # what typer itself finds wrong with the arguments
-        wrong = UsageError(error.format_message(), hint=_help_for(error))
+        wrong = misuse.told(error)
         print_error(wrong, as_json=as_json)
         return wrong.exit_code
     except (KeyboardInterrupt, typer.Abort):
@@ -81,12 +82,6 @@ def _run(arguments: list[str]) -> int:
     if code == INTERRUPTED:
         sys.stderr.write("labctl: interrupted\n")
     return int(code or 0)
-
-
-def _help_for(error: typer.TyperException) -> str:
-    """Name the help of the command that was meant, as far as typer got."""
-    context = getattr(error, "ctx", None)
-    return f"{context.command_path if context is not None else 'labctl'} --help"
 
 
 def _unread() -> int:

@@ -33,6 +33,27 @@ Examples:
 """
 
 
+def help_(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[COMMAND]", help="A command, as one would write it.")
+    ] = None,
+    *,
+    as_json: Annotated[  # noqa: ARG001  # the error boundary looks for it by itself
+        bool, typer.Option("--json", help="Print an error as a JSON document.")
+    ] = False,
+) -> None:
+    """Show the help of a command, or the list of all.
+
+    \b
+    Examples:
+      labctl help
+      labctl help up
+      labctl help fault apply
+    """
+    named = words or []
+    create(named[0] if named else None)([*named, "--help"], prog_name="labctl", standalone_mode=False)
+
+
 _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "up": lifecycle.up,
     "down": lifecycle.down,
@@ -56,7 +77,10 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "examine": grading.examine,
     "doctor": machine.doctor,
     "prune": lifecycle.prune,
+    "help": help_,
 }
+_CLASSES: Final = {"exec": inside.Outer}
+"""Of commands that are no common ones."""
 _GROUPS: Final = {
     "labs": catalogue.labs,
     "fault": fault.fault,
@@ -76,6 +100,7 @@ def create(wanted: str | None = None) -> typer.Typer:
         name="labctl",
         help=_HELP,
         rich_markup_mode=None,  # rich doubles the time that --help takes
+        suggest_commands=False,  # labctl.cli.misuse does, as of all that can be mistyped
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -83,7 +108,7 @@ def create(wanted: str | None = None) -> typer.Typer:
     alone = wanted in _COMMANDS or wanted in _GROUPS
     for name, command in _COMMANDS.items():
         if not alone or name == wanted:
-            app.command(name)(command)
+            app.command(name, cls=_CLASSES.get(name))(command)
     for name, group in _GROUPS.items():
         if not alone or name == wanted:
             app.add_typer(group, name=name)

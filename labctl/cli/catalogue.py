@@ -23,7 +23,7 @@ Examples:
   labctl labs test fix-the-mx
 """
 
-labs = typer.Typer(help=_LABS_HELP, rich_markup_mode=None)
+labs = typer.Typer(help=_LABS_HELP, rich_markup_mode=None, suggest_commands=False)
 
 GradedLab = Annotated[
     str,

@@ -21,7 +21,7 @@ Examples:
   labctl fault revert
 """
 
-fault = typer.Typer(help=_HELP, rich_markup_mode=None)
+fault = typer.Typer(help=_HELP, rich_markup_mode=None, suggest_commands=False)
 
 
 @fault.callback(invoke_without_command=True)

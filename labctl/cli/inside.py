@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -53,18 +53,55 @@ def shell(host: options.Host, *, name: options.Name = None) -> None:
     raise typer.Exit(0 if exit_code == 0 else 1)
 
 
+class Outer(typer.core.TyperCommand):
+    """A command that runs another one: what stands behind that one's name is its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments as if ``--`` stood before the other command's name."""
+        with_value = {
+            name
+            for each in self.params
+            if each.param_type_name == "option" and not getattr(each, "is_flag", False)
+            for name in each.opts
+        }
+        return super().parse_args(ctx, _parted(args, with_value))
+
+
+def _parted(arguments: list[str], with_value: set[str]) -> list[str]:
+    """Put ``--`` before the second word that is no option and no option's value."""
+    words, is_value = 0, False
+    for n, each in enumerate(arguments):
+        if is_value:
+            is_value = False
+        elif each == "--":
+            break
+        elif each.startswith("-"):
+            is_value = each in with_value
+        elif words:
+            return [*arguments[:n], "--", *arguments[n:]]
+        else:
+            words = 1
+    return arguments
+
+
 def execute(
     host: options.Host,
-    command: Annotated[list[str] | None, typer.Argument(metavar="-- CMD…", help="The command.")] = None,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CMD…", help="The command, and all that follows it."),
+    ] = None,
     *,
     name: options.Name = None,
     as_json: options.Json = False,
 ) -> None:
     """Run a command on a host, as root. Success where the command succeeded, else 1.
 
+    The options of labctl stand before the command: what follows its name, with or without --, is its own.
+
     \b
     Examples:
-      labctl exec mx-alpha -- postconf -n
+      labctl exec mx-alpha postconf -n
+      labctl exec mx-alpha --json postconf -n
       labctl exec mail-beta -- doveadm mailbox list -u bob@beta.test
     """
     from labctl.commands.exec import execute as run

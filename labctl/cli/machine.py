@@ -36,8 +36,8 @@ Examples:
   labctl engine remove --yes
 """
 
-images = typer.Typer(help=_IMAGES_HELP, rich_markup_mode=None)
-engine = typer.Typer(help=_ENGINE_HELP, rich_markup_mode=None)
+images = typer.Typer(help=_IMAGES_HELP, rich_markup_mode=None, suggest_commands=False)
+engine = typer.Typer(help=_ENGINE_HELP, rich_markup_mode=None, suggest_commands=False)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="One file with all images.")]
 

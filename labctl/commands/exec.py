@@ -32,7 +32,7 @@ def execute(engine: Engine, name: str | None, host: str, argv: Sequence[str]) ->
         UsageError: No such lab or host, no command, or the host does not run.
     """
     if not argv:
-        raise UsageError("no command to run", hint=f"labctl exec {host} -- postconf -n")
+        raise UsageError("no command to run", hint=f"labctl exec {host} postconf -n")
     container = instance.select(engine, name).host(host).running_container()
     said = engine.execute(container.id, argv)
     return Executed(

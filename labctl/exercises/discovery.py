@@ -189,8 +189,10 @@ def _chosen(
     if found := _called(name, here):
         return _one(found, name)
     labs = here if only is not None else catalogue.all_labs(environ)
-    begun = () if any(each.id == wanted for each in labs) else _begun(name, here) or _begun(name, labs)
-    if found := _called(name, labs) or begun:  # who names a lab means no exercise that begins so
+    found = _called(name, labs)
+    if not found and all(each.id != wanted for each in labs):  # else who names a lab means that
+        found = _begun(name, here) or _begun(name, labs)
+    if found:
         return _one(found, name)
     raise _unknown(name, labs, wanted)
 

@@ -29,8 +29,9 @@ def find_account(engine: Engine, there: Instance, address: str) -> Account:
         if account.address.casefold() == wanted:
             return account
     listed = ", ".join(each.address for each in known)
-    users = {each.address.partition("@")[0]: each.address for each in known}  # domains are all alike
-    meant = [users[each] for each in near(wanted.partition("@")[0], users)]
+    users = [each.address.partition("@")[0] for each in known]  # their domains are all alike
+    likely = near(wanted.partition("@")[0], users)
+    meant = [each.address for each in known if each.address.partition("@")[0] in likely]
     raise NoSuchAccount(
         f"lab {there.name!r} has no account {address}; it has {listed}{question(meant)}",
         hint="labctl status",

@@ -33,6 +33,15 @@ GOOD = 'id = "{id}"\ntitle = "A lab"\ntopology = "two-domains"\n'
         ("send a@alpha.test b@beta.test --timeout soon", "soon", "labctl send --help"),
         ("send a@alpha.test b@beta.test --wait arrived", "arrived", "labctl send --help"),
         ("queue mx-alpha mx-beta", "mx-beta", "labctl queue --help"),
+        ("hepl", "no such command: 'hepl'; did you mean 'help'", "labctl --help"),
+        ("help stauts", "no such command: 'stauts'; did you mean 'status'", "labctl --help"),
+        ("help fault aply", "no such command: 'aply'; did you mean 'apply'?", "labctl fault --help"),
+        ("labs tset", "did you mean 'test'?", "labctl labs --help"),
+        ("up --nmae=a", "no such option: --nmae; did you mean '--name'", "labctl up --help"),
+        ("status -j", "no such option: -j; did you mean '--json'?", "labctl status --help"),
+        ("inbox a@alpha.test --wait x", "no such option: --wait", "labctl inbox --help"),
+        ("--name=a status", "--name goes behind the command", "labctl COMMAND --name"),
+        ("trace --state bouncd", "did you mean 'bounced'?", "labctl trace --help"),
     ],
 )
 def test_wrong_usage_is_told_with_the_help_that_helps(
@@ -42,6 +51,32 @@ def test_wrong_usage_is_told_with_the_help_that_helps(
     assert document["code"] == "usage"
     assert said in document["message"]
     assert document["hint"] == hint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant", "hint"),
+    [
+        ("up two-domians", "two-domains", "labctl labs"),
+        ("exercises bounce", "bounces", "labctl labs"),
+        ("init fix-the-xm there", "fix-the-mx", "labctl labs"),
+        ("run boucnes/unknown-at-the-door", "bounces", "labctl labs"),
+        ("run bounces/unknwon-at-the-door", "unknown-at-the-door", "labctl run bounces/unknown-at-the-door"),
+        ("fault apply mxnull", "mx-null", "labctl fault list"),
+    ],
+)
+def test_a_name_that_is_mistyped_is_told_with_the_one_that_may_be_meant(
+    fails: Fails, arguments: str, meant: str, hint: str
+) -> None:
+    document = fails(2, *arguments.split())
+    assert f"did you mean {meant!r}" in document["message"]
+    assert document["detail"]["near"][0] == meant
+    assert document["hint"] == hint
+
+
+def test_a_parameter_and_a_value_of_a_fault_are_suggested_too(fails: Fails) -> None:
+    assert "did you mean 'domain'?" in fails(2, "fault", "apply", "mx-null", "domian=a")["message"]
+    said = fails(2, "fault", "apply", "reject", "stage=recipeint")["message"]
+    assert "did you mean 'recipient'" in said
 
 
 @pytest.mark.parametrize("name", ["A", "-a", "a_b", "a" * 32, ""])

@@ -31,7 +31,7 @@ def commands() -> list[tuple[str, ...]]:
 
 CONTRACT = (
     "up down reset status list labs logs shell exec send inbox queue dig fault images engine doctor prune"
-    " init grade merge"
+    " init grade merge help"
 )
 
 
@@ -54,9 +54,11 @@ def test_help_ends_well_and_has_examples(
 
 
 @pytest.mark.parametrize(
-    "command", [each for each in commands() if each and each[0] not in {"logs", "shell"}], ids=" ".join
+    "command",
+    [each for each in commands() if each and each[0] not in {"help", "logs", "shell"}],
+    ids=" ".join,
 )
-def test_every_command_but_logs_and_shell_takes_json(
+def test_every_command_that_results_in_something_takes_json(
     command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     create()([*command, "--help"], prog_name="labctl", standalone_mode=False)
@@ -68,6 +70,37 @@ def test_labctl_alone_shows_its_help(labctl: Labctl) -> None:
     assert (ran.code, ran.stderr) == (0, "")
     assert ran.stdout == labctl("--help").stdout
     assert "  send " in ran.stdout
+
+
+@pytest.mark.parametrize("command", ["", "up", "fault", "fault apply", "help"])
+def test_help_shows_what_the_option_does(labctl: Labctl, command: str) -> None:
+    ran = labctl("help", *command.split())
+    assert (ran.code, ran.stderr) == (0, "")
+    assert ran.stdout == labctl(*command.split(), "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "command"),
+    [
+        ("dns postconf -n", None, "postconf -n"),
+        ("dns -- postconf -n", None, "postconf -n"),
+        ("--name a dns postconf --name b", "a", "postconf --name b"),
+        ("dns --name a postconf -n", "a", "postconf -n"),
+        ("dns --name=a --json -- postconf", "a", "postconf"),
+        ("dns ls -- -x", None, "ls -- -x"),
+        ("dns -- ls -- -x", None, "ls -- -x"),
+        ("-- dns ls -x", None, "ls -x"),
+        ("dns", None, ""),
+    ],
+)
+def test_what_follows_a_command_to_be_run_on_a_host_is_its_own(
+    arguments: str, name: str | None, command: str
+) -> None:
+    root = typer.main.get_command(create("exec"))
+    assert isinstance(root, typer.core.TyperGroup)
+    given = root.commands["exec"].make_context("exec", arguments.split()).params
+    assert (given["host"], given["name"]) == ("dns", name)
+    assert list(given["command"]) == command.split()
 
 
 def test_the_version_is_the_packages(labctl: Labctl) -> None:

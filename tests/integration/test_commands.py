@@ -137,7 +137,7 @@ def test_following_the_logs_of_a_lab_ends_with_it(new_lab: Callable[[], Lab]) ->
 
 
 def test_exec_hands_on_what_the_command_said(standing_lab: Lab) -> None:
-    ran = standing_lab.run("exec", "mx-alpha", "--", "sh", "-c", "echo out; echo err >&2")
+    ran = standing_lab.run("exec", "mx-alpha", "sh", "-c", "echo out; echo err >&2")
     assert (ran.code, ran.stdout, ran.stderr) == (0, "out\n", "err\n")
     failed = standing_lab.run("exec", "mx.alpha.test", "--", "sh", "-c", "exit 7")
     assert failed.code == 1

@@ -268,6 +268,11 @@ class TestHost:
         with pytest.raises(NoSuchHost, match=r"no host 'mx'.*mx-alpha \(mx\.alpha\.test\)"):
             stage.stand().host("mx")
 
+    def test_a_host_that_is_mistyped_is_told_with_the_nearest(self, stage: Stage) -> None:
+        with pytest.raises(NoSuchHost, match=r"did you mean 'mx-alpha'") as caught:
+            stage.stand().host("mx-alhpa")
+        assert caught.value.detail["near"][0] == "mx-alpha"
+
     def test_hosts_are_found_by_what_they_do_and_for_whom(self, stage: Stage) -> None:
         there = stage.stand()
         assert [host.service for host in there.of_role(Role.MTA)] == ["mx-alpha", "mx-beta"]

@@ -22,6 +22,23 @@ def test_an_account_that_is_not_there_is_told_with_those_that_are(stage: Stage) 
         find_account(stage.fake, stage.stand(), "carol@alpha.test")
 
 
+@pytest.mark.parametrize(
+    ("address", "meant"),
+    [
+        ("alcie@alpha.test", ["alice@alpha.test"]),
+        ("bob@alpha.test", ["bob@beta.test"]),
+        ("carol@beta.test", []),
+    ],
+)
+def test_an_account_that_is_mistyped_is_told_with_whose_name_resembles_it(
+    stage: Stage, address: str, meant: list[str]
+) -> None:
+    with pytest.raises(NoSuchAccount) as caught:
+        find_account(stage.fake, stage.stand(), address)
+    assert caught.value.detail["near"] == meant
+    assert ("did you mean" in caught.value.message) == bool(meant)
+
+
 def test_a_malformed_address_is_the_callers_mistake(stage: Stage) -> None:
     with pytest.raises(UsageError):
         find_account(stage.fake, stage.stand(), "carol")
