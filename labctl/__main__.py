@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import typer
 
-from labctl.cli import misuse
+from labctl.cli import encoding, misuse
 from labctl.cli.app import create
 from labctl.cli.console import print_error
 from labctl.errors import LabctlError, OutputError
@@ -23,6 +23,7 @@ _COLLECT_AFTER = 50_000
 def main() -> None:
     """Run labctl and exit with the code that says how it went."""
     gc.set_threshold(_COLLECT_AFTER)
+    encoding.settle(os.environ)
     code = run(sys.argv[1:])
     with suppress(OSError):  # nobody can be told
         sys.stderr.flush()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TextIO
 
+from labctl.cli.encoding import ERRORS
 from labctl.errors import OutputError
 from labctl.output import writing
 
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.errors import LabctlError
+
+
+_UNKNOWN: Final = 80
+"""Columns of a terminal that does not tell how many it has."""
+_WIDEST: Final = 10_000
+_DIGITS: Final = 6
 
 
 def print_result(result: Any, *, as_json: bool) -> None:
@@ -28,7 +36,7 @@ def print_result(result: Any, *, as_json: bool) -> None:
     else:
         from labctl.report.text import text
 
-        write_line(text(result))
+        write_line(text(result, width()))
 
 
 def print_error(error: LabctlError, *, as_json: bool, debug: bool = False) -> None:
@@ -79,11 +87,18 @@ def binary_output() -> BinaryIO | None:
     return getattr(sys.stdout, "buffer", None)
 
 
-def width(default: int = 80) -> int:
-    """Return how many columns the terminal has; `default` where the output goes elsewhere."""
+def width() -> int | None:
+    """Return how many columns a line may take: what ``COLUMNS`` says, else those of the terminal.
+
+    Returns:
+        None where the output goes elsewhere: a line may be as long as it needs, for who searches in it.
+    """
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said[:_DIGITS]) > 0:
+        return min(int(said[:_DIGITS]), _WIDEST)
     if not sys.stdout.isatty():
-        return default
-    return os.get_terminal_size(sys.stdout.fileno()).columns or default
+        return None
+    return os.get_terminal_size(sys.stdout.fileno()).columns or _UNKNOWN
 
 
 def write_said(stdout: str, stderr: str) -> None:
@@ -91,18 +106,26 @@ def write_said(stdout: str, stderr: str) -> None:
     from labctl.report.plain import harmless
 
     for stream, said in ((sys.stdout, stdout), (sys.stderr, stderr)):
-        write(stream, harmless(said) if stream.isatty() else said)
+        write(stream, harmless(said) if stream.isatty() else said, as_data=True)
 
 
-def write(stream: TextIO, text: str) -> None:
-    """Write text; what the stream's encoding can't say is escaped, as in a locale without UTF-8.
+def write(stream: TextIO, text: str, *, as_data: bool = False) -> None:
+    """Write text; what the stream's encoding can't say is told otherwise (`labctl.cli.encoding`).
+
+    Args:
+        stream: Where to.
+        text: The text.
+        as_data: Whether programs are to get it unchanged, in UTF-8, whatever the locale.
 
     Raises:
         OutputError: The stream can't be written, as on a full disk.
     """
     encoding = stream.encoding or "utf-8"
     try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        if as_data and isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            stream.buffer.write(text.encode("utf-8", ERRORS))
+        else:
+            stream.write(text.encode(encoding, ERRORS).decode(encoding))
         stream.flush()
     except BrokenPipeError:  # who read it has had enough
         raise

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from labctl.cli.console import print_result, write, write_file, write_line
+from labctl.cli.console import print_result, width, write, write_file, write_line
 from labctl.cli.outputs import check_directory, check_outputs
 from labctl.errors import OutputError
 from labctl.grading.store import DIRECTORY
@@ -156,7 +156,7 @@ def print_grade(
     if as_json:  # none of its lines can be a command
         print_result(result, as_json=True)
     else:
-        write_line(unheard(text(result), secrets.token_hex(16)))
+        write_line(unheard(text(result, width()), secrets.token_hex(16)))
     write(sys.stderr, annotated(result, places))
 
 

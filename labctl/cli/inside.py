@@ -9,7 +9,7 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect
-from labctl.cli.console import print_result, write_line, write_said
+from labctl.cli.console import print_result, write, write_said
 
 if TYPE_CHECKING:
     from labctl.lab.logs import Line
@@ -119,4 +119,5 @@ def execute(
 def _print(line: Line) -> None:
     from labctl.report.plain import harmless
 
-    write_line(f"{line.at:%H:%M:%S.%f} {line.service:<10} {harmless(line.text)}")
+    said = f"{line.at:%H:%M:%S.%f} {line.service:<10} {harmless(line.text)}\n"
+    write(sys.stdout, said, as_data=True)

@@ -10,7 +10,7 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect
-from labctl.cli.console import is_live, print_result, write_line
+from labctl.cli.console import is_live, print_result, width, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,4 +73,4 @@ def _print(looks: Iterable[Queues], *, as_json: bool) -> None:
         if as_json:
             write_line(dumped(document(each), indent=None))
         else:
-            write_line(f"{each.looked_at:%H:%M:%S}\n{text(each)}\n")
+            write_line(f"{each.looked_at:%H:%M:%S}\n{text(each, width())}\n")

@@ -170,7 +170,7 @@ def _follow(name: str | None, message: Wanted | None, *, as_json: bool) -> None:
     with command.following(connect().engine, name, message, environ=os.environ) as hops:
         sys.stderr.write("Following; Ctrl-C ends it.\n")
         for each in hops:
-            write_line(livetrace.json_line(each) if as_json else livetrace.line(each))
+            write_line(livetrace.json_line(each) if as_json else livetrace.line(each, width()))
 
 
 def _stdin() -> BinaryIO:

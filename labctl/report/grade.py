@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
+from labctl.report.plain import LONGEST
 from labctl.report.table import table
 from labctl.report.verdict import counted, excerpt, hint, mark, named, points, reason, score, unmet
 from labctl.report.wrap import brief, columns, padded, wrapped
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
     from labctl.grading.score import GradedAttempt, GradedCheck
 
 _WIDTH: Final = 100
+_REASON: Final = 120
 _MOST_LINES: Final = 20
 _MOST_ROWS: Final = 6
 _ROOM: Final = 8_000
 
 
-def grade(result: Grade) -> str:
-    """Show one attempt with all its checks, or many in a table."""
+def grade(result: Grade, width: int | None = 80) -> str:
+    """Show one attempt with all its checks, or many in a table; where `width` is None, none of it is cut."""
     if len(result.attempts) == 1:
         return "\n".join(_attempt(result.title, result.attempts[0]))
-    return _overview(result)
+    return _overview(result, LONGEST if width is None else _REASON)
 
 
 def _attempt(title: str, attempt: GradedAttempt) -> Iterator[str]:
@@ -102,14 +104,14 @@ def _rest(lines: Sequence[str]) -> Iterator[str]:
         yield f"[… {len(lines) - _MOST_LINES} more lines; --json has them]"
 
 
-def _overview(result: Grade) -> str:
+def _overview(result: Grade, limit: int) -> str:
     rows = [
         (
             named(each),
             f"{mark(each.verdict)} {each.verdict}",
             score(each),
             ", ".join(check.id for check in unmet(each)),
-            brief(reason(each), 120),
+            brief(reason(each), limit),
         )
         for each in sorted(result.attempts, key=lambda each: each.id)
     ]

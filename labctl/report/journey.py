@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from labctl.mail.meaning import explain_state
 from labctl.report.chain import chain
 from labctl.report.headline import headline, meaning_of, sign
+from labctl.report.plain import LONGEST
 from labctl.report.table import table
 from labctl.report.timeline import Gap, Item, clock_time, day, delta, facts, timeline
 from labctl.report.wrap import brief, columns, padded, wrapped
@@ -27,48 +28,56 @@ _MOST_STEPS: Final = 60
 _MOST_RECIPIENTS: Final = 12
 _MOST_MEANINGS: Final = 3
 _LONGEST_STEP: Final = 500
+_USUAL: Final = 80
+_UNLIMITED: Final = 1 << 16
+"""Columns of a row that is as long as it needs."""
 
 
-def text(trace: Trace, width: int = 80) -> str:
+def text(trace: Trace, width: int | None = 80) -> str:
     """Tell of the messages of a trace.
 
     Args:
         trace: What was traced.
-        width: Columns of the terminal.
+        width: Columns of a line; where it is None, those of a recipient or a step are as long as they need.
     """
     messages = trace.messages
     if not messages:
         return "No message."
     if len(messages) <= _TOLD_IN_FULL:
-        return f"\n\n{'═' * width}\n\n".join(journey(each, width) for each in messages)
-    return overview(messages)
+        border = f"\n\n{'═' * (width or _USUAL)}\n\n"
+        return border.join(journey(each, width) for each in messages)
+    return overview(messages, width)
 
 
-def journey(message: TracedMessage, width: int = 80) -> str:
+def journey(message: TracedMessage, width: int | None = 80) -> str:
     """Tell of one message: headline, picture, recipients, notes, timeline, what it means."""
     ways = paths(message)
+    prose, row = (width, width) if width is not None else (_USUAL, _UNLIMITED)
     sections = (
-        _head(message, width) + wrapped(headline(message, ways), width),
-        chain(ways, width).splitlines(),
-        list(_recipients(message, width)),
-        [line for note in message.notes for line in _item(f"! {brief(note.text, 400)}", width)],
-        list(_timeline("TIMELINE", message.hops, width)),
-        *(list(_way_back(each, width)) for each in message.notices),
-        list(_meanings(message, width)),
+        _head(message, row) + wrapped(headline(message, ways), prose),
+        chain(ways, prose).splitlines(),
+        list(_recipients(message, row)),
+        [line for note in message.notes for line in _item(f"! {brief(note.text, 400)}", prose)],
+        list(_timeline("TIMELINE", message.hops, row)),
+        *(list(_way_back(each, row)) for each in message.notices),
+        list(_meanings(message, prose)),
     )
     return "\n\n".join("\n".join(each) for each in sections if each)
 
 
-def overview(messages: Sequence[TracedMessage]) -> str:
-    """Show a table of messages."""
+def overview(messages: Sequence[TracedMessage], width: int | None) -> str:
+    """Show a table of messages; where `width` is None, nothing in it is cut."""
+    address, message_id = (40, 60) if width is not None else (LONGEST, LONGEST)
     rows = [
         (
             f"{each.first_at:%d %b %H:%M:%S}" if each.first_at else "",
             f"{sign(each.state)} {each.state}",
-            brief(_sender(each), 40),
-            brief(each.recipients[0].original or each.recipients[0].address, 40) if each.recipients else "",
+            brief(_sender(each), address),
+            brief(each.recipients[0].original or each.recipients[0].address, address)
+            if each.recipients
+            else "",
             f"+{len(each.recipients) - 1}" if len(each.recipients) > 1 else "",
-            brief(each.message_id or next((file.queue_id for file in each.queue_ids), ""), 60),
+            brief(each.message_id or next((file.queue_id for file in each.queue_ids), ""), message_id),
         )
         for each in messages
     ]
@@ -99,7 +108,7 @@ def _recipients(message: TracedMessage, width: int) -> Iterator[str]:
 
 
 def _recipient(recipient: RecipientState, width: int) -> Iterator[str]:
-    address = brief(recipient.address, 200) or "(not known)"
+    address = brief(recipient.address, LONGEST) or "(not known)"
     if recipient.original and recipient.original.casefold() != recipient.address.casefold():
         address += f" (sent to {brief(recipient.original)})"
     code = f", {brief(recipient.dsn, 12)}" if recipient.dsn else ""

@@ -6,18 +6,26 @@ from typing import TYPE_CHECKING
 
 from labctl.commands.trace import Trace
 from labctl.report.document import document, dumped
-from labctl.report.plain import one_line
+from labctl.report.plain import LONGEST, one_line
 
 if TYPE_CHECKING:
     from labctl.trace.live import LiveHop
 
 
-def line(told: LiveHop) -> str:
-    """Return a hop as a line: when, where, of which message, what."""
+def line(told: LiveHop, width: int | None) -> str:
+    """Return a hop as a line: when, where, of which message, what.
+
+    Args:
+        told: The hop.
+        width: Columns of a line; names are not cut where it is None.
+    """
     hop = told.hop
     of = told.message_id.strip("<>").partition("@")[0] or hop.queue_id or "-"
-    host = one_line(hop.host.partition(".test")[0], 20)
-    return f"{hop.at:%H:%M:%S.%f}"[:12] + f" {host:<10} {one_line(of, 16):<16} {one_line(hop.text, 1000)}"
+    host, of = (
+        one_line(each, LONGEST if width is None else limit)
+        for each, limit in ((hop.host.partition(".test")[0], 20), (of, 16))
+    )
+    return f"{hop.at:%H:%M:%S.%f}"[:12] + f" {host:<10} {of:<16} {one_line(hop.text, LONGEST)}"
 
 
 def json_line(told: LiveHop) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.mail.meaning import explain_recipient
 from labctl.mail.state import MessageState, is_final
-from labctl.report.plain import one_line
+from labctl.report.plain import LONGEST, one_line
 from labctl.report.table import size, table
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def send(result: Sent) -> str:
     return "\n".join(lines)
 
 
-def inbox(result: Inbox) -> str:
-    """Show a mailbox."""
+def inbox(result: Inbox, width: int | None = 80) -> str:
+    """Show a mailbox; where `width` is None, nothing in its table is cut."""
     count = len(result.messages)
     title = f"{one_line(result.address)}, by {result.protocol.upper()}"
     if not count:
@@ -48,9 +48,9 @@ def inbox(result: Inbox) -> str:
         (
             str(each.uid),
             f"{each.date:%d %b %H:%M:%S}" if each.date else "",
-            one_line(each.from_, 40),
-            one_line(each.subject, 60),
-            one_line(" ".join(each.flags), 40),
+            one_line(each.from_, LONGEST if width is None else 40),
+            one_line(each.subject, LONGEST if width is None else 60),
+            one_line(" ".join(each.flags), LONGEST if width is None else 40),
             size(each.size),
         )
         for each in result.messages

@@ -16,6 +16,10 @@ _HARMFUL: Final = re.compile(
 )
 
 
+LONGEST: Final = 1000
+"""Characters of what is not cut to fit somewhere: an address has some 320 at most, a reason may be longer."""
+
+
 def harmless(text: str) -> str:
     """Return text with every character escaped that a terminal would obey; tabs and line ends stay."""
     if text.isascii() and text.isprintable():  # almost everything, and told far sooner

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.mail.clock import in_words
 from labctl.mail.queue import QueueName
-from labctl.report.plain import one_line
+from labctl.report.plain import LONGEST, one_line
 from labctl.report.table import table
 from labctl.report.wrap import columns, wrapped
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from labctl.commands.queue import HostQueue, Queues
     from labctl.mail.queue import QueuedMessage, QueuedRecipient
 
-_WIDTH: Final = 80
 _SHOWN: Final = 5
 """How many recipients with the same reason are named; JSON has all of them."""
 
@@ -28,12 +27,12 @@ _ENDS: Final = ("FROM", "TO")
 _BELOW: Final = "  | "
 
 
-def queue(result: Queues, width: int = _WIDTH) -> str:
+def queue(result: Queues, width: int | None = 80) -> str:
     """Show the queues, a table for each host.
 
     Args:
         result: The queues.
-        width: How many columns there are.
+        width: How many columns there are; as many as are needed where it is None.
     """
     if not result.hosts:
         return "This lab has no MTA, and so no queue."
@@ -47,7 +46,7 @@ def queue(result: Queues, width: int = _WIDTH) -> str:
     return gap.join(parts)
 
 
-def _host(host: HostQueue, now: datetime, width: int) -> str:
+def _host(host: HostQueue, now: datetime, width: int | None) -> str:
     name = f"{one_line(host.host)} ({one_line(host.service)})"
     if host.state != "ready":
         return f"{name} is {host.state}: its queue can't be looked into."
@@ -67,18 +66,18 @@ def _totals(messages: list[QueuedMessage] | tuple[QueuedMessage, ...], now: date
     return f"{number} ({one_line(queues)}){oldest}"
 
 
-def _table(messages: tuple[QueuedMessage, ...], now: datetime, width: int) -> Iterator[str]:
+def _table(messages: tuple[QueuedMessage, ...], now: datetime, width: int | None) -> Iterator[str]:
     """Lay out one host's messages: sender and recipient have columns where they fit, else lines of their own.
 
     Below a message stands for each reason why it waits, whole, as mailq(1) does.
     """
     groups = [_by_reason(each.recipients) for each in messages]
     rows = [
-        (*_cells(message, now), _sender(message), one_line(group[0][1][0] if group else ""))
+        (*_cells(message, now), _sender(message), one_line(group[0][1][0] if group else "", LONGEST))
         for message, group in zip(messages, groups, strict=True)
     ]
     head, *lines = table((*_HEAD, *_ENDS), rows).splitlines()
-    if not (wide := all(columns(each) <= width for each in (head, *lines))):
+    if not (wide := width is None or all(columns(each) <= width for each in (head, *lines))):
         head, *lines = table(_HEAD, [row[: len(_HEAD)] for row in rows]).splitlines()
     yield head
     for line, message, group in zip(lines, messages, groups, strict=True):
@@ -90,7 +89,7 @@ def _table(messages: tuple[QueuedMessage, ...], now: datetime, width: int) -> It
             if others := addresses[1:] if own_row else addresses:
                 yield from _below(f"{'and ' if own_row else ''}to {_named(others)}", width)
             if reason is not None:
-                yield from _below(one_line(reason, 1000), width)
+                yield from _below(one_line(reason, LONGEST), width)
         if message.forced_expire:
             yield f"{_BELOW}It is given up at the next try: an operator wants it so (postsuper -e)."
 
@@ -100,7 +99,7 @@ def _cells(message: QueuedMessage, now: datetime) -> tuple[str, ...]:
 
 
 def _sender(message: QueuedMessage) -> str:
-    return one_line(message.sender or "<>")
+    return one_line(message.sender or "<>", LONGEST)
 
 
 def _age(since: datetime, now: datetime) -> str:
@@ -132,11 +131,11 @@ def _by_reason(recipients: tuple[QueuedRecipient, ...]) -> list[tuple[str | None
 
 
 def _named(addresses: list[str]) -> str:
-    shown = ", ".join(one_line(each) for each in addresses[:_SHOWN])
+    shown = ", ".join(one_line(each, LONGEST) for each in addresses[:_SHOWN])
     return shown + (f" and {len(addresses) - _SHOWN} more" if len(addresses) > _SHOWN else "")
 
 
-def _below(text: str, width: int) -> Iterator[str]:
+def _below(text: str, width: int | None) -> Iterator[str]:
     """Set a text below a row, each of its lines marked as no row of the table."""
-    for line in wrapped(text, max(width - len(_BELOW), 2)):
+    for line in [text] if width is None else wrapped(text, max(width - len(_BELOW), 2)):
         yield _BELOW + line

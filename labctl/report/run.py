@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from textwrap import indent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from labctl.exercises.verdict import Verdict
-from labctl.report.plain import one_line
+from labctl.report.plain import LONGEST, one_line
 from labctl.report.table import table
 
 if TYPE_CHECKING:
     from labctl.commands.exercises import Exercises
     from labctl.commands.run import Run
+
+
+_REASON: Final = 120
 
 
 def exercises(result: Exercises) -> str:
@@ -34,10 +37,16 @@ def exercises(result: Exercises) -> str:
     return "\n\n".join(parts)
 
 
-def run(result: Run) -> str:
-    """Sum up what was told while it happened."""
+def run(result: Run, width: int | None = 80) -> str:
+    """Sum up what was told while it happened; where `width` is None, no reason is cut."""
+    limit = LONGEST if width is None else _REASON
     rows = [
-        (each.verdict, f"{each.lab}/{each.id}", f"{each.seconds:.1f} s", _reason(each.explanation))
+        (
+            each.verdict,
+            f"{each.lab}/{each.id}",
+            f"{each.seconds:.1f} s",
+            one_line(each.explanation.partition("\n")[0], limit),
+        )
         for each in result.exercises
     ]
     counts = [_counted(count, each) for each in Verdict if (count := result.count(each))]
@@ -49,7 +58,3 @@ def run(result: Run) -> str:
 
 def _counted(count: int, verdict: Verdict) -> str:
     return f"{count} {verdict}{'s' if verdict == Verdict.ERROR and count > 1 else ''}"
-
-
-def _reason(explanation: str) -> str:
-    return one_line(explanation.partition("\n")[0], 120)

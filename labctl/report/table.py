@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labctl.report.plain import one_line
+from labctl.report.plain import LONGEST, one_line
 from labctl.report.wrap import columns
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return rows under a head, each column as wide as its widest cell; a cell is one harmless line."""
-    lines = [tuple(head), *(tuple(one_line(cell) for cell in row) for row in rows)]
+    lines = [tuple(head), *(tuple(one_line(cell, LONGEST) for cell in row) for row in rows)]
     widths = [max(columns(line[n]) for line in lines) for n in range(len(head))]
     return "\n".join(
         "  ".join(

@@ -23,13 +23,8 @@ _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "labctl/down/v1": lab.down,
     "labctl/prune/v1": lab.prune,
     "labctl/send/v1": mail.send,
-    "labctl/inbox/v1": mail.inbox,
-    "labctl/queue/v1": queue.queue,
     "labctl/dig/v1": mail.dig,
     "labctl/explain/v1": explain.explain,
-    "labctl/run/v1": run.run,
-    "labctl/grade/v1": grade.grade,
-    "labctl/trace/v1": journey.text,
     "labctl/exercises/v1": run.exercises,
     "labctl/fault/v1": fault.faults,
     "labctl/fault-apply/v1": fault.applied,
@@ -40,9 +35,25 @@ _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
 }
 
 
-def text(result: Any) -> str:
-    """Return a command's result as text, without a line end behind it and harmless to a terminal."""
-    return harmless(_WRITERS[result.SCHEMA](result))
+_LAID_OUT: Final[dict[str, Callable[[Any, int | None], str]]] = {
+    "labctl/inbox/v1": mail.inbox,
+    "labctl/queue/v1": queue.queue,
+    "labctl/run/v1": run.run,
+    "labctl/grade/v1": grade.grade,
+    "labctl/trace/v1": journey.text,
+}
+"""Those of which some is cut or wrapped to fit."""
+
+
+def text(result: Any, width: int | None = 80) -> str:
+    """Return a command's result as text, without a line end behind it and harmless to a terminal.
+
+    Args:
+        result: The result.
+        width: Columns of a line; where it is None, a row of a table is one line, as long as it needs.
+    """
+    laid_out = _LAID_OUT.get(result.SCHEMA)
+    return harmless(_WRITERS[result.SCHEMA](result) if laid_out is None else laid_out(result, width))
 
 
 def error_text(error: LabctlError) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from labctl.mail.state import MessageState
 from labctl.report.document import document
-from labctl.report.plain import one_line
+from labctl.report.plain import LONGEST, one_line
 from labctl.report.wrap import brief, padded, wrapped
 from labctl.trace.journey.hop import Note, NoteKind
 
@@ -26,37 +26,46 @@ SCHEMA: Final = "labctl/trace/v1"
 _HEAD: Final = ("TIME", "STATE", "FROM", "TO", "DELAY OR REASON", "QUEUE ID")
 _TIME, _STATE, _QUEUE_ID = 14, 10, 12
 _GAPS: Final = 5
+_USUAL: Final = 100
+"""Columns that short cells are set in where nothing limits them."""
 _NARROW: Final = 72
 """What the columns need; in a narrower terminal the lines are broken."""
 _HAPPY: Final = (MessageState.DELIVERED, MessageState.RELAYED)
 _DAY: Final = 86400
+_MORE: Final = 20
+"""What is left in a cell for how many more there are."""
 _INCOMPLETE: Final = Note(NoteKind.INCOMPLETE, "The logs do not have its beginning or its end.")
 
 
-def lines(rows: Iterable[Row], width: int) -> Iterator[str]:
-    """Yield the table's lines: the head, a line for each message, and how many there are of each state."""
+def lines(rows: Iterable[Row], width: int | None) -> Iterator[str]:
+    """Yield the table's lines: the head, a line for each message, and how many there are of each state.
+
+    Args:
+        rows: The messages.
+        width: Columns of a line; where it is None, nothing is cut, and what is long moves what follows it.
+    """
     states: Counter[MessageState] = Counter()
     yield head(width)
     for row in rows:
         states[row.state] += 1
         yield line(row, width)
-    yield from wrapped(end(states), width)
+    yield from [end(states)] if width is None else wrapped(end(states), width)
 
 
-def head(width: int) -> str:
+def head(width: int | None) -> str:
     """Return the columns' names."""
     return _line(_HEAD, width)
 
 
-def line(row: Row, width: int) -> str:
+def line(row: Row, width: int | None) -> str:
     """Return one message's line; its time is the last that is known of it, in UTC."""
-    first = row.recipients[0] if row.recipients else None
-    more = f" +{len(row.recipients) - 1}" if len(row.recipients) > 1 else ""
+    recipient, others = _recipients(row, all_of_them=width is None)
+    more = f" +{others}" if others else ""
     cells = (
         row.last_at.isoformat(" ", "seconds")[5:19],  # a third of what strftime takes
         f"{row.state}?" if row.incomplete else str(row.state),
         _address(row.mail_from),
-        _address(None if first is None else first.address),
+        recipient,
         _why(row),
         row.queue_ids[0].queue_id if row.queue_ids else "-",
     )
@@ -124,11 +133,15 @@ def _message(row: Row) -> dict[str, object]:
     return written
 
 
-def _line(cells: tuple[str, ...], width: int, more: str = "") -> str:
+def _line(cells: tuple[str, ...], width: int | None, more: str = "") -> str:
     time, state, sender, recipient, why, queue_id = cells
-    free = max(width, _NARROW) - _TIME - _STATE - _QUEUE_ID - _GAPS
+    free = max(width or _USUAL, _NARROW) - _TIME - _STATE - _QUEUE_ID - _GAPS
     for_sender = free * 3 // 10
     for_recipient = free * 4 // 10
+    if width is None:
+        rooms = (_TIME, _STATE, for_sender, for_recipient, free - for_sender - for_recipient, 0)
+        whole = (one_line(each, LONGEST) for each in (time, state, sender, recipient + more, why, queue_id))
+        return " ".join(cell.ljust(room) for cell, room in zip(whole, rooms, strict=True))
     return " ".join(
         (
             padded(time, _TIME),
@@ -144,6 +157,20 @@ def _line(cells: tuple[str, ...], width: int, more: str = "") -> str:
 def _address(address: str | None) -> str:
     """Return an address as people see it: the null sender has none, and of some none is known."""
     return "?" if address is None else address or "<>"
+
+
+def _recipients(row: Row, *, all_of_them: bool) -> tuple[str, int]:
+    """Return the first recipient, or as many as can be told in a cell, and how many more there are."""
+    if not row.recipients:
+        return _address(None), 0
+    told = _address(row.recipients[0].address)
+    count = 1
+    for each in row.recipients[1:] if all_of_them else ():
+        if len(told) + len(each.address) > LONGEST - _MORE:
+            break
+        told += f",{_address(each.address)}"
+        count += 1
+    return told, len(row.recipients) - count
 
 
 def _why(row: Row) -> str:

@@ -49,8 +49,9 @@ def test_all_messages_are_listed_as_a_document_of_the_same_schema(
     assert {DELIVERED_ID, BOUNCED_ID} <= {each["message_id"] for each in said["messages"]}
 
 
-def test_the_list_fits_80_columns_and_takes_filters(labctl: Labctl, logs: list[str]) -> None:
-    ran = labctl("trace", "--logs", *logs, "--from", "@alpha.test", "--to", "bob@beta.test")
+def test_the_list_fits_the_columns_and_takes_filters(labctl: Labctl, logs: list[str]) -> None:
+    filters = ("--from", "@alpha.test", "--to", "bob@beta.test")
+    ran = labctl("trace", "--logs", *logs, *filters, environ={"COLUMNS": "80"})
 
     assert ran.code == 0
     assert "bob@beta.test" in ran.stdout
@@ -59,11 +60,67 @@ def test_the_list_fits_80_columns_and_takes_filters(labctl: Labctl, logs: list[s
 
 
 @pytest.mark.parametrize("wanted", [DELIVERED_ID, "A90C41D8153"])
-def test_a_journey_fits_80_columns_too(labctl: Labctl, logs: list[str], wanted: str) -> None:
-    ran = labctl("trace", "--logs", *logs, wanted)
+def test_a_journey_fits_the_columns_too(labctl: Labctl, logs: list[str], wanted: str) -> None:
+    ran = labctl("trace", "--logs", *logs, wanted, environ={"COLUMNS": "80"})
 
     assert ran.code == 0
     assert max(map(len, ran.stdout.splitlines())) <= 80
+
+
+def test_in_a_pipe_a_message_is_one_line_that_holds_all_its_addresses(labctl: Labctl, tmp_path: Path) -> None:
+    sender = f"{'ann.' * 15}ann@{'very-' * 10}long.example.org"
+    recipients = [f"{'bob.' * 15}{n}@{'much-' * 10}longer.example.com" for n in range(3)]
+    head = "2026-11-24T10:00:00Z mx postfix"
+    relay = "relay=none, delay=1, delays=1/0/0/0, dsn=4.4.1, status=deferred (connect to mx: timed out, alas)"
+    lines = [
+        f"{head}/cleanup[1]: 77F9B1D814E: message-id=<1@example.org>",
+        f"{head}/qmgr[1]: 77F9B1D814E: from=<{sender}>, size=1, nrcpt=3 (queue active)",
+        *(f"{head}/smtp[1]: 77F9B1D814E: to=<{each}>, {relay}" for each in recipients),
+    ]
+    (tmp_path / "mail.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    _, row, _ = labctl("trace", "--logs", "mail.log").stdout.splitlines()
+    assert all(each in row for each in (sender, *recipients, "timed out, alas", "77F9B1D814E"))
+    told = labctl("trace", "--logs", "mail.log", "77F9B1D814E").stdout.splitlines()
+    assert all(any(f" {each}: deferred" in line for line in told) for each in recipients)
+    narrow = labctl("trace", "--logs", "mail.log", environ={"COLUMNS": "80"}).stdout
+    assert sender not in narrow
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [{"LC_ALL": "C"}, {"LC_ALL": "POSIX", "LANG": "C.UTF-8"}, {"LANG": "C"}, {"LANG": "x.ANSI_X3.4-1968"}],
+)
+def test_where_the_locale_has_no_utf_8_pictures_are_drawn_in_ascii(
+    labctl: Labctl, logs: list[str], locale: dict[str, str]
+) -> None:
+    arguments = ("trace", "--logs", *logs, BOUNCED_ID)
+    drawn, plain = labctl.program(*arguments), labctl.program(*arguments, environ=locale)
+
+    assert "┏━ MTA ━" in drawn.stdout
+    assert plain.stdout.isascii()
+    assert "\\" not in plain.stdout
+    assert [len(each) for each in plain.stdout.splitlines()] == [
+        len(each) for each in drawn.stdout.splitlines()
+    ]
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C.UTF-8", "LANG": "C"}, {"LANG": "C", "LC_CTYPE": "C.UTF-8"}])
+def test_where_the_locale_has_utf_8_pictures_are_drawn_with_it(
+    labctl: Labctl, logs: list[str], locale: dict[str, str]
+) -> None:
+    assert "┏━ MTA ━" in labctl.program("trace", "--logs", *logs, BOUNCED_ID, environ=locale).stdout
+
+
+def test_what_a_message_brings_is_told_by_its_numbers_where_the_locale_has_no_utf_8(
+    labctl: Labctl, tmp_path: Path
+) -> None:
+    said = "77F9B1D814E: from=<bücher@example.org>, size=1, nrcpt=1 (queue active)"
+    line = f"2026-11-24T10:00:00Z mx postfix/qmgr[1]: {said}"
+    (tmp_path / "mail.log").write_text(f"{line}\n", encoding="utf-8")
+    ran = labctl.program("trace", "--logs", "mail.log", environ={"LC_ALL": "C"})
+    assert ran.code == 0
+    assert "b\\xfccher@example.org" in ran.stdout
 
 
 def test_a_page_and_a_picture_are_written_beside_the_text(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
-from labctl.cli.console import Ticker, print_error, write_line, write_said
+from labctl.cli.console import Ticker, print_error, width, write_line, write_said
 from labctl.errors import NoSuchHost
 
 if TYPE_CHECKING:
@@ -153,11 +153,46 @@ def test_what_a_command_on_a_host_said_can_not_command_a_terminal(
     assert terminal.read() == "a\\x1b[2J\n"
 
 
-def test_a_stream_that_can_not_say_a_character_gets_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("columns", "here", "elsewhere"),
+    [
+        (None, 66, None),
+        ("120", 120, 120),
+        ("", 66, None),
+        ("0", 66, None),
+        ("-5", 66, None),
+        ("wide", 66, None),
+        ("٣", 66, None),
+        ("9" * 5000, 10_000, 10_000),
+    ],
+)
+def test_columns_tell_the_width_and_else_the_terminal_does_and_else_nothing(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, columns: str | None, here: int, elsewhere: int | None
+) -> None:
+    terminal.resize(66)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys, "stdout", terminal.stream)
+    assert width() == here
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert width() == elsewhere
+
+
+def test_what_programs_get_is_unchanged_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", plain)
+    write_said("é ┌\n", "")
+    assert plain.buffer.getvalue() == "é ┌\n".encode()
+
+
+def test_a_stream_that_can_not_say_a_character_gets_its_sign_in_ascii_or_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     latin = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     monkeypatch.setattr(sys, "stdout", latin)
-    write_line("é ┌")
-    assert latin.buffer.getvalue() == b"\xe9 \\u250c\n"
+    write_line("é ┌ €")
+    assert latin.buffer.getvalue() == b"\xe9 + \\u20ac\n"
 
 
 def test_an_error_goes_to_standard_error_or_as_a_document_to_standard_output(
