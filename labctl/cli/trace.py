@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
 
@@ -20,6 +21,9 @@ from labctl.mail.state import MessageState
 if TYPE_CHECKING:
     from labctl.trace.finding.wanted import Wanted
     from labctl.trace.listing.table import Filters
+
+_MESSAGES: Final = {".eml", ".mbox", ".msg"}
+"""How the names of files end that hold messages, and no log."""
 
 
 def trace(
@@ -182,12 +186,48 @@ def _parted(words: list[str], logs: list[str]) -> tuple[list[str], Wanted | None
     """Part the words of a command line into log files and what names a message."""
     from labctl.trace.finding.wanted import Wanted
 
-    files = [each for each in words if logs and (each == "-" or Path(each).exists())]
+    if not logs:
+        _refuse_files(words)
+    files = [each for each in words if logs and (each == "-" or _is_there(each))]
     names = [each for each in words if each not in files]
     if len(names) > 1:
         what = "a log file that is there" if logs else "needed: one message is traced at a time"
         raise UsageError(f"{names[1] if not logs else names[0]!r} is not {what}", hint="labctl trace --help")
     return [*logs, *files], Wanted.parse(names[0]) if names else None
+
+
+def _is_there(path: str) -> bool:
+    """Say whether a word names a file or a directory; a Message-ID may be too long for a name."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _names_message(word: str) -> bool:
+    from labctl.trace.finding.wanted import Wanted
+
+    try:
+        Wanted.parse(word)
+    except UsageError:
+        return False
+    return True
+
+
+def _refuse_files(words: list[str]) -> None:
+    """Refuse a file where the name of a message is expected, and tell the command that reads it.
+
+    An address, a Message-ID and a queue id are that, whatever files there are.
+    """
+    files = [each for each in words if (each == "-" or _is_there(each)) and not _names_message(each)]
+    if not files:
+        return
+    command = (
+        ("explain", files[0])
+        if Path(files[0]).suffix.casefold() in _MESSAGES
+        else ("trace", "--logs", *words)
+    )
+    raise UsageError(f"{files[0]} is a file, and names no message", hint=shlex.join(("labctl", *command)))
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,6 +66,37 @@ def test_a_journey_fits_the_columns_too(labctl: Labctl, logs: list[str], wanted:
 
     assert ran.code == 0
     assert max(map(len, ran.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ("mail.log", "labctl trace --logs mail.log"),
+        (
+            "mail.log 'old mail.log' bob@beta.test",
+            "labctl trace --logs mail.log 'old mail.log' bob@beta.test",
+        ),
+        ("-", "labctl trace --logs -"),
+        ("bounce.eml", "labctl explain bounce.eml"),
+        ("nosuch.log", "labctl trace # without a name, it lists all messages"),
+    ],
+)
+def test_a_file_that_is_given_as_a_message_is_told_with_what_reads_it(
+    labctl: Labctl, tmp_path: Path, arguments: str, hint: str
+) -> None:
+    for name in ("mail.log", "old mail.log", "bounce.eml", "bob@beta.test"):
+        (tmp_path / name).write_text("")
+
+    ran = labctl("trace", *shlex.split(arguments))
+    assert ran.code == 2
+    assert ran.stderr.endswith(f"  next: {hint}\n")
+
+
+def test_an_address_is_one_whatever_files_are_called_so(
+    fails: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "bob@beta.test").mkdir()
+    assert fails(4, "trace", "bob@beta.test")["code"] == "engine-unavailable"
 
 
 def test_in_a_pipe_a_message_is_one_line_that_holds_all_its_addresses(labctl: Labctl, tmp_path: Path) -> None:
