@@ -22,8 +22,9 @@ def explain(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="CODE|FILE",
-            help="A code, a state, what a server said, or a file with a bounce (- for standard input).",
+            metavar="CODE|LINE|FILE",
+            help="A code, a state, what a server said, a line of a log, or a file with a bounce or a log"
+            " (- for standard input).",
             autocompletion=_complete,
         ),
     ],
@@ -32,7 +33,8 @@ def explain(
 ) -> None:
     """Say in plain words what a code, a reply or a bounce means, what causes it, and what to look at next.
 
-    A bounce may be of any mail system, attached to a message, or in a mailbox file (mbox). No lab is needed.
+    A bounce may be of any mail system, attached to a message, or in a mailbox file (mbox). Of a line of a log
+    the code and the words count; of a log, each reason is told once, and how often. No lab is needed.
 
     \b
     Examples:
@@ -40,6 +42,7 @@ def explain(
       labctl explain "550 5.1.1 <bob@beta.test>: Recipient address rejected: User unknown"
       labctl explain deferred
       labctl explain bounce.eml
+      labctl explain mail.log
       labctl explain - --json < bounce.eml
     """
     from labctl.commands.explain import explain as tell

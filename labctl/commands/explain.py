@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, Literal
 
@@ -11,6 +13,8 @@ from labctl.errors import UsageError
 from labctl.mail import bounce
 from labctl.mail.bounce import ReportKind
 from labctl.mail.dsn import DsnAction
+from labctl.mail.logevent import Delivery, Rejected
+from labctl.mail.logline import LineReader
 from labctl.mail.mailheader import parse_header
 from labctl.mail.meaning import (
     Meaning,
@@ -19,23 +23,38 @@ from labctl.mail.meaning import (
     explain_reply,
     explain_state,
     is_known,
+    known_codes,
 )
 from labctl.mail.state import MessageState
+from labctl.suggestion import near, question
+from labctl.trace.listing.reasons import reasons_of
+from labctl.trace.logs.log import Log, open_logs
+from labctl.trace.logs.reading import Reader
+from labctl.trace.logs.spool import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from labctl.mail.bounce import BounceReport
     from labctl.mail.dsn import DsnRecipient
+    from labctl.trace.listing.reasons import Reason, Reasons
+    from labctl.trace.logs.entry import Entry
 
 LARGEST_FILE: Final = 64 << 20
 _LONGEST_REPLY: Final = 4000
 _DEEPEST: Final = 3
+_STDIN: Final = "standard input"
 _HINT: Final = "labctl explain 4.4.1"
 _CODE: Final = re.compile(r"[2-5][0-9]{2}|[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _SEPARATOR: Final = re.compile(rb"^From \S{1,320} .{0,80}[0-9]{4}\r?\n", re.MULTILINE)  # mbox(5)
 _HEADER: Final = 1 << 16
+_FIRST_LINES: Final = 20
+_NAMELESS: Final = (
+    ("postfix/smtp[1]: ", Delivery),
+    ("postfix/smtp[1]: 000000: ", Delivery),
+    ("postfix/smtpd[1]: ", Rejected),
+)
+"""What is missing before a line of which only the last part was copied, and what it tells then."""
 # The worst first: of a report about several recipients, this is what is explained at the top.
 _WORST: Final = (DsnAction.FAILED, DsnAction.UNDELIVERABLE, DsnAction.DELAYED, "")
 
@@ -69,7 +88,7 @@ class Explanation:
 
     SCHEMA: ClassVar = "labctl/explain/v1"
 
-    kind: Literal["code", "reply", "dsn"]
+    kind: Literal["code", "reply", "dsn", "log"]
     subject: str
     title: str
     text: str
@@ -82,21 +101,25 @@ class Explanation:
     written_by: str | None = None
     """The software whose habit the report's form is."""
     further: int = 0
-    """How many more reports the file holds."""
+    """How many more reports the file holds; of a log, how many more lines tell of other reasons."""
+    reasons: tuple[Reason, ...] = ()
+    """Of a log: why mail did not get where it should, the most frequent first."""
+    delivered: int = 0
+    """Of a log: how many deliveries succeeded."""
 
 
 def explain(argument: str, stdin: BinaryIO) -> Explanation:
-    """Explain a code, a state, what a server said, or a bounce.
+    """Explain a code, a state, what a server said, a bounce, or lines of a mail log.
 
     Args:
-        argument: A file with a message or a mailbox (mbox), ``-`` for standard input, or words.
+        argument: A file with a message, a mailbox (mbox) or a log, ``-`` for standard input, or words.
         stdin: Standard input.
 
     Raises:
         UsageError: It is none of these, or can't be read.
     """
     if argument == "-":
-        return _of_content("standard input", _read(stdin))
+        return _of_content(_STDIN, _read(stdin))
     try:
         is_file = Path(argument).is_file()
     except (OSError, ValueError):  # a reply is too long for a name, or holds what no name may hold
@@ -105,10 +128,15 @@ def explain(argument: str, stdin: BinaryIO) -> Explanation:
         return _of_words(argument)
     try:
         with Path(argument).open("rb") as file:
-            content = _read(file)
+            is_log = _is_log(argument, file.read(_HEADER))
+            file.seek(0)
+            content = b"" if is_log else _read(file)
     except OSError as exc:
         raise UsageError(f"{argument}: {exc.strerror}", hint=f"ls -l {argument}") from exc
-    return _of_content(argument, content)
+    if not is_log:
+        return _of_content(argument, content)
+    with open_logs([argument], zone=UTC) as logs:
+        return _of_log(argument, reasons_of(entry for log in logs for entry in log.entries()))
 
 
 def _of_words(words: str) -> Explanation:
@@ -117,15 +145,61 @@ def _of_words(words: str) -> Explanation:
         return _explanation("code", explain_state(MessageState(name)))
     if (action := explain_action(name)) is not None:
         return _explanation("code", action)
+    if (told := reasons_of(_entries(words), also_sent=True)).reasons:
+        return _of_log("the line", told)
     if not is_known(words):
+        meant = near(words, known_codes())
         raise UsageError(
-            f"{words[:200]!r} is no file, no code such as 550 or 5.1.1, and nothing that servers say",
+            f"{words[:200]!r} is no file, no code such as 550 or 5.1.1, and nothing that servers say"
+            f"{question(meant)}",
             hint=_HINT,
         )
     return _explanation("code" if _CODE.fullmatch(words.strip()) else "reply", explain_reply(words))
 
 
+def _entries(words: str) -> Iterator[Entry]:
+    """Yield what lines of a log say, whole or without what stands before a daemon's own words."""
+    now = datetime.now(UTC)
+    reader = Reader("", newest=now, since=now)
+    for line in words[:_LONGEST_REPLY].splitlines():
+        for before, kind in (("", object), *_NAMELESS):
+            entry = reader.entry(before + line.strip(), 0)
+            if entry is not None and entry.event is not None and isinstance(entry.event, kind):
+                yield entry
+                break
+
+
+def _is_log(name: str, head: bytes) -> bool:
+    """Say whether what begins so is a log: its lines have times and the names of daemons."""
+    if _SEPARATOR.match(head) is not None or _is_message(head):
+        return False
+    if not is_plain(head, name):
+        return True
+    reader = LineReader(newest=datetime.now(UTC), zone=UTC)
+    lines = (line.decode("utf-8", "surrogateescape") for line in head.splitlines()[:_FIRST_LINES])
+    read = [found for line in lines if (found := reader.read(line)) is not None]
+    return any(each.at is not None and each.name for each in read)
+
+
+def _of_log(name: str, told: Reasons) -> Explanation:
+    if not told.reasons:
+        raise UsageError(
+            f"{name} tells of {told.delivered} deliveries, and of none that failed",
+            hint=f"labctl trace --logs {'-' if name == _STDIN else shlex.quote(name)}",
+        )
+    return _explanation(
+        "log",
+        told.reasons[0].meaning,
+        reasons=told.reasons,
+        delivered=told.delivered,
+        further=told.further,
+    )
+
+
 def _of_content(name: str, content: bytes) -> Explanation:
+    if _is_log(name, content[:_HEADER]):
+        log = Log.of_bytes(name, content, newest=datetime.now(UTC), zone=UTC)
+        return _of_log(name, reasons_of(log.entries()))
     found = [report for message in _messages(content) for report in _reports(message, 0)]
     deliveries = [report for report in found if report.kind is ReportKind.DELIVERY]
     if deliveries:
@@ -169,7 +243,9 @@ def _of_report(report: BounceReport, *, further: int) -> Explanation:
     )
 
 
-def _explanation(kind: Literal["code", "reply", "dsn"], meaning: Meaning, **of_report: Any) -> Explanation:
+def _explanation(
+    kind: Literal["code", "reply", "dsn", "log"], meaning: Meaning, **of_report: Any
+) -> Explanation:
     return Explanation(
         kind=kind,
         subject=meaning.subject,

@@ -20,6 +20,8 @@ _MOST: Final = 20
 
 def explain(result: Explanation) -> str:
     """Tell what something means; of a report first who reports what about whom."""
+    if result.kind == "log":
+        return "\n\n".join(_of_log(result))
     if result.kind != "dsn":
         head = f"{one_line(result.subject)}: {result.title}"
         return "\n".join((*_wrapped(head, ""), "", *_told(result)))
@@ -31,6 +33,26 @@ def explain(result: Explanation) -> str:
     if result.further:
         blocks.append(f"The file holds {result.further} more reports: explain them one by one.")
     return "\n\n".join(blocks)
+
+
+def _of_log(result: Explanation) -> Iterator[str]:
+    """Tell each reason once, and how often; of many lines how many more there are."""
+    lines = sum(each.count for each in result.reasons)
+    for each in result.reasons[:_MOST]:
+        whom = f" for {one_line(each.recipient)}" if each.recipient else ""
+        times = (
+            f"{each.count} times {each.outcome}, first{whom}" if each.count > 1 else f"{each.outcome}{whom}"
+        )
+        code = f", {each.code}" if each.code else ""
+        head = f"{one_line(times.removesuffix(', first'), 400)}{code}: {each.meaning.title}"
+        said = _wrapped(one_line(each.said, 500), "  | ") if each.said else ()
+        yield "\n".join((*_wrapped(head, ""), *said, *_told(each.meaning)))
+    others = sum(each.count for each in result.reasons[_MOST:]) + result.further
+    if others:
+        yield f"{others} more lines tell of other reasons."
+    if lines > 1 or result.delivered:
+        went_well = f"{result.delivered} deliveries succeeded. " if result.delivered else ""
+        yield f"{went_well}What became of each message: labctl trace --logs FILE"
 
 
 def _head(result: Explanation) -> str:

@@ -13,14 +13,18 @@ from labctl.mail.meaning.explanation import (
 )
 from labctl.mail.meaning.meaning import Meaning
 from labctl.mail.meaning.notification import explain_recipient
+from labctl.mail.meaning.outcome import Outcome, explain_outcome, outcome_of
 
 __all__ = [
     "Meaning",
+    "Outcome",
     "explain_action",
+    "explain_outcome",
     "explain_recipient",
     "explain_reply",
     "explain_state",
     "explain_status",
     "is_known",
     "known_codes",
+    "outcome_of",
 ]

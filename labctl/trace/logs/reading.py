@@ -21,7 +21,15 @@ _PLAIN_INSTANCE = "postfix"
 class Reader:
     """Reads the lines of one log into entries."""
 
-    def __init__(self, source: str, *, host: str = "", newest: datetime, zone: tzinfo = UTC) -> None:
+    def __init__(
+        self,
+        source: str,
+        *,
+        host: str = "",
+        newest: datetime,
+        zone: tzinfo = UTC,
+        since: datetime | None = None,
+    ) -> None:
         """Know what the lines do not tell.
 
         Args:
@@ -29,11 +37,12 @@ class Reader:
             host: Whose log it is, where that is known better than its lines tell.
             newest: When the log was written last: times without a year are not later than a day after.
             zone: Of times that name none.
+            since: The time of lines that have none before the first that has one; None leaves them out.
         """
         self.lines = LineReader(newest=newest, zone=zone)
         self._source = source
         self._host = host
-        self._last: datetime | None = None
+        self._last = since
         self._hosts: dict[tuple[str, str], str] = {}
 
     def entry(self, line: bytes | str, offset: int) -> Entry | None:

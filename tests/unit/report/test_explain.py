@@ -69,3 +69,29 @@ def test_the_document_of_a_hostile_report_is_what_its_schema_says(
     valid_document: Callable[[Mapping[str, Any]], None],
 ) -> None:
     valid_document(document(explain("-", BytesIO(HOSTILE))))
+
+
+def test_a_line_of_a_log_is_told_with_its_code_its_words_and_what_they_mean() -> None:
+    line = (
+        "77F9B1D814E: to=<bob@beta.test>, relay=none, delay=30, delays=0/0/30/0, dsn=4.4.1, status=deferred "
+        "(connect to mx.beta.test[203.0.113.20]:25: Connection timed out)"
+    )
+    once = of(line)
+    assert once.startswith("deferred for bob@beta.test, 4.4.1: nobody answered\n  | connect to mx.beta.test[")
+    assert "dig beta.test MX" in once
+    assert "What became of each message" not in once
+    twice = of(f"{line}\n{line}")
+    assert twice.startswith("2 times deferred, first for bob@beta.test, 4.4.1: nobody answered\n")
+    assert twice.endswith("\n\nWhat became of each message: labctl trace --logs FILE")
+
+
+def test_a_hostile_line_of_a_log_can_not_command_a_terminal_and_is_a_valid_document(
+    valid_document: Callable[[Mapping[str, Any]], None],
+) -> None:
+    line = (
+        "77F9B1D814E: to=<\x1b[2J@x.test>, relay=none, delay=1, delays=0/0/0/0, dsn=5.1.1, status=bounced "
+        "(550 \x1b[31m no\udcff)"
+    )
+    said = of(line)
+    assert "\x1b" not in said
+    valid_document(document(explain(line, BytesIO())))
