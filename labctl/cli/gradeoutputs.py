@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,7 +18,7 @@ from labctl.grading.store import DIRECTORY
 from labctl.grading.verdict import AttemptVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from labctl.commands.grade import Grade
@@ -72,8 +73,34 @@ class Outputs:
             Whether standard output is free for the result.
 
         Raises:
-            OutputError: One can't be written.
+            OutputError: One can't be written; a directory that was made for another is taken away again.
+            UsageError: The environment lacks what Classroom 50 wants to know.
         """
+        from labctl.report.classroom50 import identity
+
+        with ExitStack() as unmade:
+            free = self._check(unmade, attempts, several=several, as_json=as_json, inputs=inputs)
+            if self.classroom50 is not None:
+                identity(environ, datetime.now(UTC))
+            if not free and environ.get("GITHUB_ACTIONS") == "true":
+                raise OutputError(
+                    "a report is not written to standard output in a job of GitHub's, which takes lines"
+                    " there for commands",
+                    hint="name a file",
+                )
+            unmade.pop_all()
+        return free
+
+    def _check(
+        self,
+        unmade: ExitStack,
+        attempts: Iterable[str],
+        *,
+        several: bool,
+        as_json: bool,
+        inputs: Iterable[Path],
+    ) -> bool:
+        """Check the files, and have the stack take away what directories are made for them."""
         files = {
             "--junit": self.junit,
             "--summary": self.summary,
@@ -82,22 +109,15 @@ class Outputs:
         }
         for option, path in (("--gradescope", self.gradescope), ("--classroom50", self.classroom50)):
             if path is not None and several:
-                check_directory(option, path)
+                check_directory(option, path, unmade)
                 files |= {f"{option} {each}": _file_of(path, each) for each in attempts}
             else:
                 files[option] = path
         if self.out is not None:
             for each in (self.out, self.out / DIRECTORY):
-                check_directory("--out", each)
+                check_directory("--out", each, unmade)
             files |= {f"--out {each}": self.out / each for each in _OUT}
-        free = check_outputs(files, as_json=as_json, inputs=inputs, added=frozenset({"--summary"}))
-        if not free and environ.get("GITHUB_ACTIONS") == "true":
-            raise OutputError(
-                "a report is not written to standard output in a job of GitHub's, which takes lines there for"
-                " commands",
-                hint="name a file",
-            )
-        return free
+        return check_outputs(files, as_json=as_json, inputs=inputs, added=frozenset({"--summary"}))
 
     def write(self, result: Grade, environ: Mapping[str, str]) -> None:
         """Write them.
@@ -106,6 +126,7 @@ class Outputs:
             OutputError: One can't be written.
             UsageError: The environment lacks what Classroom 50 wants to know.
         """
+        from labctl.report.classroom50 import classroom50, identity
         from labctl.report.document import document, dumped
         from labctl.report.gradejunit import junit
         from labctl.report.gradepage import page
@@ -113,27 +134,27 @@ class Outputs:
         from labctl.report.gradesummary import summary
         from labctl.report.roster import roster
 
+        files: list[
+            tuple[Path, str]
+        ] = []  # what can go wrong with one goes wrong before the first is written
         if self.out is not None:
             pages = (f"{dumped(document(result))}\n", roster(result), page(result))
-            for name, text in zip(_OUT, pages, strict=True):
-                write_file(self.out / name, text)
+            files += ((self.out / name, text) for name, text in zip(_OUT, pages, strict=True))
         for path, writer in ((self.junit, junit), (self.html, page), (self.csv, roster)):
             if path is not None:
-                write_file(path, writer(result))
-        if self.summary is not None:
-            write_file(self.summary, summary(result), append=True)
+                files.append((path, writer(result)))
         if self.gradescope is not None:
-            _write_each(self.gradescope, result, lambda each: gradescope(each, result.title))
+            files += _each(self.gradescope, result, lambda each: gradescope(each, result.title))
         if self.classroom50 is not None:
-            self._write_classroom50(result, environ)
-
-    def _write_classroom50(self, result: Grade, environ: Mapping[str, str]) -> None:
-        from labctl.report.classroom50 import classroom50, identity
-
-        assert self.classroom50 is not None
-        whose = identity(environ, datetime.now(UTC))
-        known = tuple(each for each in result.attempts if each.verdict != AttemptVerdict.ERROR)
-        _write_each(self.classroom50, replace(result, attempts=known), lambda each: classroom50(each, whose))
+            whose = identity(environ, datetime.now(UTC))
+            known = tuple(each for each in result.attempts if each.verdict != AttemptVerdict.ERROR)
+            scored = replace(result, attempts=known)
+            files += _each(self.classroom50, scored, lambda each: classroom50(each, whose))
+        added = summary(result) if self.summary is not None else ""
+        for path, text in files:
+            write_file(path, text)
+        if self.summary is not None:
+            write_file(self.summary, added, append=True)
 
 
 def print_grade(
@@ -160,18 +181,18 @@ def print_grade(
     write(sys.stderr, annotated(result, places))
 
 
-def _write_each(path: Path, result: Grade, writer: Callable[[GradedAttempt], str]) -> None:
-    """Write a file for each attempt: in a directory, or the path itself where there is only one."""
+def _each(path: Path, result: Grade, writer: Callable[[GradedAttempt], str]) -> Iterator[tuple[Path, str]]:
+    """Yield a file for each attempt: in a directory, or the path itself where there is only one."""
     if not path.is_dir() and result.attempts:
-        write_file(path, writer(result.attempts[0]))
+        yield path, writer(result.attempts[0])
         return
     for each in result.attempts:
-        write_file(_file_of(path, each.id), writer(each))
+        yield _file_of(path, each.id), writer(each)
 
 
 def _file_of(directory: Path, attempt: str) -> Path:
     """Return an attempt's file, of a name that no other attempt has, and that every file system takes."""
-    name = quote(attempt, safe=" ")
+    name = quote(attempt, safe=" ", errors="backslashreplace")  # a directory's name may be no text
     if len(name) > _LONGEST_NAME:
         name = f"{name[:_LONGEST_NAME]}-{sha256(name.encode()).hexdigest()[:16]}"
     return directory / f"{name}.json"

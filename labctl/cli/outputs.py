@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,20 +58,34 @@ def check_outputs(
     return STANDARD_OUTPUT not in taken or as_json
 
 
-def check_directory(option: str, path: Path) -> None:
+def check_directory(option: str, path: Path, unmade: ExitStack) -> None:
     """Refuse a directory that can't be made or written in, before anything is done; makes it.
+
+    Args:
+        option: What names it on the command line.
+        path: The directory.
+        unmade: Takes away again what was made, where something else is refused.
 
     Raises:
         OutputError: It can't.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        missing = [each for each in (path, *path.parents) if not each.exists()]
+        for each in reversed(missing):
+            each.mkdir(exist_ok=True)
+            unmade.callback(_remove, each)
+        path.mkdir(exist_ok=True)
     except OSError as exc:
         raise OutputError(
             f"{option} {path} can't be made: {exc.strerror}", hint=f"ls -ld {path.parent}"
         ) from exc
     if not os.access(path, os.W_OK | os.X_OK):
         raise OutputError(f"{option} {path} can't be written: Permission denied", hint=f"ls -ld {path}")
+
+
+def _remove(directory: Path) -> None:
+    with suppress(OSError):  # somebody else has put something there
+        directory.rmdir()
 
 
 def _real(path: Path) -> Path:

@@ -47,6 +47,7 @@ class Grade:
         title: Its title.
         attempts: The attempts, by id.
         seconds: How long it all took.
+        shard: Which part of all attempts it is, and of how many parts, counted from 1; None where it is all.
     """
 
     SCHEMA: ClassVar = "labctl/grade/v1"
@@ -55,6 +56,7 @@ class Grade:
     title: str
     attempts: tuple[GradedAttempt, ...]
     seconds: float
+    shard: tuple[int, int] | None = None
 
     @property
     def exit_code(self) -> int:
@@ -164,7 +166,7 @@ def grade(
         candidates = (_candidate(name, path, lab.lab, alone=len(places) == 1) for name, path in mine)
         Batch(orders, examiner.examine, told, children.close).run(candidates)
     attempts = tuple(sorted(told.graded, key=lambda each: each.id))
-    return Grade(lab.lab.id, lab.lab.title, attempts, time.monotonic() - began)
+    return Grade(lab.lab.id, lab.lab.title, attempts, time.monotonic() - began, wish.shard)
 
 
 class _Told:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import stat
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.commands.grade import Grade
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 FILE_NAME: Final = "grade.json"
 """In a directory that ``labctl grade --out`` wrote: the document."""
 
+LARGEST_FILE: Final = 256 << 20
+_MOST_SHARDS: Final = 999_999
+_MOST_NAMED: Final = 10
+_LARGEST: Final = 1e12
+
 
 def merge(directories: Sequence[Path]) -> Grade:
     """Join the results of shards.
@@ -29,13 +36,15 @@ def merge(directories: Sequence[Path]) -> Grade:
         All attempts; the seconds are those of the shard that took longest.
 
     Raises:
-        UsageError: A directory holds no result, they are of several labs, or an attempt is in two of them.
+        UsageError: A directory holds no result, they are of several labs, a shard is missing, or an attempt
+            is in two of them.
     """
     parts = [_read(each / FILE_NAME) for each in directories]
     if len(labs := sorted({each.lab for each in parts})) != 1:
         raise UsageError(
             f"these are results of {', '.join(labs) or 'no lab'}: one lab at a time", hint="labctl merge DIR…"
         )
+    _check_whole(parts)
     attempts: dict[str, GradedAttempt] = {}
     for part, directory in zip(parts, directories, strict=True):
         for each in part.attempts:
@@ -48,33 +57,118 @@ def merge(directories: Sequence[Path]) -> Grade:
     return Grade(parts[0].lab, parts[0].title, ordered, max(each.seconds for each in parts))
 
 
+def _check_whole(parts: Sequence[Grade]) -> None:
+    """Refuse shards of which one is missing."""
+    seen: dict[int, set[int]] = {}
+    for each in parts:
+        if each.shard is not None:
+            part, of = each.shard
+            seen.setdefault(of, set()).add(part)
+    for of, there in seen.items():
+        if missing := list(islice((each for each in range(1, of + 1) if each not in there), _MOST_NAMED)):
+            raise UsageError(
+                f"of {of} shards these are missing: {', '.join(map(str, missing))}",
+                hint=f"labctl grade ATTEMPT… --shard {missing[0]}/{of} --out DIR",
+            )
+
+
 def _read(path: Path) -> Grade:
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
+            raise UsageError(f"{path} is no regular file of 256 MiB at most", hint="labctl grade --out DIR")
+        table = json.loads(path.read_bytes())
         if table["schema"] != Grade.SCHEMA:
             raise UsageError(f"{path} is no {Grade.SCHEMA}", hint="labctl grade --out DIR")
-        attempts = tuple(_attempt(each) for each in table["attempts"])
-        return Grade(table["lab"], table["title"], attempts, table["seconds"])
+        return Grade(
+            _text(table["lab"], some=True),
+            _text(table["title"]),
+            tuple(_attempt(each) for each in table["attempts"]),
+            _number(table["seconds"]),
+            _shard(table.get("shard")),
+        )
     except OSError as exc:
         raise UsageError(f"{path} can't be read: {exc.strerror}", hint="labctl grade --out DIR") from exc
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as exc:
         raise UsageError(f"{path} is no {Grade.SCHEMA}: {exc}", hint="labctl grade --out DIR") from exc
 
 
 def _attempt(table: dict[str, Any]) -> GradedAttempt:
-    rejection = table["rejection"]
+    if (table["verdict"] == AttemptVerdict.REJECTED) == (table["rejection"] is None):
+        raise ValueError("a rejection and its reason belong together")
     return GradedAttempt(
-        **{
-            **table,
-            "verdict": AttemptVerdict(table["verdict"]),
-            "checks": tuple(_check(each) for each in table["checks"]),
-            "rejection": None if rejection is None else Rejection(**rejection),
-            "remarks": tuple(table["remarks"]),
-            "logs": {service: tuple(lines) for service, lines in table["logs"].items()},
-        }
+        id=_text(table["id"], some=True),
+        verdict=AttemptVerdict(table["verdict"]),
+        score=_number(table["score"]),
+        max_score=_number(table["max_score"]),
+        seed=_text(table["seed"]),
+        seconds=_number(table["seconds"]),
+        checks=tuple(_check(each) for each in table["checks"]),
+        explanation=_text(table["explanation"]),
+        rejection=None if table["rejection"] is None else _rejection(table["rejection"]),
+        remarks=_lines(table["remarks"]),
+        logs={service: _lines(lines) for service, lines in table["logs"].items()},
+        cached=bool(table["cached"]),
     )
 
 
 def _check(table: dict[str, Any]) -> GradedCheck:
-    verdict, evidence = CheckVerdict(table["verdict"]), tuple(table["evidence"])
-    return GradedCheck(**{**table, "verdict": verdict, "evidence": evidence})
+    return GradedCheck(
+        id=_text(table["id"], some=True),
+        title=_text(table["title"]),
+        verdict=CheckVerdict(table["verdict"]),
+        score=_number(table["score"]),
+        max_score=_number(table["max_score"]),
+        attempts=_count(table["attempts"]),
+        explanation=_text(table["explanation"]),
+        hint=_text(table["hint"]),
+        evidence=_lines(table["evidence"]),
+        seconds=_number(table["seconds"]),
+        hidden=bool(table["hidden"]),
+    )
+
+
+def _rejection(table: dict[str, Any]) -> Rejection:
+    file, line, service = table["file"], table["line"], table["service"]
+    return Rejection(
+        code=_text(table["code"], some=True),
+        text=_text(table["text"], some=True),
+        hint=_text(table["hint"], some=True),
+        file=None if file is None else _text(file),
+        line=None if line is None else _count(line),
+        service=None if service is None else _text(service),
+        said=_text(table["said"]),
+    )
+
+
+def _shard(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    part, parts = map(_count, value)
+    if not part <= parts <= _MOST_SHARDS:
+        raise ValueError(f"no shard {part} of {parts}")
+    return part, parts
+
+
+def _text(value: Any, *, some: bool = False) -> str:
+    if not isinstance(value, str) or (some and not value.strip()):
+        raise TypeError(f"expected text, not {value!r:.80}")
+    return value
+
+
+def _lines(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"expected lines, not {value!r:.80}")
+    return tuple(_text(each) for each in value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
+        raise TypeError(f"expected a number from 0 to {_LARGEST:g}, not {value!r:.80}")
+    return value
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise TypeError(f"expected a whole number from 1, not {value!r:.80}")
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from labctl.commands.grade import Grade
+from labctl.report.document import document
 from tests.unit.trace.lines import BOUNCED, BOUNCED_ID
 
 if TYPE_CHECKING:
@@ -186,3 +189,22 @@ def test_a_link_to_a_report_is_followed(home: Path, labctl: Labctl) -> None:
 
     assert "nobody@beta.test" in home.joinpath("published/trace.html").read_text(encoding="utf-8")
     assert home.joinpath("trace.html").is_symlink()
+
+
+def test_a_merge_that_is_refused_leaves_no_file_and_no_directory(
+    fails: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    shards = {"1": (1, 3), "3": (3, 3)}
+    for name, part in shards.items():
+        (tmp_path / name).mkdir()
+        written = document(Grade("small", "A small lab", (), 1.0, part))
+        (tmp_path / name / "grade.json").write_text(json.dumps(written), encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    outputs = ("--csv", "a.csv", "--out", "new/er", "--gradescope", "scope", "--summary", "s.md")
+
+    assert "missing: 2" in fails(2, "merge", "1", "3", *outputs)["message"]
+    (tmp_path / "3/grade.json").write_text((tmp_path / "1/grade.json").read_text().replace("3", "1"))
+    assert "can't be read" in fails(2, "merge", "3", "4", *outputs)["message"]
+    assert "--html" in fails(2, "merge", "3", *outputs, "--html", "/")["message"]
+    assert "not set" in fails(2, "merge", "3", *outputs, "--classroom50", "class")["message"]
+    assert sorted(tmp_path.rglob("*")) == before

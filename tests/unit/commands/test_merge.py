@@ -1,19 +1,33 @@
 from __future__ import annotations
 
+import copy
+import functools
 import json
-from typing import TYPE_CHECKING
+import operator
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labctl.commands.grade import Grade
-from labctl.commands.merge import merge
+from labctl.commands.merge import LARGEST_FILE, merge
 from labctl.errors import UsageError
 from labctl.grading.job import Rejection
 from labctl.grading.score import GradedAttempt, GradedCheck
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.document import document
+from labctl.report.gradejunit import junit
+from labctl.report.gradepage import page
+from labctl.report.gradescope import gradescope
+from labctl.report.gradesummary import summary
+from labctl.report.roster import roster
+from labctl.report.text import text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 CHECK = GradedCheck("a", "A", CheckVerdict.FAILED, 0, 2, 1, "no", "look", ("seen",), 0.5)
@@ -24,10 +38,16 @@ def attempt(name: str, rejection: Rejection | None = None) -> GradedAttempt:
     return GradedAttempt(name, verdict, 0, 2, "00", 1.0, (CHECK,), "", rejection, ("r",), {"dns": ("line",)})
 
 
-def shard(directory: Path, *attempts: GradedAttempt, lab: str = "small", seconds: float = 1.0) -> Path:
+def shard(
+    directory: Path,
+    *attempts: GradedAttempt,
+    lab: str = "small",
+    seconds: float = 1.0,
+    shard: tuple[int, int] | None = None,
+) -> Path:
     directory.mkdir()
-    text = json.dumps(document(Grade(lab, "A small lab", attempts, seconds)))
-    (directory / "grade.json").write_text(text, encoding="utf-8")
+    content = json.dumps(document(Grade(lab, "A small lab", attempts, seconds, shard)))
+    (directory / "grade.json").write_text(content, encoding="utf-8")
     return directory
 
 
@@ -60,4 +80,62 @@ def test_a_directory_without_a_result_is_named(tmp_path: Path) -> None:
 def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "grade.json").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match="is no labctl/grade/v1"):
+        merge([tmp_path])
+
+
+def test_a_shard_that_is_missing_is_named(tmp_path: Path) -> None:
+    first, third = (shard(tmp_path / str(part), attempt(str(part)), shard=(part, 3)) for part in (1, 3))
+    with pytest.raises(UsageError, match=r"of 3 shards these are missing: 2$") as caught:
+        merge([third, first])
+    assert caught.value.hint == "labctl grade ATTEMPT… --shard 2/3 --out DIR"
+
+
+def test_all_shards_are_all_attempts_with_others_that_were_graded_at_once(tmp_path: Path) -> None:
+    parts = [shard(tmp_path / str(part), attempt(str(part)), shard=(part, 2)) for part in (1, 2)]
+    joined = merge([*parts, shard(tmp_path / "late", attempt("late"))])
+    assert [each.id for each in joined.attempts] == ["1", "2", "late"]
+    assert joined.shard is None
+
+
+def nodes(value: Any, *place: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of each value in a document."""
+    yield place
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield from nodes(each, *place, key)
+
+
+REFUSED = attempt("bert", Rejection("config-rejected", "refused", "edit it", "main.cf", 3, "mx", "fatal"))
+WHOLE = document(Grade("small", "A small lab", (attempt("carl"), REFUSED), 1.0, (1, 1)))
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, -1, 0.5, 10**400, 1e300, float("nan"), "", "\ud800", "x" * 300, [], [[]], {}, {"a": 1}]
+)
+
+
+@given(st.sampled_from([each for each in nodes(WHOLE) if each]), JUNK)
+def test_whatever_a_document_holds_it_is_refused_or_can_be_written_in_every_form(
+    tmp_path_factory: pytest.TempPathFactory, place: tuple[Any, ...], junk: Any
+) -> None:
+    wrong = copy.deepcopy(WHOLE)
+    functools.reduce(operator.getitem, place[:-1], wrong)[place[-1]] = junk
+    directory = tmp_path_factory.mktemp("part")
+    (directory / "grade.json").write_text(json.dumps(wrong), encoding="utf-8")
+    with suppress(UsageError):
+        joined = merge([directory])
+        assert json.loads(json.dumps(document(joined)))
+        for form in (text, page, roster, junit, summary):
+            assert form(joined)
+        for each in joined.attempts:
+            assert gradescope(each, joined.title)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "large"])
+def test_what_is_no_small_file_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "grade.json"
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.touch()
+        os.truncate(path, LARGEST_FILE + 1)
+    with pytest.raises(UsageError, match="no regular file of 256 MiB"):
         merge([tmp_path])
