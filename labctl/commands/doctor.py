@@ -139,9 +139,18 @@ def _engine(
     if search.found is None:
         step = bootstrap.next_step(it.machine) if search.vacant else None
         raise search.error(step or "labctl up --yes")
-    it.info = wire.get_json(search.found, "/info") or {}
+    it.info = wire.call(search.found, "GET", "/info", read=_facts)
     it.endpoint, it.engine = search.found, connect(search.found)
     it.ok("engine", f"an engine answers at {search.found}")
+
+
+def _facts(said: Any) -> dict[str, Any]:
+    """Return what is used of an engine's description of itself."""
+    return {
+        **{key: str(said[key]) for key in ("Driver", "CgroupVersion", "DockerRootDir") if said.get(key)},
+        "SecurityOptions": [str(each) for each in said.get("SecurityOptions") or ()],
+        "DriverStatus": dict(said.get("DriverStatus") or ()),
+    }
 
 
 def _daemon(it: _Examination) -> None:
@@ -211,7 +220,7 @@ def _cgroups(it: _Examination) -> None:
         )
     else:
         it.ok("cgroups", f"cgroups v{version}, with limits of {', '.join(wanted.values())}")
-    if any("rootless" in each for each in it.info.get("SecurityOptions") or ()):
+    if any("rootless" in each for each in it.info.get("SecurityOptions", ())):
         it.warn(
             "rootless",
             "the engine runs rootless: its containers' addresses are out of this machine's reach",
@@ -226,7 +235,7 @@ def _attempts(it: _Examination) -> None:
     if "disk" in it.engine.enforces():
         it.ok("attempts", "what the containers of an attempt write can be bounded")
         return
-    system = dict(it.info.get("DriverStatus") or ()).get("Backing Filesystem")
+    system = it.info.get("DriverStatus", {}).get("Backing Filesystem")
     storage = f"{it.info.get('Driver', 'unknown')}{f' on {system}' if system else ''}"
     it.warn(
         "attempts",
@@ -236,7 +245,7 @@ def _attempts(it: _Examination) -> None:
 
 
 def _disk(it: _Examination) -> None:
-    directory = Path(it.info.get("DockerRootDir") or "/var/lib")
+    directory = Path(it.info.get("DockerRootDir", "/var/lib"))
     place = it.machine.path(str(directory))
     try:
         free = shutil.disk_usage(place).free

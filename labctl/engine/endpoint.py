@@ -234,7 +234,7 @@ def look(endpoint: Endpoint) -> Sighting:
     if answer.status != HTTPStatus.OK:
         said = answer.body[:80].decode(errors="replace").strip()
         return Sighting(endpoint, Answer.SILENT, f"it answers {answer.status} {said}")
-    there = replace(endpoint, api_version=answer.headers.get("Api-Version"))
+    there = replace(endpoint, api_version=answer.api_version)
     return Sighting(there, Answer.ANSWERS, "answers")
 
 

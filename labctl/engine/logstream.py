@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from labctl.engine.model import LogLine
+from labctl.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,12 +16,26 @@ if TYPE_CHECKING:
 STDOUT: Final = 1
 STDERR: Final = 2
 
+_ENGINE: Final = 3
+"""The stream by which the engine itself tells what went wrong."""
+
+_SOURCES: Final = frozenset({0, STDOUT, STDERR, _ENGINE})
+"""What came in at stdin goes out by stdout."""
+
+_LONGEST_FRAME: Final = 16 << 20
+"""Bytes; engines copy some 32 KiB at a time."""
+
+_MOST_PIECES: Final = 64
+"""Of a line: who prints for ever and never ends a line says no more than this mebibyte."""
+
+_SHOWN: Final = 400
+
 _HEAD: Final = struct.Struct(">BxxxL")
 """A frame's head: which stream it is of, and its length."""
 
 
 class _Bytes(Protocol):
-    def exactly(self, length: int) -> bytes: ...
+    def exactly(self, length: int, *, may_end: bool = False) -> bytes: ...
 
     def close(self) -> None: ...
 
@@ -41,12 +56,23 @@ class Frames:
         self._stream = stream
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        """Iterate over the pieces until the stream ends, is cut off or closed."""
-        while len(head := self._stream.exactly(_HEAD.size)) == _HEAD.size:
+        """Iterate over the pieces until the stream ends or is closed.
+
+        Raises:
+            EngineUnavailable: It broke off or fell silent.
+            EngineError: These are no frames, or the engine says by one what went wrong.
+        """
+        while head := self._stream.exactly(_HEAD.size, may_end=True):
             source, length = _HEAD.unpack(head)
-            if len(content := self._stream.exactly(length)) < length:
+            if source not in _SOURCES or length > _LONGEST_FRAME:
+                raise _garbled(head)
+            content = self._stream.exactly(length)
+            if len(content) < length:  # closed meanwhile
                 return
-            yield source, content
+            if source == _ENGINE:
+                said = content[:_SHOWN].decode("utf-8", "backslashreplace")
+                raise EngineError(f"the engine broke off: {said}", hint="labctl doctor")
+            yield source or STDOUT, content
 
     def close(self) -> None:
         """End it, from any thread."""
@@ -64,13 +90,17 @@ class FrameStream:
         self._frames = frames
 
     def __iter__(self) -> Iterator[LogLine]:
-        """Iterate over the lines until the log ends or is closed."""
+        """Iterate over the lines until the log ends or is closed; raises as `Frames` does."""
         at: datetime | None = None
         pieces: list[bytes] = []
         for _, frame in self._frames:
             stamp, _, text = frame.partition(b" ")
-            at = at or moment(stamp.decode("ascii", "replace"))
-            pieces.append(text.rstrip(b"\r\n"))
+            try:
+                at = at or moment(stamp.decode("ascii", "replace"))
+            except ValueError as exc:
+                raise _garbled(frame) from exc
+            if len(pieces) < _MOST_PIECES:
+                pieces.append(text.rstrip(b"\r\n"))
             if text.endswith(b"\n"):
                 yield LogLine(at, b"".join(pieces).decode("utf-8", "surrogateescape"))
                 at, pieces = None, []
@@ -101,6 +131,12 @@ def joined(blob: bytes) -> bytes:
         parts.append(blob[begin:end])
         ended = blob.endswith(b"\n", begin, end)
     return b"".join(parts) + (b"" if ended else b"\n")
+
+
+def _garbled(content: bytes) -> EngineError:
+    return EngineError(
+        f"what a container says comes garbled from the engine: {content[:_SHOWN]!r}", hint="labctl doctor"
+    )
 
 
 def moment(text: str) -> datetime:

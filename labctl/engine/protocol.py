@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
         NetworkSpec,
         Volume,
     )
+
+
+ENDED_WITHIN: Final = 120.0
+"""Seconds that a command inside a container has; on a busy machine a reset takes some."""
+
+MOST_SAID: Final = 64 << 20
+"""Bytes that a command may say: the headers of all messages of a queue are many."""
 
 
 class LogStream(Protocol):
@@ -111,12 +118,25 @@ class Engine(Protocol):
         """Read one regular file, of a container in any state; raises `NoSuchObject` where it is not there."""
 
     def execute(
-        self, name: str, argv: Sequence[str], *, user: str = "", within: float | None = None
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        user: str = "",
+        within: float | None = ENDED_WITHIN,
+        most: int = MOST_SAID,
     ) -> ExecResult:
         """Run a command inside a running container and wait for its end.
 
-        With `within` it has so many seconds, and may say no more than a mebibyte; else it is left to itself,
-        and `ServiceCommandFailed` raised.
+        Args:
+            name: The container.
+            argv: The command.
+            user: As whom it runs; as the container's own user where it is empty.
+            within: Seconds that it has; None for ever, as a person may wait.
+            most: Bytes that it may say.
+
+        Raises:
+            ServiceCommandFailed: It came to no end within these bounds, and was killed if that user may.
         """
 
     def attach(self, name: str, argv: Sequence[str]) -> int:

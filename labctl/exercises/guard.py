@@ -38,9 +38,9 @@ class _Guarded:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def execute(self, name: str, argv: Sequence[str], *, user: str = "") -> ExecResult:
+    def execute(self, name: str, argv: Sequence[str], **bounds: Any) -> ExecResult:
         self._refuse(name, f"run {' '.join(argv)[:80]!r}")
-        return self._engine.execute(name, argv, user=user)
+        return self._engine.execute(name, argv, **bounds)
 
     def attach(self, name: str, argv: Sequence[str]) -> int:
         self._refuse(name, f"run {' '.join(argv)[:80]!r}")

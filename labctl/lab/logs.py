@@ -5,10 +5,12 @@ from __future__ import annotations
 import heapq
 import queue
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+
+from labctl.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,9 +59,10 @@ def followed(
 
     def read(service: str, stream: LogStream) -> None:
         try:
-            for line in stream:
-                lines.put(Line(line.at, service, line.text))
-        finally:  # whoever waits for lines is told even where the engine broke off
+            with suppress(EngineError):  # it broke off: there are no more
+                for line in stream:
+                    lines.put(Line(line.at, service, line.text))
+        finally:
             if not left.acquire(blocking=False):
                 lines.put(None)
 

@@ -1,8 +1,8 @@
 """The adapter to Docker Engine.
 
-What a lab needs at every command is asked of the engine's HTTP API directly: the import of Docker's SDK would
-take a third of the time of a command that finds all in order. Building and carrying images, and a terminal,
-go through the SDK.
+All is asked of the engine's HTTP API directly. Docker's own SDK bounds only each piece of an answer, and its
+import would take a third of the time of a command that finds all in order: it is left to find the user's
+credentials for a registry.
 Source: https://docs.docker.com/reference/api/engine/
 """
 
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from labctl.engine.docker.containers import Containers
 from labctl.engine.docker.images import Images
+from labctl.engine.docker.inside import Inside
 
 
-class DockerEngine(Containers, Images):
+class DockerEngine(Containers, Inside, Images):
     """Docker Engine behind `labctl.engine.protocol.Engine`.
 
     Args:
         endpoint: Where it answers.
+        patience: How long it is waited for.
     """

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-import threading
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from labctl.engine import wire
 from labctl.engine.model import EngineVersion
-from labctl.errors import EngineError, EngineUnavailable, NameInUse, NoSuchObject, SubnetInUse
+from labctl.errors import EngineError, NameInUse, NoSuchObject, SubnetInUse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from labctl.engine.docker.sdk import Sdk
     from labctl.engine.endpoint import Endpoint
+    from labctl.engine.wire import Body
 
-TIMEOUT: Final = 120.0
-"""Seconds that the engine may take for one answer: a busy one needs a while to start a container."""
+T = TypeVar("T")
+
+_LONGEST_BLOB: Final = 1 << 30
+"""Bytes of a whole log: its files hold a tenth of that."""
 
 _LIMITS: Final = {"MemoryLimit": "memory", "SwapLimit": "swap", "CpuCfsQuota": "cpus", "PidsLimit": "pids"}
 _WITH_QUOTAS: Final = frozenset({"btrfs", "devicemapper", "zfs"})
@@ -44,119 +47,197 @@ def refusal(doing: str, status: int, said: str) -> EngineError:
     return EngineError(message, hint="labctl doctor")
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an engine is waited for, in seconds.
+
+    Args:
+        answer: For a whole answer: a busy engine needs a while to start a container.
+        log: For a whole log.
+        silence: Between two pieces of what a command says, until the engine is asked whether it still runs.
+        work: Between two signs of work on an image: one step of a build may say nothing for minutes.
+        image: For all the work on an image.
+    """
+
+    answer: float = 120.0
+    log: float = 600.0
+    silence: float = 20.0
+    work: float = 900.0
+    image: float = 6 * 3600.0
+
+
 class Connection:
     """One engine, spoken to from any number of threads: each question has a connection of its own.
 
     Args:
         endpoint: Where it answers.
+        patience: How long it is waited for.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, patience: Patience | None = None) -> None:
         self.endpoint = endpoint
-        self._lock = threading.Lock()
+        self.patience = patience or Patience()
         self._api_version = endpoint.api_version
-        self._sdk: Sdk | None = None
 
     @property
     def api_version(self) -> str:
         """The version of the API to speak: the engine's own newest."""
         if self._api_version is None:
-            answer = self._answer("engine version", "GET", "/_ping", None, None)
-            self._api_version = answer.headers.get("Api-Version") or "1.41"
+            answer = self._answer("engine version", "GET", "/_ping")
+            self._api_version = answer.api_version or "1.41"
         return self._api_version
-
-    @property
-    def sdk(self) -> Sdk:
-        """Docker's SDK about this engine, for what goes through it."""
-        from labctl.engine.docker.sdk import Sdk  # noqa: PLC0415  # it takes 80 ms, and few commands need it
-
-        with self._lock:
-            if self._sdk is None:
-                self._sdk = Sdk(self.endpoint, self.api_version)
-            return self._sdk
 
     def version(self) -> EngineVersion:
         """See `Engine.version`."""
-        said = self._ask("engine version", "GET", "/version")
-        platform = said.get("Platform") or {}
-        return EngineVersion(
-            version=said["Version"], api=said["ApiVersion"], platform=platform.get("Name", "")
-        )
+        return self._ask("engine version", "GET", "/version", read=_version)
 
     def enforces(self) -> frozenset[str]:
         """See `Engine.enforces`; with the driver ``overlay2`` nothing tells that there are quotas."""
-        said = self._ask("engine information", "GET", "/info")
-        limits = {name for key, name in _LIMITS.items() if said.get(key)}
-        return frozenset(limits | ({"disk"} if said.get("Driver") in _WITH_QUOTAS else set()))
+        return self._ask("engine information", "GET", "/info", read=_enforced)
 
     def close(self) -> None:
-        """See `Engine.close`."""
-        with self._lock:
-            if self._sdk is not None:
-                self._sdk.close()
-                self._sdk = None
+        """See `Engine.close`: each question has given its own connection back."""
 
     def _ask(
         self,
         doing: str,
         method: str,
         path: str,
+        body: Mapping[str, Any] | None = None,
+        /,
+        *,
+        read: Callable[[Any], T],
+        **query: Any,
+    ) -> T:
+        """Ask the API; `doing` opens the message of an error, and `read` takes the JSON apart."""
+        return self._answer(doing, method, self._path(path), body, query=query).read(doing, read)
+
+    def _order(
+        self,
+        doing: str,
+        method: str,
+        path: str,
         body: Mapping[str, Any] | bytes | None = None,
         /,
+        *,
+        takes: float = 0.0,
         **query: Any,
-    ) -> Any:
-        """Ask the API, and return its JSON; `doing` opens the message of an error."""
-        return self._answer(doing, method, f"/v{self.api_version}{path}", body, query).json()
+    ) -> None:
+        """Ask for what has no answer but that it was done, and may take so many seconds by itself."""
+        self._answer(doing, method, self._path(path), body, query=query, takes=takes)
 
     def _fetch(self, doing: str, path: str, /, **query: Any) -> bytes:
         """Ask for bytes that are no JSON."""
-        return self._answer(doing, "GET", f"/v{self.api_version}{path}", None, query).body
+        return self._answer(doing, "GET", self._path(path), query=query).body
 
     def _blob(self, doing: str, path: str, /, **query: Any) -> bytes:
         """Ask for bytes that are many."""
-        target = f"/v{self.api_version}{path}?{urlencode(query)}"
-        try:
-            answer = wire.blob(self.endpoint, target, timeout=TIMEOUT)
-        except (OSError, wire.HTTPException) as exc:
-            raise self._unavailable(doing, exc) from exc
+        target = _target(self._path(path), query)
+        with wire.answering(self.endpoint, doing):
+            answer = wire.request(
+                self.endpoint, "GET", target, timeout=self.patience.log, most=_LONGEST_BLOB, in_chunks=False
+            )
         if answer.refused:
             raise refusal(doing, answer.status, answer.words)
         return answer.body
 
     def _stream(
-        self, doing: str, method: str, path: str, body: Mapping[str, Any] | None = None, /, **query: Any
+        self,
+        doing: str,
+        method: str,
+        path: str,
+        body: Body | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        terminal: bool = False,
+        **query: Any,
     ) -> wire.Stream:
-        """Ask for an answer that comes bit by bit."""
-        target = f"/v{self.api_version}{path}" + (f"?{urlencode(query)}" if query else "")
-        try:
-            answer = wire.stream(self.endpoint, method, target, body)
-        except (OSError, wire.HTTPException) as exc:
-            raise self._unavailable(doing, exc) from exc
+        """Ask for an answer that comes bit by bit; its head within the time of an answer, or another."""
+        target = _target(self._path(path), query)
+        with wire.answering(self.endpoint, doing):
+            answer = wire.stream(
+                self.endpoint,
+                method,
+                target,
+                body,
+                doing=doing,
+                timeout=timeout or self.patience.answer,
+                headers=headers,
+                terminal=terminal,
+            )
         if isinstance(answer, wire.Answer):
             raise refusal(doing, answer.status, answer.words)
         return answer
+
+    def _work(
+        self,
+        doing: str,
+        method: str,
+        path: str,
+        body: Body | None = None,
+        /,
+        headers: Mapping[str, str] | None = None,
+        **query: Any,
+    ) -> wire.Stream:
+        """Ask for work on an image, of which there are signs while it is done."""
+        stream = self._stream(doing, method, path, body, timeout=self.patience.work, headers=headers, **query)
+        stream.connection.bound(silence=self.patience.work, within=self.patience.image)
+        return stream
 
     def _answer(
         self,
         doing: str,
         method: str,
         path: str,
-        body: Mapping[str, Any] | bytes | None,
-        query: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | bytes | None = None,
+        *,
+        query: Mapping[str, Any] = MappingProxyType({}),
+        takes: float = 0.0,
     ) -> wire.Answer:
-        target = path + (f"?{urlencode(query)}" if query else "")
-        try:
-            answer = wire.request(self.endpoint, method, target, body, timeout=TIMEOUT)
-        except (OSError, wire.HTTPException) as exc:
-            raise self._unavailable(doing, exc) from exc
+        within = self.patience.answer + takes
+        with wire.answering(self.endpoint, doing):
+            answer = wire.request(self.endpoint, method, _target(path, query), body, timeout=within)
         if answer.refused:
             raise refusal(doing, answer.status, answer.words)
         return answer
 
-    def _unavailable(self, doing: str, exc: Exception) -> EngineUnavailable:
-        return EngineUnavailable(
-            f"{doing}: the engine at {self.endpoint} stopped answering ({exc})", hint="labctl doctor"
-        )
+    def _path(self, path: str) -> str:
+        return f"/v{self.api_version}{path}"
+
+
+def _target(path: str, query: Mapping[str, Any]) -> str:
+    return path + (f"?{urlencode(query, doseq=True)}" if query else "")
+
+
+def _version(said: Any) -> EngineVersion:
+    platform = said.get("Platform") or {}
+    return EngineVersion(
+        version=text(said["Version"]), api=text(said["ApiVersion"]), platform=text(platform.get("Name", ""))
+    )
+
+
+def _enforced(said: Any) -> frozenset[str]:
+    limits = {name for key, name in _LIMITS.items() if said.get(key)}
+    return frozenset(limits | ({"disk"} if said.get("Driver") in _WITH_QUOTAS else set()))
+
+
+def text(said: Any) -> str:
+    """Return what is a text; raise `TypeError` where it is none."""
+    if not isinstance(said, str):
+        raise TypeError(f"a {type(said).__name__} instead of a text")
+    return said
+
+
+def id_in(said: Any) -> str:
+    """Return the id of what was created."""
+    return text(said["Id"])
+
+
+def labels_in(said: Any) -> dict[str, str]:
+    """Return an object's labels; none are said to be null."""
+    return {text(key): text(value) for key, value in (said or {}).items()}
 
 
 def filters(labels: Mapping[str, str]) -> str:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Final
+from email.message import Message
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING, Any, Final
 
-from labctl.engine.docker.connection import Connection, escaped, filters
+from labctl.engine import wire
+from labctl.engine.docker import credentials
+from labctl.engine.docker.connection import Connection, escaped, filters, labels_in, text
 from labctl.engine.logstream import moment
 from labctl.engine.model import Image
-from labctl.errors import EngineError, ImageUnavailable, NoSuchObject
+from labctl.errors import EngineError, EngineUnavailable, ImageUnavailable, NoSuchObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from labctl.engine.wire import Body
 
 
 _CHUNK: Final = 1 << 20
@@ -26,30 +33,13 @@ class Images(Connection):
     def image(self, tag: str) -> Image | None:
         """See `Engine.image`."""
         try:
-            each = self._ask(f"image {tag}", "GET", f"/images/{escaped(tag)}/json")
+            return self._ask(f"image {tag}", "GET", f"/images/{escaped(tag)}/json", read=_inspected)
         except NoSuchObject:
             return None
-        return Image(
-            id=each["Id"],
-            tags=tuple(each["RepoTags"] or ()),
-            size=each["Size"],
-            labels=each["Config"].get("Labels") or {},
-            created_at=moment(each["Created"]),
-        )
 
     def images(self, labels: Mapping[str, str]) -> tuple[Image, ...]:
         """See `Engine.images`."""
-        found = self._ask("list of images", "GET", "/images/json", filters=filters(labels))
-        return tuple(
-            Image(
-                id=each["Id"],
-                tags=tuple(tag for tag in each["RepoTags"] or () if tag != "<none>:<none>"),
-                size=each["Size"],
-                labels=each["Labels"] or {},
-                created_at=datetime.fromtimestamp(each["Created"], UTC),
-            )
-            for each in found
-        )
+        return self._ask("list of images", "GET", "/images/json", read=_listed, filters=filters(labels))
 
     def build(
         self,
@@ -61,83 +51,117 @@ class Images(Connection):
         dockerfile: str = "Dockerfile",
     ) -> Iterator[str]:
         """See `Engine.build`."""
-        from labctl.engine.docker.sdk import translated  # noqa: PLC0415  # as `Connection.sdk`
-
-        with translated(f"build of {tag}"):
-            output = self.sdk.client().build(
-                fileobj=context,
-                custom_context=True,
-                dockerfile=dockerfile,
-                tag=tag,
-                labels=dict(labels),
-                buildargs=dict(build_args),
-                network_mode="host",
-                rm=True,
-                forcerm=True,
-                decode=True,
-            )
-            failed = ""
-            for event in output:  # to its end, failed or not: only then is the connection given back
-                failed = failed or str(event.get("error", ""))
-                yield from str(event.get("stream", "")).rstrip("\n").splitlines()
-            if failed:
-                raise ImageUnavailable(f"build of {tag}: {failed.strip()}", hint="labctl images build")
+        events = self._events(
+            f"build of {tag}",
+            "POST",
+            "/build",
+            context,
+            headers=credentials.for_build(),
+            hint="labctl images build",
+            dockerfile=dockerfile,
+            t=tag,
+            labels=json.dumps(dict(labels)),
+            buildargs=json.dumps(dict(build_args)),
+            networkmode="host",
+            rm=1,
+            forcerm=1,
+        )
+        for event in events:
+            yield from str(event.get("stream", "")).rstrip("\n").splitlines()
 
     def pull(self, reference: str) -> None:
         """See `Engine.pull`."""
-        from labctl.engine.docker.sdk import translated  # noqa: PLC0415  # as `Connection.sdk`
-
+        doing, hint = f"pull of {reference}", "labctl images load FILE"
         repository, _, tag = reference.rpartition(":")
+        headers = credentials.for_registry(repository)
+        query = {"fromImage": repository, "tag": tag}
         try:
-            with translated(f"pull of {reference}"):
-                events = list(self.sdk.client().pull(repository, tag=tag, stream=True, decode=True))
+            _exhaust(self._events(doing, "POST", "/images/create", headers=headers, hint=hint, **query))
+        except (EngineUnavailable, ImageUnavailable):
+            raise
         except EngineError as exc:
-            raise ImageUnavailable(exc.message, hint="labctl images load FILE") from exc
-        if errors := [event["error"] for event in events if "error" in event]:
-            raise ImageUnavailable(f"pull of {reference}: {errors[0]}", hint="labctl images load FILE")
+            raise ImageUnavailable(exc.message, hint=hint) from exc
 
     def import_image(self, rootfs: Path, *, tag: str, changes: Sequence[str]) -> None:
         """See `Engine.import_image`."""
-        from labctl.engine.docker.sdk import translated  # noqa: PLC0415  # as `Connection.sdk`
-
         repository, _, version = tag.rpartition(":")
-        with rootfs.open("rb") as content, translated(f"import of {tag}"):
-            # In pieces, since the SDK announces pieces; a file would be sent as a whole.
+        query: dict[str, Any] = {"fromSrc": "-", "repo": repository, "tag": version, "changes": list(changes)}
+        with rootfs.open("rb") as content:
             pieces = iter(lambda: content.read(_CHUNK), b"")
-            self.sdk.client().import_image_from_stream(
-                pieces, repository=repository, tag=version, changes=list(changes)
-            )
+            hint = "labctl images build"
+            _exhaust(self._events(f"import of {tag}", "POST", "/images/create", pieces, hint=hint, **query))
 
     def tag(self, image: str, tag: str) -> None:
         """See `Engine.tag`."""
         repository, _, version = tag.rpartition(":")
-        self._ask(f"tag {tag}", "POST", f"/images/{escaped(image)}/tag", repo=repository, tag=version)
+        self._order(f"tag {tag}", "POST", f"/images/{escaped(image)}/tag", repo=repository, tag=version)
 
     def remove_image(self, tag: str) -> None:
         """See `Engine.remove_image`."""
         with suppress(NoSuchObject):
-            self._ask(f"removal of image {tag}", "DELETE", f"/images/{escaped(tag)}")
+            self._order(f"removal of image {tag}", "DELETE", f"/images/{escaped(tag)}")
 
     def save(self, tags: Sequence[str]) -> Iterator[bytes]:
         """See `Engine.save`."""
-        from labctl.engine.docker.sdk import translated  # noqa: PLC0415  # as `Connection.sdk`
-
-        client = self.sdk.client()
-        with translated(f"save of {', '.join(tags)}"):
-            # The SDK's own call takes one image; the engine's takes many, shared layers once.
-            answer = client.get(client._url("/images/get"), params={"names": list(tags)}, stream=True)  # noqa: SLF001
-            client._raise_for_status(answer)  # noqa: SLF001
-            yield from answer.iter_content(_CHUNK)
+        with closing(self._work(f"save of {', '.join(tags)}", "GET", "/images/get", names=list(tags))) as tar:
+            yield from tar.pieces()
 
     def load(self, archive: Iterable[bytes]) -> tuple[str, ...]:
         """See `Engine.load`."""
-        from labctl.engine.docker.sdk import translated  # noqa: PLC0415  # as `Connection.sdk`
+        events = self._events("load of images", "POST", "/images/load", archive, hint="labctl images build")
+        found = (re.match(r"Loaded image: (\S+)", str(event.get("stream", ""))) for event in events)
+        return tuple(loaded[1] for loaded in found if loaded)
 
-        tags: list[str] = []
-        with translated("load of images"):
-            for event in self.sdk.client().load_image(archive):
-                if "error" in event:
-                    raise ImageUnavailable(f"load of images: {event['error']}", hint="labctl images build")
-                if loaded := re.match(r"Loaded image: (\S+)", str(event.get("stream", ""))):
-                    tags.append(loaded[1])
-        return tuple(tags)
+    def _events(
+        self,
+        doing: str,
+        method: str,
+        path: str,
+        body: Body | None = None,
+        /,
+        *,
+        hint: str,
+        headers: Mapping[str, str] | None = None,
+        **query: Any,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the signs of work on an image.
+
+        Raises:
+            ImageUnavailable: The last of them says that it failed.
+        """
+        failed = ""
+        with closing(self._work(doing, method, path, body, headers, **query)) as stream:
+            for line in stream.lines():
+                event = wire.Answer(HTTPStatus.OK, Message(), line).read(doing, lambda said: {**(said or {})})
+                failed = failed or str(event.get("error", "")).strip()
+                yield event
+        if failed:
+            raise ImageUnavailable(f"{doing}: {failed}", hint=hint)
+
+
+def _exhaust(events: Iterator[object]) -> None:
+    for _ in events:
+        pass
+
+
+def _inspected(each: Any) -> Image:
+    return Image(
+        id=text(each["Id"]),
+        tags=tuple(text(tag) for tag in each["RepoTags"] or ()),
+        size=int(each["Size"]),
+        labels=labels_in(each["Config"].get("Labels")),
+        created_at=moment(each["Created"]),
+    )
+
+
+def _listed(said: Any) -> tuple[Image, ...]:
+    return tuple(
+        Image(
+            id=text(each["Id"]),
+            tags=tuple(text(tag) for tag in each["RepoTags"] or () if tag != "<none>:<none>"),
+            size=int(each["Size"]),
+            labels=labels_in(each["Labels"]),
+            created_at=datetime.fromtimestamp(each["Created"], UTC),
+        )
+        for each in said
+    )

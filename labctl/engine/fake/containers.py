@@ -12,6 +12,7 @@ from labctl.engine.fake.box import ALIVE, Box, Log
 from labctl.engine.fake.images import Images
 from labctl.engine.fake.memory import carries
 from labctl.engine.model import Container, ContainerState, ExecResult, LogLine, Network, PublishedPort, Volume
+from labctl.engine.protocol import ENDED_WITHIN, MOST_SAID
 from labctl.errors import EngineError, NameInUse, NoSuchObject, SubnetInUse
 
 if TYPE_CHECKING:
@@ -228,7 +229,8 @@ class Containers(Images):
         argv: Sequence[str],
         *,
         user: str = "",  # noqa: ARG002  # nobody is anybody here
-        within: float | None = None,  # noqa: ARG002  # it takes no time
+        within: float | None = ENDED_WITHIN,  # noqa: ARG002  # it takes no time
+        most: int = MOST_SAID,  # noqa: ARG002  # and says as much as `answer` returns
     ) -> ExecResult:
         """See `Engine.execute`."""
         self._called("execute", f"{name} {' '.join(argv)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from labctl.engine import wire
 
@@ -111,7 +111,7 @@ def _try(run: Callable[[Sequence[str]], tuple[int, str]], argv: Sequence[str]) -
 
 @contextmanager
 def _container(endpoint: Endpoint, image: str) -> Iterator[str]:
-    created = wire.call(
+    container = wire.call(
         endpoint,
         "POST",
         "/containers/create",
@@ -127,18 +127,23 @@ def _container(endpoint: Endpoint, image: str) -> Iterator[str]:
                 "Init": True,
             },
         },
+        read=_id_in,
     )
-    container: str = created["Id"]
     try:
-        wire.call(endpoint, "POST", f"/containers/{container}/start")
+        wire.call(endpoint, "POST", f"/containers/{container}/start", read=bool)
         yield container
     finally:
-        wire.call(endpoint, "DELETE", f"/containers/{container}?force=1")
+        wire.call(endpoint, "DELETE", f"/containers/{container}?force=1", read=bool)
 
 
 def _execute(endpoint: Endpoint, container: str, argv: Sequence[str]) -> tuple[int, str]:
     asked = {"Cmd": list(argv), "Tty": True, "AttachStdout": True, "AttachStderr": True}
-    execution = wire.call(endpoint, "POST", f"/containers/{container}/exec", asked)["Id"]
-    said = wire.call(endpoint, "POST", f"/exec/{execution}/start", {"Detach": False, "Tty": True})
-    exit_code: int = wire.get_json(endpoint, f"/exec/{execution}/json")["ExitCode"]
-    return exit_code, str(said or "")
+    execution = wire.call(endpoint, "POST", f"/containers/{container}/exec", asked, read=_id_in)
+    start = {"Detach": False, "Tty": True}
+    said = wire.call(endpoint, "POST", f"/exec/{execution}/start", start, read=lambda said: str(said or ""))
+    path = f"/exec/{execution}/json"
+    return wire.call(endpoint, "GET", path, read=lambda said: int(said["ExitCode"])), said
+
+
+def _id_in(said: Any) -> str:
+    return str(said["Id"])

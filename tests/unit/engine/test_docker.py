@@ -22,7 +22,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from labctl.engine.docker import DockerEngine
-from labctl.engine.docker.containers import MOST_SAID
 from labctl.engine.endpoint import Endpoint
 from labctl.engine.logstream import STDERR, STDOUT
 from labctl.engine.model import ContainerSpec, ContainerState, File, NetworkSpec, PublishedPort
@@ -408,10 +407,10 @@ class TestInside:
 
     def test_a_command_that_says_too_much_is_an_error(self, scripted: Scripted) -> None:
         scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
-        scripted.answers("POST", "/exec/e1/start", (self.frame(STDOUT, b"x" * MOST_SAID),) * 3)
+        scripted.answers("POST", "/exec/e1/start", (self.frame(STDOUT, b"x" * 1000),) * 3)
         scripted.answers("GET", "/exec/e1/json", {"ExitCode": None})
-        with pytest.raises(ServiceCommandFailed, match=f"{2 * MOST_SAID} bytes"):
-            scripted.engine.execute("x", ["yes"], within=60)
+        with pytest.raises(ServiceCommandFailed, match="2000 bytes"):
+            scripted.engine.execute("x", ["yes"], within=60, most=1999)
 
     def test_a_log_comes_as_lines_with_their_times(self, scripted: Scripted) -> None:
         lines = (b"2026-01-01T00:00:01.5Z one\n", b"2026-01-01T00:00:02.5Z two\n")
@@ -424,11 +423,14 @@ class TestInside:
         with pytest.raises(NoSuchObject, match="log of x"):
             scripted.engine.logs("x")
 
-    def test_a_log_that_is_cut_off_ends(self, scripted: Scripted) -> None:
+    def test_a_log_that_is_cut_off_is_an_error_behind_its_last_line(self, scripted: Scripted) -> None:
         whole = self.frame(STDOUT, b"2026-01-01T00:00:01.5Z one\n")
         scripted.answers("GET", "/containers/x/logs", (whole, whole[:-3]))
         with closing(scripted.engine.logs("x")) as log:
-            assert [line.text for line in log] == ["one"]
+            lines = iter(log)
+            assert next(lines).text == "one"
+            with pytest.raises(EngineUnavailable, match=r"log of x: .*broke off"):
+                next(lines)
 
     def test_a_whole_log_comes_as_bytes(self, scripted: Scripted) -> None:
         lines = b"2026-01-01T00:00:01.5Z one\n", b"2026-01-01T00:00:02.5Z caf\xe9\n"
