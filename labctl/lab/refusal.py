@@ -32,6 +32,9 @@ _MAIN_FILES: Final = {
 }
 """What each program was reading where it names no file."""
 
+_MACROS: Final = "macro processing error"
+"""What postconf says of main.cf too, whichever of the two it was to read."""
+
 _GOES_ON: Final = r"(?: - doveconf execution fallback is disabled)?$"
 """What Dovecot's master adds, which goes on with what it had."""
 
@@ -112,7 +115,7 @@ def _refusal(found: re.Match[str], before: Sequence[str]) -> Refusal:
     elsewhere = told.get("place") not in {None, path}
     return Refusal(
         reason=shown(told["reason"]),
-        path=path or _MAIN_FILES.get(program or ""),
+        path=path or (MAIN_CF if told["reason"] == _MACROS else _MAIN_FILES.get(program or "")),
         line=int(line) if line and not elsewhere else None,
         said="\n".join(shown(each) for each in (*_warnings(program, before), found.string)),
     )

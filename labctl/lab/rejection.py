@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
-from labctl.errors import ConfigRejected, EngineError, EngineUnavailable, ServiceNotReady
+from labctl.errors import (
+    ConfigRejected,
+    EngineError,
+    EngineUnavailable,
+    ServiceCommandFailed,
+    ServiceNotReady,
+)
 from labctl.lab.refusal import Refusal, refusal, shown
 from labctl.wait import eventually
 
@@ -21,14 +28,20 @@ if TYPE_CHECKING:
 
 _LOG_TAIL: Final = 40
 
-_CHECKED_WITHIN: Final = 10.0
-"""Seconds for a service's own tool to look at a file."""
+_CHECKED_WITHIN: Final = 20.0
+"""Seconds for a service's own tool to look at a file, which takes it a hundredth of one."""
+
+_MOST_SAID: Final = 1 << 20
+"""Bytes that it may say."""
 
 _RELOADED_WITHIN: Final = 20.0
 """Seconds that a resolver has to say that it took its zones up, or did not."""
 
-_NO_ANSWER: Final = frozenset({126, 127, 137})
-"""The exit codes of a command that is none, that is not there, or that was killed for want of memory."""
+_KILLED: Final = 137
+"""The exit code of a command that was killed."""
+
+_NO_ANSWER: Final = frozenset({126, 127, _KILLED})
+"""The exit codes of a command that is none, that is not there, or that somebody killed."""
 
 _MOST_LINES: Final = 5
 
@@ -39,14 +52,17 @@ _NOT_RELOADED: Final = "[ERROR] Restart failed: "
 _OUT_OF_MEMORY: Final = "its zones need more memory than it may use"
 """Why it says nothing more."""
 
+_NEVER_SERVED: Final = "it used up all the memory that it may use, and ended before it served"
+
 
 def rejection(engine: Engine, there: Instance, lab: LabDefinition) -> ConfigRejected | None:
     """Find out whether a daemon refused a file of an attempt, once the lab was started with it.
 
-    A host that has ended has said why, unless it used up its memory. Where it runs, the lab's own check of
-    each file is run in it, as nobody and so without any of the container's capabilities: the daemon there
-    does what a student says, and may have put another program in that one's place. A check that can't be run
-    is none.
+    A host that has ended has said why, unless it used up its memory, which is reason enough. Where it runs,
+    the lab's own check of each file is run in it, as nobody and so without any of the container's
+    capabilities: the daemon there does what a student says, and may have put another program in that one's
+    place. A check that can't be run is none; one that comes to no end, or uses up the memory there is, met
+    what no daemon can use either.
 
     Args:
         engine: The engine.
@@ -69,9 +85,7 @@ def rejection(engine: Engine, there: Instance, lab: LabDefinition) -> ConfigReje
         if (host := there.host(service)).container is not None
     }
     for service, container in containers.items():
-        if container.state != ContainerState.EXITED or container.oom_killed:
-            continue
-        if (said := refusal(_log(engine, container, tail=_LOG_TAIL))) is not None:
+        if container.state == ContainerState.EXITED and (said := _last_words(engine, container)) is not None:
             return _rejected(service, files[service], said)
     for service, container in containers.items():
         if container.state == ContainerState.RUNNING:
@@ -131,14 +145,31 @@ def _log(
         return [line.text for line in lines]
 
 
+def _last_words(engine: Engine, container: Container) -> Refusal | None:
+    """Return why a host has ended."""
+    if container.oom_killed:
+        return Refusal(_NEVER_SERVED, None, None, _NEVER_SERVED)
+    return refusal(_log(engine, container, tail=_LOG_TAIL))
+
+
 def _complaint(engine: Engine, container: Container, file: Editable) -> Refusal | None:
     """Run the lab's check of a file where it is used; return what it has against it."""
     try:
-        done = engine.execute(container.id, file.check, user="nobody", within=_CHECKED_WITHIN)
+        done = engine.execute(
+            container.id, file.check, user="nobody", within=_CHECKED_WITHIN, most=_MOST_SAID
+        )
     except EngineUnavailable:
         raise
+    except ServiceCommandFailed as exc:
+        reason = f"{shlex.join(file.check)} comes to no end with it"
+        said = [shown(line) for line in str(exc.detail.get("said", "")).split("\n")]
+        words = "\n".join((reason, *said[-_MOST_LINES:])).strip()
+        return Refusal(reason, file.target, None, words)
     except EngineError:  # nothing can be run where an attempt used up all processes there may be
         return None
+    if done.exit_code == _KILLED and engine.inspect(container.id).oom_killed:
+        reason = f"{shlex.join(file.check)} used up all the memory that there is for it"
+        return Refusal(reason, file.target, None, reason)
     if done.exit_code == 0 or done.exit_code in _NO_ANSWER:
         return None
     lines = _lines(done)

@@ -75,6 +75,14 @@ def mta_attacks(survey: str, solution: Mapping[str, str]) -> Iterator[Attack]:
         "HYPERLINK",
         {"main.cf": f"{main}\nsmtpd_recipient_restrictions = check_recipient_access {reply}\n"},
     )
+    doubling = "".join(f"a{n} = ${{a{n + 1}}}${{a{n + 1}}}\n" for n in range(60))
+    for name, verdict, says, line in (
+        ("doubling", "rejected", "comes to no end|all the memory", f"{doubling}a60 = x\nsmtpd_banner = $a0"),
+        ("recursion", "rejected", r"main\.cf", "smtpd_banner = $myhostname $smtpd_banner $smtpd_banner"),
+        ("silent-table", "failed", "", "virtual_alias_maps = pcre:/dev/stdout"),
+        ("endless-table", "failed", "", "virtual_alias_maps = texthash:/dev/zero"),
+    ):
+        yield Attack(name, verdict, says, {"main.cf": f"{main}\n{line}\n"})
     yield Attack("no-service", "rejected", r"master\.cf", {"master.cf": f"{master}\n{words.ALL}\n"})
 
 
@@ -98,6 +106,14 @@ def mda_attacks(survey: str, secret: Path, solution: Mapping[str, str]) -> Itera
         return {"dovecot.conf": f"{nobody}\nimport_environment {{\n  TOKEN = %{{env:TOKEN}}\n}}\n{service}"}
 
     yield Attack("include", "rejected", r"dovecot\.conf", {"dovecot.conf": f"{good}\n!include {secret}\n"})
+    for name, line in (
+        ("silent-include", "!include /dev/stdout"),
+        ("endless-include", "!include /dev/zero"),
+        ("endless-try", "!include_try /dev/zero"),
+        ("own-include", "!include /etc/dovecot/dovecot.conf"),
+        ("endless-value", "login_greeting = </dev/zero"),
+    ):
+        yield Attack(name, "rejected", r"dovecot\.conf", {"dovecot.conf": f"{good}\n{line}\n"})
     to_the_log = f'open STDOUT, ">>", "/proc/1/fd/1"; $| = 1; {survey.replace("exit 1", "sleep 600")}'
     yield Attack("executable", "failed", _SURVEYED, started(to_the_log))
     overthrown = "attack: 0 of [0-9] changes of the network were made, [0-9]+ programs were replaced"

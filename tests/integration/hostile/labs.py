@@ -28,6 +28,11 @@ service = "{service}"
 target = "{target}"
 """
 
+_CHECKS: Final = {
+    "main.cf": 'check = ["postconf", "-n"]\n',
+    "dovecot.conf": 'check = ["doveconf", "-n"]\n',
+}
+
 _LETTER: Final = '''\
 def test_a_letter_arrives(alice, bob):
     """A letter from alice@alpha.test arrives at bob@beta.test."""
@@ -107,6 +112,7 @@ def _lab(
     for path, (service, target) in files.items():
         text += _EDITABLE.format(path=path)
         text += _PLACE.format(service=service, target=target) if service else ""
+        text += _CHECKS.get(path, "")
     ids = [each.split("(")[0].replace("_", "-") for each in checks.split("def test_")[1:]]
     text += "".join(f'\n[[checks]]\nid = "{each}"\npoints = 1\n' for each in ids)
     for sub in ("solution", "checks"):

@@ -102,6 +102,7 @@ LINES = st.integers(1, 10**6)
             "parameter myhostname: bad parameter value: mx_beta..test",
         ),
         ("postmap: fatal: dictionary mail_dict: macro processing error", MAIN, None, "dictionary mail_dict"),
+        ("postconf: fatal: macro processing error", MAIN, None, "macro processing error"),
         (f"postconf: fatal: file {MASTER}: line 43: bad field count", MASTER, 43, "bad field count"),
         (
             'postconf: fatal: invalid type field "inett" in "smtp inett  n       -       n"',

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from labctl.engine.model import Container, ExecResult
-from labctl.errors import ConfigRejected, EngineError, EngineUnavailable, ServiceNotReady
+from labctl.errors import (
+    ConfigRejected,
+    EngineError,
+    EngineUnavailable,
+    ServiceCommandFailed,
+    ServiceNotReady,
+)
 from labctl.lab import rejection as subject
 from labctl.lab.definition import Editable
 from labctl.lab.rejection import rejection, reloaded
@@ -110,12 +116,15 @@ class TestRejection:
         ended(stage, "mail-beta", "master: Info: Dovecot v2.4.1 starting up for imap")
         assert rejection(stage.fake, there, lab) is None
 
-    def test_a_host_that_ran_out_of_memory_refused_nothing(
+    def test_a_host_that_ended_for_want_of_memory_is_refused_for_that_and_not_for_what_it_said_before(
         self, stage: Stage, lab: LabDefinition, there: Instance
     ) -> None:
         stage.fake.say("labctl-x-mail-beta", UNREAD)
         stage.fake.run_out_of_memory("labctl-x-mail-beta")
-        assert rejection(stage.fake, there, lab) is None
+        error = rejection(stage.fake, there, lab)
+        assert told(error) == ("dovecot.conf", None)
+        assert error is not None
+        assert "memory" in error.message
 
     def test_the_end_of_a_host_without_handed_in_files_is_not_the_students(
         self, stage: Stage, lab: LabDefinition, there: Instance
@@ -148,6 +157,32 @@ class TestRejection:
     ) -> None:
         answering(stage, exit_code, b"OCI runtime exec failed: executable file not found in $PATH")
         assert rejection(stage.fake, there, lab) is None
+
+    def test_a_check_that_comes_to_no_end_is_a_refusal_that_tells_what_it_said(
+        self, stage: Stage, lab: LabDefinition, there: Instance
+    ) -> None:
+        def hook(call: Call) -> None:
+            if call.method == "execute":
+                said = {"said": "# 2.4.1\n\x1b[31mimap = yes"}
+                raise ServiceCommandFailed("doveconf came to no end", hint="labctl status", detail=said)
+
+        stage.fake.hook = hook
+        error = rejection(stage.fake, there, lab)
+        assert told(error) == ("dovecot.conf", None)
+        assert error is not None
+        assert error.message == "mail-beta refuses dovecot.conf: doveconf -n comes to no end with it"
+        assert "imap = yes" in error.detail["said"]
+        assert "\x1b" not in error.detail["said"]
+
+    def test_a_check_that_used_up_the_memory_is_a_refusal(
+        self, stage: Stage, lab: LabDefinition, there: Instance
+    ) -> None:
+        answering(stage, 137)
+        stage.fake.run_out_of_memory("labctl-x-mail-beta", first_process=False)
+        error = rejection(stage.fake, there, lab)
+        assert told(error) == ("dovecot.conf", None)
+        assert error is not None
+        assert error.message.endswith("doveconf -n used up all the memory that there is for it")
 
     def test_a_host_in_which_nothing_can_be_run_refuses_nothing(
         self, stage: Stage, lab: LabDefinition, there: Instance
