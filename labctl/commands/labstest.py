@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from labctl.commands.grade import Wish, grade
 from labctl.errors import InvalidLabFile
 from labctl.grading import alteration, gradedlab
+from labctl.grading.control import SOLUTION
 from labctl.grading.handout.files import STARTER
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.lab import catalogue
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from labctl.grading.score import GradedAttempt
     from labctl.lab.definition import LabDefinition
     from labctl.progress import Progress
-
-SOLUTION: Final = "solution"
-"""Where a lab has an attempt that gets all points."""
 
 _AS_GOOD_AS: Final = 1e-9
 """Points are sums of fractions, which a computer rounds."""

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import AttemptError, LabctlError
+from labctl.exercises.outcome import Blame
 from labctl.exercises.protocol import Exam
 from labctl.exercises.runner import Orders, Runner
 from labctl.exercises.verdict import Verdict
 from labctl.grading import gradedlab
+from labctl.grading.control import Control
 from labctl.grading.job import Examination, Observation, Rejection
 from labctl.grading.verdict import CheckVerdict
 from labctl.lab import definition
@@ -71,17 +73,22 @@ class Examiner:
         self._laboratories = laboratories
         self._child = child
         self._labs: dict[tuple[Path, Path | None], GradedLab] = {}
+        self._control = Control(self._seen)
 
     def examine(self, job: Job) -> Examination:
         """Examine one attempt.
 
         Returns:
-            What was seen; an attempt that can't be used is an examination too.
+            What was seen; an attempt that can't be used is an examination too. A check that raised what it
+            should not has failed where the lab's solution passes it, and else is an error.
 
         Raises:
             LabError: The lab or a file of its checks is wrong.
             EngineError: The engine failed, or a host that runs nothing of the attempt.
         """
+        return self._control.settled(self._seen(job), job, self._lab(job))
+
+    def _seen(self, job: Job) -> Examination:
         began, since = time.monotonic(), datetime.now(UTC)
         lab = self._lab(job)
         checks: tuple[Observation, ...] = ()
@@ -142,7 +149,21 @@ class Examiner:
             else:
                 verdict = _VERDICTS[result.verdict]
                 explanation, evidence = _told(result)
-                yield Observation(check.id, title, verdict, result.seconds, explanation, evidence)
+                seconds = result.seconds
+                if result.kind != Blame.EXERCISE:
+                    yield Observation(check.id, title, verdict, seconds, explanation, evidence)
+                    continue
+                path = lab.place(result.path or lab.functions[check.id].path)
+                yield Observation(
+                    check.id,
+                    title,
+                    verdict,
+                    seconds,
+                    f"{path}:{result.line}: {explanation}",
+                    evidence,
+                    path=path,
+                    line=result.line,
+                )
 
     def _exhausted(self, there: Instance, lab: GradedLab) -> Iterator[str]:
         """Name the hosts that came to the end of their memory, or of the processes that they may have."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import InvalidLabFile, UsageError
@@ -12,7 +14,6 @@ from labctl.lab import definition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from labctl.exercises.discovery import Exercise
     from labctl.lab.definition import Check, LabDefinition
@@ -67,6 +68,14 @@ class GradedLab:
             function = self.functions[each]
             by_file.setdefault(function.path, []).append(function)
         return tuple(Choice(self.lab, path, tuple(of_file), whole=False) for path, of_file in by_file.items())
+
+    def place(self, path: str | Path) -> str:
+        """Name a file of the checks by its place below the lab, or below the hidden checks."""
+        for directory in (self.lab.directory, self.hidden_directory):
+            above = None if directory is None else os.path.abspath(directory)  # noqa: PTH100  # links stay as named
+            if above is not None and Path(path).is_relative_to(above):
+                return str(Path(path).relative_to(above))
+        return str(path)
 
     @property
     def is_data(self) -> bool:

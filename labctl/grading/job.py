@@ -53,6 +53,8 @@ class Observation:
         explanation: Why it did not pass, for the student; empty where it did.
         evidence: What proves that: replies, log lines, DNS answers, a message's journey; a line each.
         tries: In which examination it was seen: 2 where the first one broke.
+        path: The check's file below the lab or the hidden checks, where it raised what it should not.
+        line: Its line.
     """
 
     id: str
@@ -62,6 +64,8 @@ class Observation:
     explanation: str = ""
     evidence: tuple[str, ...] = ()
     tries: int = 1
+    path: str | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class GradedCheck:
         evidence: What proves it, a line each.
         seconds: How long it took.
         hidden: Whether it is one of the teacher's hidden checks.
+        path: The check's file, where it raised what it should not.
+        line: Its line.
     """
 
     id: str
@@ -43,6 +45,8 @@ class GradedCheck:
     evidence: tuple[str, ...]
     seconds: float
     hidden: bool = False
+    path: str | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,8 @@ def _weighed(check: Check, seen: Observation, *, hidden: bool) -> GradedCheck:
         evidence=seen.evidence,
         seconds=seen.seconds,
         hidden=hidden,
+        path=seen.path,
+        line=seen.line,
     )
 
 

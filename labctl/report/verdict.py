@@ -97,7 +97,14 @@ def withheld(attempt: GradedAttempt) -> GradedAttempt:
     for each in attempt.checks:
         n = 1 + sum(one.hidden for one in shown)
         nameless = replace(
-            each, id=f"hidden-{n}", title=f"Hidden check {n}.", explanation="", hint="", evidence=()
+            each,
+            id=f"hidden-{n}",
+            title=f"Hidden check {n}.",
+            explanation="",
+            hint="",
+            evidence=(),
+            path=None,
+            line=None,
         )
         shown.append(nameless if each.hidden else each)
     return replace(attempt, checks=tuple(shown), logs={})
