@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from labctl.engine import images
-from labctl.errors import AttemptError, UsageError
+from labctl.errors import AttemptError, GradingError, LabctlError, UsageError
 from labctl.exercises.children import Children
 from labctl.grading import batch, capacity, fingerprint, gradedlab
 from labctl.grading.batch import Batch, Candidate
@@ -163,7 +163,8 @@ def grade(
         laboratories = Laboratories(engine, engine_url, specs)
         ends.callback(laboratories.close)
         examiner = Examiner(engine, engine_url, laboratories, children.child)
-        candidates = (_candidate(name, path, lab.lab, alone=len(places) == 1) for name, path in mine)
+        alone, guessed = len(places) == 1, wish.lab is None
+        candidates = (_candidate(*each, lab.lab, alone=alone, guessed=guessed) for each in mine)
         Batch(orders, examiner.examine, told, children.close).run(candidates)
     attempts = tuple(sorted(told.graded, key=lambda each: each.id))
     return Grade(lab.lab.id, lab.lab.title, attempts, time.monotonic() - began, wish.shard)
@@ -192,14 +193,12 @@ def named(paths: Sequence[Path]) -> dict[str, Path]:
     """Name attempts by their directories, and by as much of what lies above as tells them apart.
 
     Raises:
-        UsageError: One is no directory, or can't be read.
+        UsageError: One is no directory.
     """
     for path in paths:
         if not path.is_dir():
             hint = f"labctl grade {path.parent}" if path.name == attempt.SETTINGS else "labctl grade DIR…"
             raise UsageError(f"no attempt in {path}: not a directory", hint=hint)
-        if not os.access(path, os.R_OK | os.X_OK):
-            raise UsageError(f"attempt {path} can't be read", hint=f"ls -ld {path}")
     places = list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))  # noqa: PTH100  # a link is named as it is
     names = {path: path.name or "attempt" for path in places}
     depth = 1
@@ -211,20 +210,38 @@ def named(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def _lab(wish: Wish, environ: Mapping[str, str]) -> LabDefinition:
-    """Find the lab: the one that was named, or else the one that all attempts name."""
+    """Find the lab: the one that was named, or else the one that most attempts name.
+
+    What one student writes into his settings is not to keep all others from being graded.
+    """
     if wish.lab is not None:
         return catalogue.find(wish.lab, environ)
-    told = {path: attempt.settings(path).lab for path in wish.attempts}
-    for path, lab in told.items():
-        if lab is None and (path / definition.FILE_NAME).is_file():
-            raise UsageError(f"{path} is a lab, and no attempt at one", hint=f"labctl labs test {path}")
-        if lab is None:
-            raise UsageError(f"{path} has no labctl.toml that names its lab", hint="--lab LAB")
-    if len(labs := sorted({str(each) for each in told.values()})) != 1:
+    named = Counter(lab for path in wish.attempts if (lab := _said(path, alone=len(wish.attempts) == 1)))
+    if not named:
+        for path in wish.attempts:
+            if (path / definition.FILE_NAME).is_file():
+                raise UsageError(f"{path} is a lab, and no attempt at one", hint=f"labctl labs test {path}")
+        raise UsageError(f"{wish.attempts[0]} has no labctl.toml that names its lab", hint="--lab LAB")
+    [(lab, times)] = named.most_common(1)
+    if 2 * times <= named.total():
         raise UsageError(
-            f"these are attempts at {', '.join(labs) or 'nothing'}: one lab at a time", hint="--lab LAB"
+            f"these are attempts at {', '.join(sorted(named))}: one lab at a time", hint="--lab LAB"
         )
-    return catalogue.find(labs[0], environ)
+    return catalogue.find(lab, environ)
+
+
+def _said(path: Path, *, alone: bool) -> str | None:
+    """Return the lab that an attempt names, where it names one.
+
+    Raises:
+        UsageError: Its settings can't be used, and no other attempt's would do.
+    """
+    try:
+        return attempt.settings(path).lab
+    except (UsageError, GradingError):
+        if alone:
+            raise
+        return None
 
 
 def _apart(out: Path | None, attempts: Sequence[Path]) -> None:
@@ -249,11 +266,18 @@ def _jobs(wanted: int | None, lab: GradedLab, attempts: int) -> int:
     return max(1, min(wanted or bearable, bearable, attempts))
 
 
-def _candidate(name: str, path: Path, lab: LabDefinition, *, alone: bool) -> Candidate:
+def _candidate(name: str, path: Path, lab: LabDefinition, *, alone: bool, guessed: bool) -> Candidate:
     """Read an attempt; what is wrong with it is its own verdict, and no error.
 
     Several attempts that one command is given are not all the user's own: one that is a link may lead to
     another student's.
+
+    Args:
+        name: Its id.
+        path: Its directory.
+        lab: The lab.
+        alone: Whether it is the only one.
+        guessed: Whether nobody but the attempts named the lab.
     """
     try:
         if path.is_symlink() and not alone:
@@ -261,10 +285,22 @@ def _candidate(name: str, path: Path, lab: LabDefinition, *, alone: bool) -> Can
                 "forbidden-file", "the attempt is a link, and those are not followed", "hand in the directory"
             )
             return Candidate(name, {}, "", link)
+        said = _said(path, alone=False) if guessed else None
+        if said not in {None, lab.id}:
+            other = f"{attempt.SETTINGS} says that this is an attempt at {said}: graded are those at {lab.id}"
+            return Candidate(name, {}, "", Rejection("other-lab", other, f"labctl init {lab.id} DIR"))
         read = attempt.read(path, lab)
     except AttemptError as error:
         return Candidate(name, {}, "", rejection_of(error))
+    except LabctlError as error:  # this machine, or who may read there
+        return Candidate(name, {}, "", broken=error.told)
+    except Exception as error:  # noqa: BLE001  # one that labctl can't bear must not cost the others theirs
+        return Candidate(name, {}, "", broken=f"labctl broke: {type(error).__name__}: {error}")
     more = "at least " if read.bounded else ""
-    ignored = f"{more}{read.ignored} other files were ignored"
+    remarks = [f"{more}{read.ignored} other files were ignored"] if read.ignored else []
+    if guessed and said is None:
+        remarks.append(
+            f"it names no lab that can be read in {attempt.SETTINGS}: taken for {lab.id}, as most do"
+        )
     seed = read.seed or fingerprint.of_files(read.files)[:16]
-    return Candidate(name, read.files, seed, remarks=(ignored,) if read.ignored else ())
+    return Candidate(name, read.files, seed, remarks=tuple(remarks))

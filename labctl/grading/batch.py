@@ -32,6 +32,7 @@ class Candidate:
         seed: What all that is random in its checks comes from.
         rejection: Why it can't be examined at all, where it can't.
         remarks: What a teacher should know of its directory.
+        broken: Why this machine could not read it, which is no fault of the attempt's; else empty.
     """
 
     id: str
@@ -39,6 +40,12 @@ class Candidate:
     seed: str
     rejection: Rejection | None = None
     remarks: tuple[str, ...] = ()
+    broken: str = ""
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether there is anything to examine."""
+        return self.rejection is None and not self.broken
 
 
 class Audience(Protocol):
@@ -135,7 +142,7 @@ class Batch:
     def _one(self, candidate: Candidate, number: int) -> None:
         orders = self._orders
         key = fingerprint.of_attempt(orders.lab_key, candidate.files, candidate.seed)
-        known = orders.store.get(key) if orders.store is not None and candidate.rejection is None else None
+        known = orders.store.get(key) if orders.store is not None and candidate.is_readable else None
         if known is not None:
             remarks = (*candidate.remarks, *known.remarks)
             self._tell(replace(known, attempt=candidate.id, remarks=remarks), cached=True)
@@ -145,16 +152,22 @@ class Batch:
         examination = self._examined(candidate, number)
         if self._stopped.is_set() and examination.broke:
             return  # it was abandoned: nothing is known of it
-        if orders.store is not None and candidate.rejection is None:
+        if orders.store is not None and candidate.is_readable:
             orders.store.put(key, examination)
         remarks = (*candidate.remarks, *examination.remarks)
         self._tell(replace(examination, remarks=remarks), cached=False)
 
     def _examined(self, candidate: Candidate, number: int) -> Examination:
         """Examine one, and once more in a laboratory of its own where something broke."""
-        if candidate.rejection is not None:
-            lab = self._orders.lab.lab.id
-            return Examination(candidate.id, lab, candidate.seed, 0.0, rejection=candidate.rejection)
+        if not candidate.is_readable:
+            return Examination(
+                candidate.id,
+                self._orders.lab.lab.id,
+                candidate.seed,
+                0.0,
+                rejection=candidate.rejection,
+                broken=candidate.broken,
+            )
         seen = self._examine_once(candidate, f"{self._orders.run}-{number}")
         for nth in range(2, TRIES + 1):
             if not seen.broke or self._stopped.is_set():

@@ -73,7 +73,7 @@ class Rejection:
     """Why an attempt can't be used at all.
 
     Args:
-        code: The error's stable name: missing-file, forbidden-file, config-rejected.
+        code: The error's stable name: missing-file, forbidden-file, other-lab, config-rejected.
         text: What is wrong, in words.
         hint: The next step.
         file: The file as the attempt names it.

@@ -7,13 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
-from labctl.errors import (
-    ConfigRejected,
-    EngineError,
-    EngineUnavailable,
-    ServiceCommandFailed,
-    ServiceNotReady,
-)
+from labctl.errors import ConfigRejected, EngineError, EngineUnavailable, ServiceCommandFailed
 from labctl.lab.refusal import Refusal, refusal, shown
 from labctl.wait import eventually
 
@@ -50,9 +44,12 @@ _NOT_RELOADED: Final = "[ERROR] Restart failed: "
 """What CoreDNS says of SIGUSR1."""
 
 _OUT_OF_MEMORY: Final = "its zones need more memory than it may use"
+_OUT_OF_TIME: Final = f"it had not read its zones after {_RELOADED_WITHIN:.0f} s"
 """Why it says nothing more."""
 
 _NEVER_SERVED: Final = "it used up all the memory that it may use, and ended before it served"
+
+_LOG_SEARCHED: Final = 200
 
 
 def rejection(engine: Engine, there: Instance, lab: LabDefinition) -> ConfigRejected | None:
@@ -108,34 +105,33 @@ def reloaded(
         since: A moment before that.
 
     Returns:
-        The error to raise, or None where it serves the new zones; also of zones that use up its memory.
+        The error to raise, or None where it serves the new zones. Zones that use up its memory or its time,
+        or that end it, are refused, too: what was there before took it none.
 
     Raises:
-        ServiceNotReady: It has ended, or says neither.
         EngineError: The engine failed.
     """
     container = there.host(service).running_container()
 
     def outcome() -> str | None:
-        for line in _log(engine, container, since=since):
+        for line in _log(engine, container, since=since, tail=_LOG_SEARCHED):
             if line.startswith((_RELOADED, _NOT_RELOADED)):
                 return line
-        return _OUT_OF_MEMORY if engine.inspect(container.id).oom_killed else None
+        now = engine.inspect(container.id)
+        if now.oom_killed:
+            return _OUT_OF_MEMORY
+        return None if now.state == ContainerState.RUNNING else f"it ended with exit code {now.exit_code}"
 
-    found = eventually(outcome, within=_RELOADED_WITHIN)
-    if found is None:
-        raise ServiceNotReady(
-            f"{service} did not say within {_RELOADED_WITHIN:.0f} s that it serves its new zones",
-            service=service,
-            waited=_RELOADED_WITHIN,
-            log="\n".join(shown(each) for each in _log(engine, container, tail=_LOG_TAIL)),
-            hint=f"labctl logs {service}",
-        )
+    found = eventually(outcome, within=_RELOADED_WITHIN) or _OUT_OF_TIME
     if found.startswith(_RELOADED):
         return None
     files = [each for each in lab.editable if each.service == service]
     reason = found.removeprefix(_NOT_RELOADED)
-    return _rejected(service, files, refusal([found]) or Refusal(shown(reason), None, None, shown(found)))
+    said = shown(found)
+    if reason == found:  # these are not its own words
+        words = [each for each in _log(engine, container, since=since, tail=_LOG_SEARCHED) if each[:1] != "{"]
+        said = "\n".join(map(shown, words[-_MOST_LINES:]))  # what it was asked, which is JSON, tells nothing
+    return _rejected(service, files, refusal([found]) or Refusal(shown(reason), None, None, said))
 
 
 def _log(

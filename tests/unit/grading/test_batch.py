@@ -115,6 +115,18 @@ def test_a_rejected_attempt_needs_no_laboratory(graded_lab: GradedLab) -> None:
     assert (found.rejection, examiner.jobs) == (rejected.rejection, [])
 
 
+def test_an_attempt_that_can_not_be_read_here_is_reported_and_read_again_by_the_next_run(
+    graded_lab: GradedLab, tmp_path: Path
+) -> None:
+    examiner = Examiner()
+    unread = Candidate("a", {}, "", broken="a can't be read: Input/output error")
+    found = run(graded_lab, examiner, unread, candidate("b"), store=Store(tmp_path))
+    assert [(each.attempt, each.broken) for each in found] == [("a", unread.broken), ("b", "")]
+    assert [each.attempt for each in examiner.jobs] == ["b"]
+    run(graded_lab, examiner, candidate("a"), store=Store(tmp_path))
+    assert [each.attempt for each in examiner.jobs] == ["b", "a"]
+
+
 def test_a_second_run_takes_up_where_the_first_one_ended(graded_lab: GradedLab, tmp_path: Path) -> None:
     run(graded_lab, Examiner(), candidate("a"), store=Store(tmp_path))
     examiner, listener = Examiner(), Listener()

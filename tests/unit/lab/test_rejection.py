@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from labctl.engine.model import Container, ExecResult
-from labctl.errors import (
-    ConfigRejected,
-    EngineError,
-    EngineUnavailable,
-    ServiceCommandFailed,
-    ServiceNotReady,
-)
+from labctl.errors import ConfigRejected, EngineError, EngineUnavailable, ServiceCommandFailed
 from labctl.lab import rejection as subject
 from labctl.lab.definition import Editable
 from labctl.lab.rejection import rejection, reloaded
@@ -235,8 +229,20 @@ class TestReloaded:
         before = NOW - timedelta(seconds=1)
         stage.fake.say("labctl-x-dns", "[INFO] Reloading complete", at=before)
         stage.fake.say("labctl-x-dns", '{"name":"[INFO] Reloading complete"}', at=NOW)
-        with pytest.raises(ServiceNotReady, match="dns did not say"):
-            reloaded(stage.fake, there, lab, "dns", NOW)
+        error = reloaded(stage.fake, there, lab, "dns", NOW)
+        assert told(error) == ("zones/beta.zone", None)
+        assert error is not None
+        assert "had not read its zones" in error.message
+
+    def test_zones_that_end_the_resolver_are_refused(
+        self, stage: Stage, lab: LabDefinition, there: Instance
+    ) -> None:
+        ended(stage, "dns", "panic: runtime error: index out of range")
+        error = reloaded(stage.fake, there, lab, "dns", NOW)
+        assert told(error) == ("zones/beta.zone", None)
+        assert error is not None
+        assert "it ended with exit code 1" in error.message
+        assert "panic: runtime error" in error.detail["said"]
 
     def test_zones_that_take_more_memory_than_there_may_be_are_refused(
         self, stage: Stage, lab: LabDefinition, there: Instance
