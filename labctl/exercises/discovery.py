@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import InvalidLabFile, LabctlError, NoSuchExercise, UsageError
+from labctl.exercises.fixtures import Fixtures
 from labctl.lab import catalogue, definition
 from labctl.suggestion import near, question
 
@@ -39,6 +40,21 @@ class Exercise:
     line: int
     function: str
     """Its name in the file, with that of its class before it (``TestQueue::test_hold``)."""
+
+    documented: bool = True
+    """Whether it has a docstring, which title and teaching come from."""
+
+    lacking: str | None = None
+    """Which fixture it asks for that there is not, in words."""
+
+    def must_run(self) -> None:
+        """Refuse what would fail in any lab, before there is one.
+
+        Raises:
+            InvalidLabFile: It asks for a fixture that there is not.
+        """
+        if self.lacking is not None:
+            raise InvalidLabFile(self.lacking, path=self.path, line=self.line, hint=f"edit {self.path}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +106,7 @@ def parse(content: bytes, path: Path) -> tuple[Exercise, ...]:
     """
     try:
         tree = ast.parse(content)
-        found = {each.function: each for each in _exercises(tree.body, path, "")}
+        found = {each.function: each for each in _exercises(tree.body, Fixtures(tree, path), path, "")}
     except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
         line = exc.lineno if isinstance(exc, SyntaxError) else None
         said = exc.msg if isinstance(exc, SyntaxError) else str(exc) or type(exc).__name__
@@ -100,18 +116,28 @@ def parse(content: bytes, path: Path) -> tuple[Exercise, ...]:
     return tuple(found.values())
 
 
-def _exercises(body: Iterable[ast.stmt], path: Path, within: str) -> Iterator[Exercise]:
+def _exercises(body: Iterable[ast.stmt], fixtures: Fixtures, path: Path, within: str) -> Iterator[Exercise]:
     """Yield the functions that pytest would take for tests."""
     for each in body:
         match each:
             case ast.FunctionDef() | ast.AsyncFunctionDef() if each.name.startswith(_PREFIX):
-                title, learn = described(each.name, ast.get_docstring(each))
-                yield Exercise(id_of(each.name), title, learn, path, each.lineno, within + each.name)
+                docstring = ast.get_docstring(each)
+                title, learn = described(each.name, docstring)
+                yield Exercise(
+                    id_of(each.name),
+                    title,
+                    learn,
+                    path,
+                    each.lineno,
+                    within + each.name,
+                    documented=bool(docstring and docstring.strip()),
+                    lacking=fixtures.lacking(each, method=bool(within)),
+                )
             case ast.ClassDef() if each.name.startswith("Test"):
-                yield from _exercises(each.body, path, f"{within}{each.name}::")
+                yield from _exercises(each.body, fixtures, path, f"{within}{each.name}::")
             case ast.If() | ast.Try() | ast.With():
                 for part in ("body", "orelse", "finalbody"):
-                    yield from _exercises(getattr(each, part, ()), path, within)
+                    yield from _exercises(getattr(each, part, ()), fixtures, path, within)
             case _:
                 continue
 
@@ -147,8 +173,23 @@ def select(
 
     Raises:
         UsageError: A name means nothing, or several exercises.
-        InvalidLabFile: A lab's definition is wrong.
+        InvalidLabFile: A lab's definition is wrong, or an exercise asks for a fixture that there is not.
     """
+    choices = _selected(wanted, environ, lab, running, every=every)
+    for each in choices:
+        for exercise in each.exercises:
+            exercise.must_run()
+    return choices
+
+
+def _selected(
+    wanted: Sequence[str],
+    environ: Mapping[str, str],
+    lab: str | None,
+    running: Sequence[LabDefinition],
+    *,
+    every: bool,
+) -> tuple[Choice, ...]:
     if every:
         if wanted or lab:
             raise UsageError(

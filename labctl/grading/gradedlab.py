@@ -71,9 +71,9 @@ class GradedLab:
 
     def place(self, path: str | Path) -> str:
         """Name a file of the checks by its place below the lab, or below the hidden checks."""
-        for directory in (self.lab.directory, self.hidden_directory):
-            above = None if directory is None else os.path.abspath(directory)  # noqa: PTH100  # links stay as named
-            if above is not None and Path(path).is_relative_to(above):
+        for directory in filter(None, (self.lab.directory, self.hidden_directory)):
+            above = os.path.abspath(directory)  # noqa: PTH100  # links stay as named
+            if Path(path).is_relative_to(above):
                 return str(Path(path).relative_to(above))
         return str(path)
 
@@ -114,12 +114,21 @@ def _functions(directory: Path) -> dict[str, Exercise]:
 
 
 def _are_there(checks: tuple[Check, ...], functions: Mapping[str, Exercise], path: Path) -> None:
+    """Refuse checks that can't be run or tell a student nothing, before anything is started for them."""
     for each in checks:
-        if each.id not in functions:
-            name = f"test_{each.id.replace('-', '_')}"
+        name = f"test_{each.id.replace('-', '_')}"
+        if (function := functions.get(each.id)) is None:
             raise InvalidLabFile(
                 f"check {each.id!r} has no function {name} in {DIRECTORY}/",
                 path=path,
                 line=None,
                 hint=f"write {name}",
+            )
+        function.must_run()
+        if not function.documented:
+            raise InvalidLabFile(
+                f"{name} has no docstring: its first line tells students what is checked",
+                path=function.path,
+                line=function.line,
+                hint=f"edit {function.path}",
             )

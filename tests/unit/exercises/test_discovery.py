@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.errors import InvalidLabFile, NoSuchExercise, NoSuchLab, UsageError
-from labctl.exercises import discovery
+from labctl.exercises import discovery, fixtures, plugin
 from labctl.lab import definition
 
 if TYPE_CHECKING:
@@ -270,3 +274,96 @@ def test_what_is_named_twice_is_run_once(catalogue: dict[str, str]) -> None:
     assert chosen(catalogue, "a-letter-arrives", "one/nothing-said", "one/a-letter-arrives", lab="one") == [
         ("one", "test_first.py", ["a-letter-arrives", "nothing-said"], False)
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            "def test_a(lab, alise): ...",
+            "test_a asks for the fixture 'alise', which there is not: is alice meant?",
+        ),
+        (
+            "def test_a(zzz): ...",
+            "there is not; there are lab, alice, amy, bob, bea, attempt, chance, mail_lab",
+        ),
+        ("class TestA:\n  def test_b(self, labb): ...", "test_b asks for the fixture 'labb'"),
+        ("async def test_a(*, lap): ...", "test_a asks for the fixture 'lap'"),
+        ("@pytest.mark.slow\ndef test_a(bop): ...", "test_a asks for the fixture 'bop'"),
+        ("import pytest\n@pytest.fixture\ndef sender(): ...\ndef test_a(sendr): ...", "is sender meant?"),
+    ],
+)
+def test_a_fixture_that_there_is_not_is_told_before_anything_runs(
+    source: str, said: str, tmp_path: Path
+) -> None:
+    [exercise] = discovery.parse(f"\n{source}".encode(), tmp_path / "test_it.py")
+    with pytest.raises(InvalidLabFile) as caught:
+        exercise.must_run()
+    assert said in caught.value.message
+    assert f"test_it.py:{exercise.line}" in caught.value.message
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def test_a(lab, alice, amy, bob, bea, attempt, chance, mail_lab, request, tmp_path): ...",
+        "def test_a(lab, wanted=1, *rest, other=2, **more): ...",
+        "import pytest\n@pytest.fixture\ndef sender(): ...\ndef test_a(sender): ...",
+        "import pytest\n@pytest.fixture(name='sender')\ndef _sender(): ...\ndef test_a(sender): ...",
+        "from helpers import sender\ndef test_a(sender): ...",
+        "from helpers import other as sender\ndef test_a(sender): ...",
+        "from helpers import *\ndef test_a(sender): ...",
+        "pytest_plugins = 'helpers'\ndef test_a(sender): ...",
+        "def pytest_generate_tests(metafunc): ...\ndef test_a(sender): ...",
+        "sender = make()\ndef test_a(sender): ...",
+        "@pytest.mark.parametrize('sender', [1])\ndef test_a(sender): ...",
+        "@pytest.mark.parametrize('x, sender', [(1, 2)])\ndef test_a(sender, x): ...",
+        "@pytest.mark.parametrize(['x', 'sender'], [(1, 2)])\ndef test_a(sender, x): ...",
+        "pytestmark = pytest.mark.parametrize('sender', [1])\ndef test_a(sender): ...",
+        "@pytest.mark.parametrize('sender', [1])\nclass TestA:\n  def test_a(self, sender): ...",
+        "@given(sender=text())\ndef test_a(sender): ...",
+        "@patch('x.y')\ndef test_a(sender): ...",
+        "class TestA:\n  @staticmethod\n  def test_a(sender): ...",
+    ],
+)
+def test_of_what_may_be_there_nothing_is_said(source: str, tmp_path: Path) -> None:
+    [exercise] = discovery.parse(source.encode(), tmp_path / "test_it.py")
+    exercise.must_run()
+
+
+def test_the_fixtures_of_a_conftest_beside_the_file_are_there(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("import pytest\n@pytest.fixture\ndef sender(): ...\n")
+    [exercise] = discovery.parse(b"def test_a(sender): ...", tmp_path / "test_it.py")
+    exercise.must_run()
+
+
+def test_no_lab_is_brought_up_for_an_exercise_that_asks_for_what_there_is_not(
+    catalogue: Mapping[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "one" / "exercises" / "test_second.py"
+    path.write_text("def test_both(): ...\n\ndef test_other(bobb): ...\n")
+    assert chosen(catalogue, "one/both") == [("one", "test_second.py", ["both"], False)]
+    with pytest.raises(InvalidLabFile, match=r"test_second\.py:3: .*is bob meant"):
+        chosen(catalogue, lab="one")
+
+
+def test_all_fixtures_of_the_plugin_are_known() -> None:
+    kind = type(plugin.lab)
+    assert {name for name, each in vars(plugin).items() if isinstance(each, kind) and name[0] != "_"} == {
+        *fixtures.OURS
+    }
+
+
+def test_all_fixtures_of_pytest_are_known(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "pytest", "--fixtures", "--rootdir=."],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    theirs = set(re.findall(r"^(\w+)(?: \[\w+ scope\])? -- \S*_pytest/", said, re.MULTILINE))
+    assert theirs - {*fixtures.PYTESTS} == set()
+    assert {"tmp_path", "monkeypatch"} <= theirs

@@ -54,6 +54,22 @@ def test_a_check_without_a_function_is_the_labs_mistake(tmp_path: Path) -> None:
         gradedlab.load(definition.load(directory))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right", "said"),
+    [
+        ('    """The MX has an address."""', "    pass", "test_mx_resolves has no docstring"),
+        ('"""The MX has an address."""', '"""  """', "test_mx_resolves has no docstring"),
+        ("test_mx_resolves(lab)", "test_mx_resolves(labb)", "asks for the fixture 'labb'.*is lab meant"),
+    ],
+)
+def test_a_check_that_tells_nothing_or_can_not_be_run_is_the_labs_mistake(
+    tmp_path: Path, wrong: str, right: str, said: str
+) -> None:
+    directory = write_lab(tmp_path / "small", checks=CHECKS.replace(wrong, right))
+    with pytest.raises(InvalidLabFile, match=rf"test_beta\.py:10: .*{said}"):
+        gradedlab.load(definition.load(directory))
+
+
 def test_a_lab_without_checks_is_not_graded(tmp_path: Path) -> None:
     directory = write_lab(tmp_path / "small", LAB.partition("[[checks]]")[0])
     with pytest.raises(UsageError, match="not one to be graded"):
