@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from labctl.exercises import copying, discovery, plugin
+from labctl.exercises.outcome import bounded
 from labctl.exercises.performance import Performance, line_in
 from labctl.exercises.proctor import Proctor
 from labctl.exercises.protocol import (
@@ -239,6 +240,7 @@ class Reporter:
         outcome = performance.outcome
         if self._proctor is not None:
             self._proctor.over(plugin.id_of(item), outcome)
+            outcome = outcome.bounded
         printed = "".join(text for _, key, text in item._report_sections if key in {"stdout", "stderr"})  # noqa: SLF001  # pytest shows them from there, too
         self._wire.say(
             Ended(
@@ -298,7 +300,8 @@ class Reporter:
 
     def ended(self, step: Step) -> None:
         """Tell a step that is over."""
-        self._wire.say(StepEnded(step.text, step.verdict, step.seconds, step.evidence))
+        evidence = step.evidence if self._proctor is None else bounded(step.evidence)
+        self._wire.say(StepEnded(step.text, step.verdict, step.seconds, evidence))
 
     def _watch(self, left: float | None) -> None:
         """End this process, which says where it was, when an exercise can't be ended alone."""

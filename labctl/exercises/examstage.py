@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from labctl.errors import EngineError, LabNotUp
 from labctl.exercises.guard import guarded
@@ -12,6 +13,7 @@ from labctl.exercises.stage import Condition, Stage
 from labctl.exercises.verdict import Verdict
 from labctl.lab import instance
 from labctl.lab.definition import Grading
+from labctl.lab.refusal import shown
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
 
     from labctl.engine.protocol import Engine
     from labctl.exercises.protocol import Exam
+    from labctl.exercises.watch import Watch
     from labctl.lab.definition import LabDefinition
     from labctl.lab.instance import Instance
+
+_MOST_OVERHEARD: Final = 5
+"""Lines of a daemon's complaints that stand in a report of one check."""
 
 
 class ExamStage(Stage):
@@ -79,6 +85,14 @@ class ExamStage(Stage):
             if not host.running and not excused:
                 return f"{host.service} ({host.hostname}) is {host.state}, and no fault has stopped it"
         return None
+
+    def overheard(self, watch: Watch) -> tuple[str, ...]:
+        """Return what the daemons that were given a file of the attempt complained of, the last of it."""
+        with suppress(Exception):  # whatever became of a log, the verdict stands without it
+            watch.catch_up()
+        told = [each for each in watch.sayings if each.host.service in self._exam.students]
+        last = {each.text: each for each in told if each.is_complaint}
+        return tuple(shown(str(each)) for each in [*last.values()][-_MOST_OVERHEARD:])
 
     def defeat(self) -> Outcome | None:
         """Return which host with a file of the attempt had ended by the last `complaint`, or None."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from labctl.exercises.verdict import Verdict
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from labctl.exercises.narration import Step
+
+_MOST_LINES: Final = 120
+_MOST_CHARACTERS: Final = 400
+"""Of what is told of a check: a student's daemon may have written any amount of it."""
 
 
 class Blame(StrEnum):
@@ -42,6 +46,18 @@ class Outcome:
     def reason(self) -> str:
         """The explanation without the evidence."""
         return self.explanation.removesuffix(told_below(self.evidence))
+
+    def proven_by(self, lines: Iterable[str]) -> Outcome:
+        """Return the same with further evidence."""
+        evidence = (*self.evidence, *lines)
+        return replace(self, explanation=self.reason + told_below(evidence), evidence=evidence)
+
+    @property
+    def bounded(self) -> Outcome:
+        """The same with no more of explanation and evidence than a report shows."""
+        evidence = bounded(self.evidence)
+        explanation = "\n".join(bounded(self.reason.splitlines())) + told_below(evidence)
+        return replace(self, explanation=explanation, evidence=evidence)
 
     @property
     def exit_code(self) -> int:
@@ -98,3 +114,13 @@ class Result:
 def told_below(evidence: Iterable[str]) -> str:
     """Return evidence as an explanation has it: below what it proves, and indented."""
     return "".join(f"\n  {each}" for each in evidence)
+
+
+def bounded(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return lines that anyone may have written, each short and not too many of them; what is cut is told."""
+    every = [
+        each if len(each) <= _MOST_CHARACTERS else f"{each[: _MOST_CHARACTERS - 4]} […]" for each in lines
+    ]
+    if len(every) > _MOST_LINES:
+        every[_MOST_LINES - 1 :] = [f"[… {len(every) - _MOST_LINES + 1} more lines]"]
+    return tuple(every)

@@ -33,6 +33,8 @@ TEARDOWN_LIMIT: Final = 30.0
 
 _PACKAGE: Final = Path(resources.__file__).parent
 
+_LAB: Final = "lab.toml"
+
 
 class TimeUp(BaseException):  # read in reports: "time up"
     """An exercise did not end in its time. No `Exception`: who catches those must not catch it."""
@@ -80,6 +82,9 @@ class Performance:
 
         self.defeat: Callable[[], Outcome | None] = lambda: None
         """Returns what an attempt has done to its hosts; the lab's fixture sets it."""
+
+        self.overheard: Callable[[], tuple[str, ...]] = tuple
+        """Returns what an attempt's daemons complained of meanwhile; the lab's fixture sets it."""
 
         self._path = path
         self._line = line
@@ -164,6 +169,9 @@ class Performance:
             reasons = [each for each in (defeat.reason, outcome.reason) if each]
             explanation = "\n".join(reasons) + told_below(evidence)
             outcome = Outcome(defeat.verdict, explanation, defeat.blame, *self._place(raised), evidence)
+        if look and outcome.exit_code and outcome.blame != Blame.LAB:
+            told = "\n".join(outcome.evidence)
+            outcome = outcome.proven_by(each for each in self.overheard() if each not in told)
         self.outcome = self.outcome.joined(outcome)
 
     def _judged(self, raised: pytest.ExceptionInfo[BaseException]) -> Outcome:
@@ -194,7 +202,17 @@ class Performance:
             case _:
                 of_lab = isinstance(error, LabctlError) and error.exit_code == 4  # noqa: PLR2004  # engine, image, service
                 blame = Blame.LAB if of_lab and not isinstance(error, GradingError) else Blame.EXERCISE
-                return Outcome(Verdict.ERROR, explained(error), blame)
+                return Outcome(Verdict.ERROR, explained(error) + self._elsewhere(raised), blame)
+
+    def _elsewhere(self, raised: pytest.ExceptionInfo[BaseException]) -> str:
+        """Name the line that raised, where that is in another file beside it or of the same lab."""
+        lab = self._path.parent
+        if (lab.parent / _LAB).is_file():
+            lab = lab.parent
+        last = raised.traceback[-1] if raised.traceback else None
+        if last is None or last.path == self._path or not Path(last.path).is_relative_to(lab):
+            return ""
+        return f" ({Path(last.path).relative_to(lab)}:{last.lineno + 1})"
 
     def _late(self, line: int) -> Outcome:
         said = self._overdue or f"it did not end within {self._limit:g} s"

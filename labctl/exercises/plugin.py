@@ -84,6 +84,7 @@ def lab(request: pytest.FixtureRequest, _stage_of: Callable[[Path], Stage]) -> I
         there = stage.prepare()
     performance.complaint, performance.defeat = stage.complaint, stage.defeat
     found = ExerciseLab(stage.engine, stage.engine_url, there, stage.lab, performance.narrator)
+    performance.overheard = lambda: stage.overheard(found.watch)
     yield found
     found.close(keep_faults=request.config.getoption("--keep-faults"))
     stage.left(well=performance.outcome.exit_code <= 1)

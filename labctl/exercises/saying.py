@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from labctl.lab.instance import Host
     from labctl.mail.logevent import Event
+
+_COMPLAINT: Final = re.compile(
+    r"\[(?:WARNING|ERROR|FATAL)\] |panic: "  # CoreDNS, and Go itself
+    r"|(?:.{,30} )?[\w/.-]+(?:\([^)]*\)|<[^>]*>|\[[0-9]+\])*: "  # a program of Postfix or Dovecot
+    r"(?:warning|error|fatal|panic): ",
+    re.IGNORECASE,
+)
+"""How a line begins in which a daemon says that something is wrong, behind syslog's time and host."""
+
+_LOOKED_AT: Final = 300
+"""Characters of a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +32,11 @@ class Saying:
     host: Host
     text: str
     event: Event | None
+
+    @property
+    def is_complaint(self) -> bool:
+        """Whether the daemon says by its own word for it that something is wrong."""
+        return _COMPLAINT.match(self.text[:_LOOKED_AT]) is not None
 
     def __str__(self) -> str:
         """Show it as evidence: when, which host, and its words."""

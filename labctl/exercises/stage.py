@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.exercises.judgement import ExamJudge
     from labctl.exercises.outcome import Outcome
+    from labctl.exercises.watch import Watch
     from labctl.lab.definition import LabDefinition
     from labctl.lab.instance import Instance
 
@@ -138,6 +139,11 @@ class Stage:
     def defeat(self) -> Outcome | None:
         """Return what an attempt has done to its hosts, or None: where nothing was handed in, nothing."""
         return None
+
+    def overheard(self, watch: Watch) -> tuple[str, ...]:
+        """Return what an attempt's daemons complained of: where nothing was handed in, nothing."""
+        del watch
+        return ()
 
     def tidy(self) -> None:
         """Undo every fault that is still applied, as far as that can be done.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import AttemptError, LabctlError
-from labctl.exercises.outcome import Blame
+from labctl.exercises.outcome import Blame, bounded
 from labctl.exercises.protocol import Exam
 from labctl.exercises.runner import Orders, Runner
 from labctl.exercises.verdict import Verdict
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
 
 _CHECK_LIMIT: Final = 60.0
 """Seconds that one check may take."""
-
-_MOST_LINES: Final = 120
-_MOST_CHARACTERS: Final = 400
-"""Of the evidence of a check: a student's daemon may have written any amount of it."""
 
 _LOG_TAIL: Final = 40
 
@@ -187,7 +183,7 @@ class Examiner:
             with suppress(LabctlError):  # the verdicts stand without it
                 if container is not None:
                     lines = self._engine.logs(container.id, since=since, tail=_LOG_TAIL)
-                    found[service] = _bounded(each.text for each in lines)
+                    found[service] = bounded(each.text for each in lines)
         return found
 
 
@@ -217,14 +213,7 @@ def _told(result: Result) -> tuple[str, tuple[str, ...]]:
     failed = [each for each in result.steps if each.verdict != Verdict.PASSED]
     for step in failed[-1:]:
         proofs = [step.text, *(f"  {line}" for line in step.evidence), *proofs]
-    return "\n".join(_bounded(result.outcome.reason.splitlines())), _bounded(proofs)
-
-
-def _bounded(lines: Iterable[str]) -> tuple[str, ...]:
-    every = [each if len(each) <= _MOST_CHARACTERS else f"{each[:_MOST_CHARACTERS]} […]" for each in lines]
-    if len(every) > _MOST_LINES:
-        every[_MOST_LINES:] = [f"[… {len(every) - _MOST_LINES} more lines]"]
-    return tuple(every)
+    return "\n".join(bounded(result.outcome.reason.splitlines())), bounded(proofs)
 
 
 class _Silence:

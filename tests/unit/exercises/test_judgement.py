@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from labctl.exercises.performance import Performance, TimeUp
 from labctl.exercises.protocol import Exam
 from labctl.exercises.verdict import Verdict
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
+from labctl.exercises.watch import Watch, now
 from labctl.lab import definition
 from labctl.mail.imap import ImapMailbox
 
@@ -197,3 +199,63 @@ def test_a_lab_that_is_gone_is_told(stage: Stage) -> None:
     with pytest.raises(LabNotUp):
         exam_in(stage).prepare()
     assert exam_in(stage).complaint() == "lab 'x' is gone"
+
+
+COMPLAINTS = (
+    "Nov 30 11:37:08 mx postfix/smtpd[18]: fatal: bad numerical configuration: smtpd_timeout = soon",
+    "Nov 30 11:37:08 mx postfix/submission/smtpd[21]: warning: SASL: Connect to inet:192.0.2.1:1 failed",
+    "Nov 30 11:37:08 mx postfix/smtpd[18]: error: unsupported dictionary type: nosuch",
+    "Nov 30 11:37:08 mx postfix/qmgr[18]: panic: no such queue",
+    "Nov 30 11:37:07 imap(bob@beta.test)<21><EUZr1HxhSJDGErkh>: Error: Mailbox INBOX: mkdir() failed",
+    "Nov 30 11:37:07 auth: Fatal: passwd-file /etc/dovecot/users: open() failed",
+    "Nov 30 11:37:07 master: Warning: service(imap-login): process_limit (1) reached",
+    "[ERROR] plugin/errors: 2 beta.test. A: no next plugin found",
+    "[WARNING] plugin/file: zone has no SOA",
+    "panic: runtime error: index out of range",
+)
+NO_COMPLAINTS = (
+    "Nov 30 11:37:08 mx postfix/smtpd[18]: connect from unknown[198.18.185.33]",
+    "Nov 30 11:37:08 mx postfix/smtpd[18]: NOQUEUE: reject: RCPT from error: warning: fatal: 550 5.1.1",
+    "Nov 30 11:37:07 imap-login: Info: Login aborted: Logged out (no auth attempts in 0 secs)",
+    '{"time":"2026-11-30T11:37:07Z","client":"203.0.113.10","name":"error: fatal: x.","rcode":"NXDOMAIN"}',
+    "[INFO] Reloading complete",
+    "",
+)
+
+
+def overheard(stage: Stage, path: Path, *lines: str, students: str = "mail-beta") -> tuple[str, ...]:
+    """Let a check fail while a host says something, and return what of it stands in its evidence."""
+    exam_stage = exam_in(stage, students)
+    performance = Performance(path, 1, judge=exam_stage.judge)
+    with closing(Watch(stage.fake, stage.stand().hosts, since=now())) as watch:
+        performance.overheard = lambda: exam_stage.overheard(watch)
+        stage.fake.say(BETA, *lines)
+        assert watch.until(lambda: len(watch.sayings) >= len(lines) or None, within=10)
+        with pytest.raises(ExpectationFailed) as raised:
+            raise ExpectationFailed("a", "b", ("c",))
+        performance.note(raised, look=True)
+    assert performance.outcome.verdict == Verdict.FAILED
+    assert performance.outcome.explanation.endswith("".join(f"\n  {e}" for e in performance.outcome.evidence))
+    assert performance.outcome.evidence[0] == "c"
+    return performance.outcome.evidence[1:]
+
+
+@pytest.mark.parametrize("line", COMPLAINTS)
+def test_a_daemon_s_own_complaint_stands_in_the_report_of_a_check_that_failed_meanwhile(
+    stage: Stage, tmp_path: Path, line: str
+) -> None:
+    [said] = overheard(stage, tmp_path, *NO_COMPLAINTS, line, line)
+    assert said.endswith(f" mail.beta.test: {line}")
+
+
+def test_what_a_host_of_the_lab_s_own_complains_of_is_not_told(stage: Stage, tmp_path: Path) -> None:
+    assert overheard(stage, tmp_path, *COMPLAINTS, students="mx-beta") == ()
+
+
+def test_of_many_complaints_the_last_are_told_short_and_harmless(stage: Stage, tmp_path: Path) -> None:
+    lines = [f"panic: {n} \x1b[2J {'x' * 1000}" for n in range(100)]
+    found = overheard(stage, tmp_path, *lines)
+    assert len(found) == 5
+    assert "panic: 99 " in found[-1]
+    assert "\x1b" not in "".join(found)
+    assert max(map(len, found)) < 500

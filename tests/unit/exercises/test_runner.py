@@ -221,6 +221,18 @@ def test_an_exercise_ends_as_it_does_and_not_otherwise(name: str, odd: dict[str,
         assert (result.path, result.line) == (odd["passes"].path, line)
 
 
+def test_an_error_in_a_file_beside_it_names_both_lines(tmp_path: Path) -> None:
+    (tmp_path / "helping.py").write_text("def help_me(texts):\n    a, b = texts\n")
+    source = (
+        f"import sys\nsys.path.append({str(tmp_path)!r})\nfrom helping import help_me\ndef test_it():\n"
+        "    help_me('x')\n"
+    )
+    result = run(tmp_path, {"test_it": source})["it"]
+    assert (result.path, result.line) == (str(tmp_path / "test_it.py"), 5)
+    assert result.explanation.startswith("ValueError: not enough values to unpack")
+    assert result.explanation.endswith(" (helping.py:2)")
+
+
 def test_what_an_exercise_prints_and_says_of_itself_is_kept(odd: dict[str, Result]) -> None:
     assert (odd["passes"].title, odd["passes"].printed) == ("It passes.", "what it printed\n")
     assert (odd["passes"].lab, odd["passes"].steps) == ("two-domains", ())
