@@ -238,7 +238,8 @@ def _lay(source: Path, target: Path) -> None:
 
 
 def _case(planned: _Plan, seen: GradedAttempt) -> Case:
-    ok = seen.verdict != AttemptVerdict.ERROR and planned.holds(seen)
+    raised = any(each.path is not None for each in seen.checks)  # it has no words for what it met
+    ok = seen.verdict != AttemptVerdict.ERROR and not raised and planned.holds(seen)
     return Case(
         name=planned.name,
         kind=planned.kind,

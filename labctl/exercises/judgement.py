@@ -1,4 +1,10 @@
-"""Whose doing it is that a check of an attempt went wrong: the attempt's, the lab's or the check's own."""
+"""Whose doing it is that a check of an attempt went wrong: the attempt's, the lab's or the check's own.
+
+The rule: what the author of an attempt can influence is failed, and only what he can't is an error. A server
+that was given a file of the attempt, or needs one that was, is his. So may be whatever else a check raises,
+as it reads what these servers say: here that is blamed on the check, and `labctl.grading.control` then finds
+out whether it raises without the attempt, too.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import pytest
 
 from labctl import resources
-from labctl.errors import GradingError, LabctlError
+from labctl.errors import FaultError, GradingError, LabctlError
 from labctl.exercises.narration import Narrator
 from labctl.exercises.outcome import PASSED, Blame, Outcome, told_below
 from labctl.exercises.verdict import Verdict
@@ -201,7 +201,9 @@ class Performance:
                 return self._late(line)
             case _:
                 of_lab = isinstance(error, LabctlError) and error.exit_code == 4  # noqa: PLR2004  # engine, image, service
-                blame = Blame.LAB if of_lab and not isinstance(error, GradingError) else Blame.EXERCISE
+                # Of an attempt's own file a host may refuse any fault: the check has to cope with that.
+                own = GradingError if self._judge is None else GradingError | FaultError
+                blame = Blame.LAB if of_lab and not isinstance(error, own) else Blame.EXERCISE
                 return Outcome(Verdict.ERROR, explained(error) + self._elsewhere(raised), blame)
 
     def _elsewhere(self, raised: pytest.ExceptionInfo[BaseException]) -> str:

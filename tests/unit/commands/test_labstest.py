@@ -51,7 +51,7 @@ id = "bob-answers"
 points = 0.7
 """
 MX, MAIL, BOB = "mx-resolves", "mail-arrives", "bob-answers"
-CHECKS = "def test_mx_resolves(): ...\ndef test_mail_arrives(): ...\ndef test_bob_answers(): ...\n"
+CHECKS = "".join(f'def test_{each.replace("-", "_")}():\n    """It does."""\n' for each in (MX, MAIL, BOB))
 
 
 @pytest.fixture
@@ -93,6 +93,8 @@ class Grader:
         files = [each for each in sorted(attempt.rglob("*")) if each.is_file()]
         self.seen[attempt.name] = {each.relative_to(attempt).as_posix(): each.read_text() for each in files}
         verdict, *names = self.seen[attempt.name].get("beta.test.zone", "rejected").split() or ["passed"]
+        raised = verdict == "raised"
+        verdict = "failed" if raised else verdict
         rejection = None
         if verdict == "rejected":
             rejection = Rejection("config-rejected", "The zone was refused.", "mend it", said="line 3: odd")
@@ -104,6 +106,7 @@ class Grader:
                 0.1,
                 f"{each.id} is as the zone says\nand more" if each.id in names else "",
                 ("a log line",) if each.id in names else (),
+                path="checks/test_zone.py" if raised and each.id in names else None,
             )
             for each in checks
         )
@@ -127,6 +130,13 @@ def outcome(lab: Path, **options: Any) -> LabTested:
 
 def of_mutant(lab: Path) -> Case:
     return next(each for each in outcome(lab).cases if each.kind == "mutant")
+
+
+def test_a_check_that_raises_with_a_mutant_has_to_be_mended(lab: Path) -> None:
+    add_mutant(lab, f"raised {BOB}")
+    case = of_mutant(lab)
+    assert (case.ok, case.failed, outcome(lab).exit_code) == (False, (BOB,), 1)
+    assert f"{BOB} failed: {BOB} is as the zone says" in case.why
 
 
 def test_a_lab_that_is_as_it_declares_passes(lab: Path, grader: Grader) -> None:

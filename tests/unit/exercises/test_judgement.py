@@ -12,6 +12,7 @@ from labctl import resources
 from labctl.errors import (
     EngineError,
     EngineUnavailable,
+    FaultError,
     GradingError,
     LabNotUp,
     ServiceCommandFailed,
@@ -79,6 +80,7 @@ def not_ready(service: str) -> ServiceNotReady:
         (EngineError("broken", hint="h"), OF_LAB, "broken"),
         (ServiceCommandFailed("of whom?", hint="h"), OF_LAB, "of whom?"),
         (GradingError("not so", hint="h"), OF_CHECK, "not so"),
+        (FaultError("dns refuses it", hint="h"), OF_CHECK, "dns refuses it"),
         (ZeroDivisionError("by zero"), OF_CHECK, "ZeroDivisionError: by zero"),
         (ExpectationFailed("a", "b"), FAILED, "expected: a\n    seen: b"),
         (TimeUp(), FAILED, "it did not end within 60 s"),
