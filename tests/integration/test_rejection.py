@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,16 +15,18 @@ from labctl import resources
 from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
 from labctl.engine.model import File
-from labctl.lab import definition, instance
+from labctl.lab import definition, instance, rejection
 from labctl.lab.rejection import reloaded
 from tests.integration.conftest import Lab, OwnLab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from labctl.errors import ConfigRejected
     from tests.integration.conftest import Labctl
 
 SOURCE = resources.compose_dir() / "two-domains"
+CASES = Path(__file__).parents[1] / "cases" / "faults"
 ZONE = "/etc/coredns/zones/beta.test.zone"
 EDITABLE = f"""
 [[editable]]
@@ -180,24 +182,43 @@ def test_an_attempt_that_is_refused_leaves_nothing_of_a_lab_that_was_not_there(
     assert lab.leftovers() == []
 
 
-def test_a_resolver_says_of_zones_that_are_replaced_while_it_runs_which_line_is_wrong(tried: Tried) -> None:
-    tried.hand_in("zones/beta.zone", "", "")
+@contextmanager
+def replacing(tried: Tried) -> Iterator[Callable[[str], ConfigRejected | None]]:
+    """Return what replaces a zone while its resolver runs, and waits for what that says."""
     lab = definition.load(tried.own.directory)
-    right = TEXTS["zones/beta.zone"]
     with closing(DockerEngine(endpoint.find(os.environ, Path.home()))) as engine:
         there = instance.observe(engine, tried.name)
 
-        def replaced(content: str) -> Any:
+        def replaced(content: str) -> ConfigRejected | None:
             container = there.host("dns").running_container().id
             since = datetime.now(UTC)
             engine.put_files(container, [File(ZONE, content.encode())])
             engine.signal(container, "USR1")
             return reloaded(engine, there, lab, "dns", since)
 
+        yield replaced
+
+
+def test_a_resolver_says_of_zones_that_are_replaced_while_it_runs_which_line_is_wrong(tried: Tried) -> None:
+    tried.hand_in("zones/beta.zone", "", "")
+    right = TEXTS["zones/beta.zone"]
+    with replacing(tried) as replaced:
         error = replaced(right.replace("203.0.113.20", "203.0.113.299"))
+        assert error is not None
         assert (error.detail["file"], error.detail["line"]) == (
             "zones/beta.zone",
             line_of("zones/beta.zone", "203.0.113.20"),
         )
         assert replaced(right.replace("10 mx", "20 mx")) is None
     assert tried.json("dig", "beta.test", "MX")["records"] == ["20 mx.beta.test."]
+
+
+def test_zones_that_keep_a_resolver_busy_are_refused(tried: Tried, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried.hand_in("zones/beta.zone", "", "")
+    monkeypatch.setattr(rejection, "_RELOADED_WITHIN", 1.0)
+    with replacing(tried) as replaced:
+        error = replaced((CASES / "zone-slow" / "beta.test.zone").read_text() * 20)
+    assert error is not None
+    assert error.detail["file"] == "zones/beta.zone"
+    assert "had not read its zones" in error.message
+    tried.run("down")
