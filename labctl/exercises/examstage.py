@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 _MOST_OVERHEARD: Final = 5
 """Lines of a daemon's complaints that stand in a report of one check."""
+
+_PASSING: Final = re.compile(r"\[[0-9]+\]|<[^>]*>|\bpid [0-9]+|[0-9]+:[0-9]{2}:[0-9]{2}")
+"""What differs in a complaint that comes again: process, session and time."""
 
 
 class ExamStage(Stage):
@@ -91,7 +95,7 @@ class ExamStage(Stage):
         with suppress(Exception):  # whatever became of a log, the verdict stands without it
             watch.catch_up()
         told = [each for each in watch.sayings if each.host.service in self._exam.students]
-        last = {each.text: each for each in told if each.is_complaint}
+        last = {_PASSING.sub("", each.text): each for each in told if each.is_complaint}
         return tuple(shown(str(each)) for each in [*last.values()][-_MOST_OVERHEARD:])
 
     def defeat(self) -> Outcome | None:

@@ -81,6 +81,11 @@ def _next(attempt: GradedAttempt) -> str:
     if attempt.rejection is not None:
         return attempt.rejection.hint
     if attempt.verdict == AttemptVerdict.ERROR:
+        broken = next(
+            (each for each in unmet(attempt) if each.verdict == CheckVerdict.ERROR and each.path), None
+        )
+        if broken is not None:
+            return f"mend the check {broken.id}, {broken.path}:{broken.line}: it is no fault of the attempt"
         return "grade it again; what broke is no fault of the attempt (labctl doctor)"
     first = next(iter(unmet(attempt)), None)
     if first is None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labctl.errors import GradingError, UsageError
 from labctl.exercises.narration import Narrator
+from labctl.exercises.verdict import Verdict
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.vocabulary.handedin import HandedIn
 
@@ -21,6 +25,10 @@ topology = "two-domains"
 [[editable]]
 path = "answers.toml"
 """
+
+
+def to_text(pieces: list[str]) -> bytes:
+    return "".join(pieces).encode()
 
 
 def handed_in(content: bytes) -> tuple[HandedIn, Narrator]:
@@ -70,6 +78,19 @@ def test_one_fault_of_a_file_is_told_once_and_pointed_to_by_the_other_checks(con
     assert seen[0] == seen[1]
     assert seen[0][0].startswith("answers.toml:")
     assert seen[2] == ("it is not, as letter-1 tells", ())
+
+
+@given(
+    st.one_of(
+        st.binary(), st.lists(st.sampled_from(["a", ".", "=", "[", "]", '"', "0xf", "\n"])).map(to_text)
+    )
+)
+def test_any_bytes_are_a_table_or_fail_the_check_in_few_words(content: bytes) -> None:
+    attempt, narrator = handed_in(content)
+    with suppress(ExpectationFailed):
+        assert str(attempt.toml("answers.toml"))
+    assert sum(map(len, narrator.steps[0].evidence)) < 300
+    assert narrator.steps[0].verdict != Verdict.ERROR
 
 
 def test_a_file_that_the_lab_does_not_ask_for_is_the_check_s_error() -> None:

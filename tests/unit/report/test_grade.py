@@ -48,6 +48,20 @@ def test_a_failed_check_is_told_with_its_points_why_its_evidence_and_the_hint() 
     ]
 
 
+def test_a_bug_of_a_check_is_what_there_is_to_mend() -> None:
+    broke = replace(attempt("cat").checks[0], path="checks/test_zone.py", line=7)
+    said = text(replace(graded(), attempts=(replace(attempt("cat"), checks=(broke,)),)))
+    assert "  next: mend the check mx-resolves, checks/test_zone.py:7" in said.splitlines()[-1]
+
+
+def test_where_a_hidden_check_raised_is_not_for_its_student() -> None:
+    ben = attempt("ben")
+    raised = replace(ben, checks=tuple(replace(each, path="test_x.py", line=7) for each in ben.checks))
+    shown_to_student = withheld(raised).checks
+    assert [each.path for each in shown_to_student if each.hidden] == [None]
+    assert "test_x.py" not in str([each for each in shown_to_student if each.hidden])
+
+
 def test_a_blocked_check_names_what_it_waits_for_and_gives_no_hint() -> None:
     said = shown("ben")
     assert (
