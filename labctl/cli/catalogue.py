@@ -100,18 +100,28 @@ def init(
         Path, typer.Argument(metavar="DIR", help="Where; made if it is not there.", file_okay=False)
     ],
     *,
+    labctl: Annotated[
+        str | None,
+        typer.Option(
+            "--labctl",
+            metavar="URL|PATH|SPEC",
+            help="Which labctl the workflows install, as pip takes it; labctl.toml records it.",
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Hand a lab out to a student: all of it or nothing; no file that is there is changed.
 
     It is the lab's starter files and README, labctl.toml, which says which lab it is, and workflows that
-    grade it in GitHub Actions and GitLab CI.
+    grade it in GitHub Actions and GitLab CI. They install the labctl that --labctl names (a path is one that
+    the job has), and where none is named, they say so and fail: labctl is on no package index.
 
     \b
     Examples:
       labctl init fix-the-mx my-attempt
+      labctl init fix-the-mx amy --labctl git+https://git.example/labctl@v1
       cd my-attempt && labctl grade .
     """
     from labctl.commands.init import init as hand_out
 
-    print_result(hand_out(lab, directory, os.environ), as_json=as_json)
+    print_result(hand_out(lab, directory, os.environ, labctl=labctl), as_json=as_json)

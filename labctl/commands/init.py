@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from labctl import resources
 from labctl.errors import OutputError, UsageError
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.lab.definition import LabDefinition
+
+_OF_AN_INDEX: Final = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*(?<!\.whl)(?<!\.gz)(?<!\.zip)\s*(?:\[[^]]*\]\s*)?(?:[<>=!~;][^/@]*)?"
+)
+"""A requirement without a URL (PEP 508)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +48,31 @@ class HandedOut:
     note: str | None = None
 
 
-def init(lab: str, directory: Path, environ: Mapping[str, str]) -> HandedOut:
+def init(lab: str, directory: Path, environ: Mapping[str, str], *, labctl: str | None = None) -> HandedOut:
     """Hand a lab out into a directory: all of it or nothing, and no file that is there is changed.
 
     Args:
         lab: The lab: an id, or a directory.
         directory: Where; made if it is not there.
         environ: The environment, for the catalogue.
+        labctl: Which labctl the workflows install: a URL, a path or a requirement, as pip takes them.
 
     Raises:
         NoSuchLab: There is none of that name.
-        UsageError: It has no starter, or the directory has other files of those names.
+        UsageError: It has no starter, the directory has other files of those names, or nothing of that form
+            can be installed.
         InvalidLabFile: The lab is wrong.
         OutputError: A file can't be written.
     """
+    if labctl is not None and not attempt.is_installable(labctl):
+        raise UsageError(
+            f"--labctl {labctl[:80]!r}: expected a URL, a path or a requirement, as pip takes them",
+            hint="--labctl git+https://host/labctl@v1",
+        )
     found = catalogue.find(lab, environ)
-    seed = _seed_there(directory, found) or secrets.token_hex(8)
-    files = handed_out(found, seed)
+    there = _settings_there(directory, found)
+    labctl = labctl or there.labctl
+    files = handed_out(found, there.seed or secrets.token_hex(8), labctl)
     clashes = [path for path, content in files.items() if _differs(directory / path, content)]
     if clashes:
         raise UsageError(
@@ -68,15 +82,16 @@ def init(lab: str, directory: Path, environ: Mapping[str, str]) -> HandedOut:
         )
     new = tuple(sorted(path for path in files if not (directory / path).exists()))
     _write(directory, {path: files[path] for path in new})
-    return HandedOut(found.id, found.title, str(directory), tuple(sorted(files)), new, _note(found))
+    return HandedOut(found.id, found.title, str(directory), tuple(sorted(files)), new, _note(found, labctl))
 
 
-def _seed_there(directory: Path, lab: LabDefinition) -> str | None:
-    """Return the seed of this lab's handout in a directory, so that a second call has nothing to do."""
+def _settings_there(directory: Path, lab: LabDefinition) -> attempt.Settings:
+    """Return what this lab's handout in a directory says, so that a second call has nothing to do."""
     with suppress(UsageError):  # there is no such directory yet, or what it has is not ours
         said = attempt.settings(directory)
-        return said.seed if said.lab == lab.id else None
-    return None
+        if said.lab == lab.id:
+            return said
+    return attempt.Settings()
 
 
 def _differs(path: Path, content: bytes) -> bool:
@@ -112,10 +127,21 @@ def _write(directory: Path, files: Mapping[str, bytes]) -> None:
         ) from exc
 
 
-def _note(lab: LabDefinition) -> str | None:
-    if lab.directory.parent.resolve() == resources.labs_dir().resolve():
-        return None
-    return (
-        f"{lab.id} does not come with labctl: whoever grades needs its directory, which may lack solution/,"
-        " variants/ and mutants/, in one that LABCTL_LABS names; in the workflows that is .labs."
-    )
+def _note(lab: LabDefinition, labctl: str | None) -> str | None:
+    notes = []
+    if labctl is None:
+        notes.append(
+            "The workflows grade nothing yet: labctl.toml does not say which labctl they install, and none is"
+            " on PyPI. labctl init --labctl URL|PATH|SPEC says it."
+        )
+    elif _OF_AN_INDEX.fullmatch(labctl):
+        notes.append(
+            f"The workflows take {labctl} from the index that pip uses there: make sure that it has this"
+            " labctl, which is not on PyPI."
+        )
+    if lab.directory.parent.resolve() != resources.labs_dir().resolve():
+        notes.append(
+            f"{lab.id} does not come with labctl: whoever grades needs its directory, which may lack"
+            " solution/, variants/ and mutants/, in one that LABCTL_LABS names; in the workflows that is .labs."
+        )
+    return " ".join(notes) or None

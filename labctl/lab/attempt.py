@@ -34,6 +34,7 @@ MOST_COUNTED: Final = 1000
 
 _LARGEST_SETTINGS: Final = 64 << 10
 _DEEPEST: Final = 16
+_LONGEST_WANTED: Final = 1000
 _SEED: Final = re.compile(r"[0-9a-f]{16}")
 
 _HANDED_OUT: Final = frozenset(
@@ -56,10 +57,12 @@ class Settings:
     Args:
         lab: The id of the lab that it is at.
         seed: What all that is random in its lab comes from.
+        labctl: Which labctl its workflows install; whoever grades it installs nothing for that.
     """
 
     lab: str | None = None
     seed: str | None = None
+    labctl: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,14 @@ def _parsed(content: bytes) -> Settings:
     return Settings(
         _of_form(table, "lab", NAME_PATTERN, "the id of a lab"),
         _of_form(table, "seed", _SEED, "16 hexadecimal digits"),
+        wanted if isinstance(wanted := table.get("labctl"), str) and is_installable(wanted) else None,
     )
+
+
+def is_installable(wanted: str) -> bool:
+    """Say whether that may be what pip is told to install: one line of text, and no option."""
+    plain = wanted.isprintable() and wanted == wanted.strip()
+    return plain and 0 < len(wanted) <= _LONGEST_WANTED and not wanted.startswith("-")
 
 
 def _of_form(table: dict[str, Any], key: str, form: re.Pattern[str], expected: str) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+import json
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -26,12 +27,13 @@ _WRITTEN: Final = {
 """What labctl writes itself, by its path in the handout: the name of its template."""
 
 
-def handed_out(lab: LabDefinition, seed: str) -> dict[str, bytes]:
+def handed_out(lab: LabDefinition, seed: str, labctl: str | None = None) -> dict[str, bytes]:
     """Return what a student gets: nothing of solutions, variants, mutants and checks is among it.
 
     Args:
         lab: The lab.
         seed: What all that is random in the checks of this attempt comes from.
+        labctl: Which labctl the workflows install; where it is None, they say that nobody told them.
 
     Returns:
         The contents, by path.
@@ -53,12 +55,25 @@ def handed_out(lab: LabDefinition, seed: str) -> dict[str, bytes]:
         raise InvalidLabFile(
             f"can't be read: {exc.strerror}", path=starter, line=None, hint=f"ls -lR {starter}"
         ) from exc
-    words = {"@LAB@": lab.id, "@SEED@": seed, "@VERSION@": version("labctl")}
+    words = {
+        "@LAB@": lab.id,
+        "@SEED@": seed,
+        "@LABCTL@": '# labctl = "…"'
+        if labctl is None
+        else f"labctl = {json.dumps(labctl, ensure_ascii=False)}",
+        "@INSTALL@": _template("install").rstrip(),
+    }
     return found | {path: _filled(template, words).encode() for path, template in _WRITTEN.items()}
 
 
 def _filled(template: str, words: dict[str, str]) -> str:
-    text = (files("labctl.grading.handout") / "templates" / template).read_text(encoding="utf-8")
-    for word, value in words.items():
-        text = text.replace(word, value)
-    return text
+    """Put words in the places of a template, one a line; all lines of a word are as far in as its place."""
+
+    def line(found: re.Match[str]) -> str:
+        return found[1] + found[2] + words[found[3]].replace("\n", f"\n{found[1]}")
+
+    return re.sub(r"(?m)^( *)(.*?)(@[A-Z]+@)", line, _template(template))
+
+
+def _template(name: str) -> str:
+    return (files("labctl.grading.handout") / "templates" / name).read_text(encoding="utf-8")

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import tomllib
-from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -14,7 +17,6 @@ from labctl.errors import InvalidLabFile, NoSuchLab, OutputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     MakeLab = Callable[..., Path]
 
@@ -40,8 +42,8 @@ def zones(make_lab: MakeLab) -> Path:
     return directory
 
 
-def hand_out(lab: Path, directory: Path) -> HandedOut:
-    return init("zones", directory, {"LABCTL_LABS": str(lab.parent)})
+def hand_out(lab: Path, directory: Path, labctl: str | None = None) -> HandedOut:
+    return init("zones", directory, {"LABCTL_LABS": str(lab.parent)}, labctl=labctl)
 
 
 def files_below(directory: Path) -> dict[str, str]:
@@ -75,15 +77,114 @@ def test_the_attempt_says_which_lab_it_is_for_and_has_a_seed_of_its_own(zones: P
     assert all(re.fullmatch(r"[0-9a-f]{16}", each) for each in seeds)
 
 
-def test_the_workflows_install_this_version(zones: Path, tmp_path: Path) -> None:
-    hand_out(zones, tmp_path / "amy")
+WANTED = [
+    "git+https://git.example/labctl@v1#subdirectory=a%20b",
+    "https://dist.example/labctl-1.0-py3-none-any.whl",
+    "./labctl-1.0-py3-none-any.whl",
+    "labctl==1.0",
+    """labctl[x] >= 1; python_version > "3" and os_name == 'posix'""",
+    r"C:\labctl",
+    "@SEED@ ${{ secrets.KEY }} $(id) `id` \"'; é",
+]
 
+
+@pytest.mark.parametrize("labctl", WANTED)
+def test_the_attempt_says_which_labctl_its_workflows_install(
+    labctl: str, zones: Path, tmp_path: Path
+) -> None:
+    hand_out(zones, tmp_path / "plain")
+    hand_out(zones, tmp_path / "amy", labctl)
+
+    found, plain = files_below(tmp_path / "amy"), files_below(tmp_path / "plain")
+    assert tomllib.loads(found.pop("labctl.toml"))["labctl"] == labctl
+    assert "labctl" not in tomllib.loads(plain.pop("labctl.toml"))
+    assert found == plain  # nothing of it is where a shell or a service could obey it
+
+
+@pytest.mark.parametrize(
+    "labctl", ["", " labctl", "-r x", "--index-url=x", "a\nb", "a\x1b[2J", "x" * 1001, "\udcff"]
+)
+def test_what_pip_could_not_be_told_is_refused(labctl: str, zones: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--labctl"):
+        hand_out(zones, tmp_path / "amy", labctl)
+
+    assert not (tmp_path / "amy").exists()
+
+
+def test_whoever_hands_out_is_told_what_the_workflows_can_not_know(zones: Path, tmp_path: Path) -> None:
+    notes = {
+        labctl: str(hand_out(zones, tmp_path / str(number), labctl).note)
+        for number, labctl in enumerate([None, *WANTED])
+    }
+
+    assert "grade nothing yet" in notes[None]
+    assert [each for each, note in notes.items() if "make sure" in note] == [WANTED[3], WANTED[4]]
+
+
+@pytest.mark.parametrize(
+    ("labctl", "code"), [("./named-1-py3-none-any.whl", 0), ("./none-1-py3-none-any.whl", 4), (None, 2)]
+)
+def test_the_workflows_install_what_is_named_and_refuse_to_guess(
+    labctl: str | None, code: int, zones: Path, tmp_path: Path
+) -> None:
+    hand_out(zones, tmp_path / "amy", labctl)
     found = files_below(tmp_path / "amy")
+    make_wheel(tmp_path / "amy/named-1-py3-none-any.whl")
+    job = yaml.safe_load(found[".github/workflows/labctl.yml"])["jobs"]["grade"]
+    gitlab = yaml.safe_load(found[".gitlab-ci.yml"])["grade"]
+    scripts = [next(each["run"] for each in job["steps"] if "run" in each), gitlab["before_script"][0]]
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+
+    for number, script in enumerate(scripts):
+        installed = tmp_path / f"installed-{number}"
+        ran = subprocess.run(
+            ["bash", "-e"],
+            input=script,
+            cwd=tmp_path / "amy",
+            env={"PATH": path, "PIP_NO_INDEX": "1", "PIP_TARGET": str(installed)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert ran.returncode == code, ran
+        assert ("NOT GRADED" in ran.stdout) == (code != 0)
+        assert installed.joinpath("named.py").exists() == (code == 0)
+
+
+def make_wheel(path: Path) -> None:
+    """Make a package that pip can install: a module and nothing else (PEP 427)."""
+    with ZipFile(path, "w") as wheel:
+        wheel.writestr("named.py", "")
+        wheel.writestr("named-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: named\nVersion: 1\n")
+        wheel.writestr(
+            "named-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr("named-1.dist-info/RECORD", "")
+
+
+def test_a_push_is_graded_once_and_a_newer_one_ends_it(zones: Path, tmp_path: Path) -> None:
+    hand_out(zones, tmp_path / "amy")
+    found = files_below(tmp_path / "amy")
+
     github = yaml.safe_load(found[".github/workflows/labctl.yml"])
-    gitlab = yaml.safe_load(found[".gitlab-ci.yml"])
-    assert github["jobs"]["grade"]["env"]["LABCTL_VERSION"] == version("labctl")
-    assert gitlab["variables"]["LABCTL_VERSION"] == version("labctl")
-    assert not any(re.search(r"@[A-Z]+@", each) for each in found.values())
+    events = github[True]  # YAML 1.1 takes the word on for a yes
+    assert events["push"] == {"branches": ["**"]}
+    assert "pull_request" in events
+    assert "head.repo.full_name != github.repository" in github["jobs"]["grade"]["if"]
+    assert github["concurrency"]["cancel-in-progress"] is True
+    assert "pull_request.number || github.ref" in github["concurrency"]["group"]
+    gitlab = yaml.safe_load(found[".gitlab-ci.yml"])["grade"]
+    assert gitlab["rules"] == [{"if": "$CI_COMMIT_BRANCH"}]
+    assert gitlab["interruptible"] is True
+
+
+def test_a_second_call_keeps_the_labctl_that_was_named(zones: Path, tmp_path: Path) -> None:
+    hand_out(zones, tmp_path / "amy", "labctl==1.0")
+
+    assert hand_out(zones, tmp_path / "amy").written == ()
+    with pytest.raises(UsageError, match=r"has its own labctl\.toml"):
+        hand_out(zones, tmp_path / "amy", "labctl==2.0")
 
 
 def test_no_file_that_is_there_is_changed_and_none_is_added_to_it(zones: Path, tmp_path: Path) -> None:
