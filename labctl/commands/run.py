@@ -120,8 +120,9 @@ def _run_in(stage: Stage, runner: Runner, chosen: Sequence[Choice], wish: Wish, 
     with ExitStack() as ends:
         try:
             ends.enter_context(stage.occupied())
-            if stage.bring(progress=progress) and wish.every:
+            if wish.every:
                 ends.callback(stage.take_down)
+            stage.bring(progress=progress)
             for _, group in groupby(chosen, key=lambda each: each.path.parent):
                 together = tuple(group)
                 results = runner.run(together)

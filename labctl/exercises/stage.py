@@ -55,35 +55,54 @@ class Stage:
     condition: Condition = field(default=Condition.UNKNOWN)
     judge: ExamJudge | None = None
     """Judges what goes wrong where the lab was given what somebody handed in."""
+    _made: bool = field(default=False, init=False)
+    """Whether there was no lab of that name before: only such a one is taken down."""
+    _network: str = field(default="", init=False)
+    """The id of the network that it was made with; a lab that has another one is somebody else's."""
 
-    def bring(self, *, progress: Progress = silent) -> bool:
+    def bring(self, *, new: bool = False, progress: Progress = silent) -> None:
         """Make the lab be there, unless it is.
 
-        Returns:
-            Whether it had not been there at all.
+        Args:
+            new: Whether it is to be one that nobody has: where one of that name is up, nothing is done.
+            progress: Told what is going on.
 
         Raises:
+            UsageError: There is a lab of that name already, of another kind or where it is to be a new one.
             LabError: It is wrong.
-            EngineError: The engine, an image or a daemon failed.
+            EngineError: The engine, an image or a daemon failed; a daemon's failure leaves the lab.
         """
+        there = self._found(new=new)
+        if there.whole and not _fallen(there):
+            return
+        from labctl.engine import images
+        from labctl.lab import lifecycle, origin
+
+        specs = origin.image_specs()
+        planner = origin.planner_for(self.name, self.lab, specs, publish=there.published)
+        images.ensure(self.engine, specs, environ=self.environ, progress=progress)
+        with lock.held(self.engine_url, self.name):
+            there = self._found(new=new)  # who held the lock may have brought it up
+            self._made = not there.exists
+            lifecycle.bring_up(self.engine, planner, progress)
+            brought = instance.observe(self.engine, self.name)
+        self._network = brought.network.id if brought.network is not None else ""
+        self.condition = Condition.DOUBTFUL if there.exists else Condition.PRISTINE
+
+    def _found(self, *, new: bool) -> Instance:
+        """Look at the lab of that name, and refuse one that is not to be touched."""
         there = instance.observe(self.engine, self.name)
         if there.exists and there.lab not in {"", self.lab.id}:
             raise UsageError(
                 f"lab {self.name!r} is a {there.lab!r}; the exercise is one for {self.lab.id!r}",
                 hint="give another --name",
             )
-        if there.whole and not _fallen(there):
-            return False
-        from labctl.engine import images
-        from labctl.lab import lifecycle, origin
-
-        specs = origin.image_specs()
-        planner = origin.planner_for(self.name, self.lab, specs, publish=there.published)
-        with lock.held(self.engine_url, self.name):
-            images.ensure(self.engine, specs, environ=self.environ, progress=progress)
-            lifecycle.bring_up(self.engine, planner, progress)
-        self.condition = Condition.DOUBTFUL if there.exists else Condition.PRISTINE
-        return not there.exists
+        if there.exists and new:
+            raise UsageError(
+                f"lab {self.name!r} is there already, and is not this program's to use",
+                hint=f"take another name, or remove it: labctl down --name {self.name}",
+            )
+        return there
 
     def prepare(self, *, progress: Progress = silent) -> Instance:
         """Make the lab as new for the next exercise, as cheaply as what is known of it allows.
@@ -155,15 +174,20 @@ class Stage:
             self._reverted(instance.observe(self.engine, self.name))
 
     def take_down(self) -> None:
-        """Remove the lab.
+        """Remove the lab if `bring` made it, and if nobody has made another one of its name since.
 
         Raises:
             EngineError: The engine failed.
         """
+        if not self._made:
+            return
         from labctl.lab import teardown  # the first step is waited for
 
         with lock.held(self.engine_url, self.name):
-            teardown.take_down(self.engine, self.name)
+            network = instance.observe(self.engine, self.name).network
+            if network is None or self._network in {"", network.id}:
+                teardown.take_down(self.engine, self.name)
+        self._made = False
 
     @contextmanager
     def occupied(self) -> Iterator[None]:

@@ -63,8 +63,8 @@ class Stages:
     def _brought(self, lab: LabDefinition) -> Stage:
         stage = Stage(self._engine, self._url, self._name(lab), lab, self._environ)
         self._ends.enter_context(stage.occupied())
-        if stage.bring():
-            self._ends.callback(stage.take_down)
+        self._ends.callback(stage.take_down)
+        stage.bring()
         return stage
 
     def _name(self, lab: LabDefinition) -> str:

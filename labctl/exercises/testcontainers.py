@@ -28,6 +28,7 @@ from labctl.exercises.stage import Condition, Stage
 from labctl.exercises.vocabulary.lab import ExerciseLab
 from labctl.lab import catalogue, instance
 from labctl.lab.mailhosts import find_account, mda_of, mta_of
+from labctl.lab.name import valid_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,8 @@ class Server:
 class MailLab:
     """A lab of its own for a test, or for many; a context manager.
 
+    It is nobody else's: a name that a lab has already is refused, and only what was made here is taken down.
+
     Args:
         lab: An id of the catalogue, or a directory with a ``lab.toml``.
     """
@@ -72,8 +75,12 @@ class MailLab:
         self._ends = ExitStack()
 
     def with_name(self, name: str) -> Self:
-        """Give the lab a name, under which ``labctl`` finds it."""
-        self._name = name
+        """Give the lab a name, under which ``labctl`` finds it.
+
+        Raises:
+            UsageError: It is malformed.
+        """
+        self._name = valid_name(name)
         return self
 
     def start(self) -> Self:
@@ -81,6 +88,7 @@ class MailLab:
 
         Raises:
             NoSuchLab: There is no such lab.
+            UsageError: A lab of that name is there already: it is left as it is.
             EngineError: The engine, an image or a daemon failed.
         """
         found = endpoint.find(os.environ, Path.home())
@@ -88,19 +96,23 @@ class MailLab:
             engine = DockerEngine(found)
             ends.callback(engine.close)
             definition = catalogue.find(self._lab, os.environ)
-            self._stage = Stage(engine, found.url, self._name, definition, os.environ)
-            ends.callback(self._stage.take_down)
-            self._stage.bring()
+            stage = Stage(engine, found.url, self._name, definition, os.environ)
+            ends.callback(stage.take_down)
+            stage.bring(new=True)
+            ends.callback(self._leave)
+            self._stage = stage
             self.reset()
             self._ends = ends.pop_all()
         return self
 
     def stop(self) -> None:
         """Take the lab down, with all mail in it."""
-        if self._mail is not None:
-            self._mail.close()
-        self._mail = self._stage = None
         self._ends.close()
+
+    def _leave(self) -> None:
+        mail, self._mail, self._stage = self._mail, None, None
+        if mail is not None:
+            mail.close()
 
     def reset(self) -> None:
         """Make the lab as new, in a fraction of a second: between two tests."""

@@ -11,12 +11,14 @@ from labctl.errors import LabNotUp, UsageError
 from labctl.exercises.stage import Condition
 from labctl.exercises.stage import Stage as ExerciseStage
 from labctl.lab import definition
+from labctl.lab.difference import compare
 from labctl.lab.emptying import SCRIPT
 from labctl.lab.faultrecord import FaultRecord
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Stage
 
+LOOKING = {"containers", "networks", "volumes"}
 BETA = "labctl-x-mx-beta"
 
 
@@ -39,8 +41,38 @@ def test_a_lab_of_another_kind_under_its_name_is_left_alone(stage: Stage) -> Non
 def test_a_lab_that_runs_is_taken_as_it_is(stage: Stage) -> None:
     stage.stand()
     stage.fake.calls.clear()
-    assert not on(stage).bring()
-    assert {call.method for call in stage.fake.calls} <= {"containers", "networks", "volumes"}
+    on(stage).bring()
+    assert {call.method for call in stage.fake.calls} <= LOOKING
+
+
+@pytest.mark.parametrize("lab", ["two-domains", "dns"])
+def test_a_lab_that_is_there_is_not_taken_where_a_new_one_is_wanted(stage: Stage, lab: str) -> None:
+    stage.stand()
+    stage.fake.calls.clear()
+    ours = on(stage, lab=lab)
+    with pytest.raises(UsageError, match="lab 'x' is"):
+        ours.bring(new=True)
+    ours.take_down()
+    assert {call.method for call in stage.fake.calls} <= LOOKING
+
+
+@pytest.mark.parametrize("part", ["network", "volume"])
+def test_what_is_left_of_a_lab_is_as_little_taken(stage: Stage, part: str) -> None:
+    plan = compare(stage.fake, stage.planner).plan
+    if part == "network":
+        stage.fake.create_network(plan.network)
+    else:
+        stage.apply("mx-null", "dns")
+    with pytest.raises(UsageError, match="there already"):
+        on(stage).bring(new=True)
+
+
+def test_a_lab_that_was_there_is_not_taken_down(stage: Stage) -> None:
+    stage.stand()
+    ours = on(stage)
+    ours.bring()
+    ours.take_down()
+    assert stage.host("mx-alpha").running
 
 
 def test_a_pristine_lab_is_not_emptied(stage: Stage) -> None:

@@ -1,0 +1,74 @@
+"""A program's lab is its own: it takes nobody else's, and takes down only what it made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labctl.errors import EngineError, UsageError
+from labctl.exercises.stage import Stage
+from labctl.exercises.testcontainers import MailLab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.conftest import Lab
+
+
+@pytest.mark.parametrize("definition", ["two-domains", "dns"])
+def test_a_lab_that_a_person_has_up_is_left_with_all_its_mail(lab: Lab, definition: str) -> None:
+    lab.send("alice@alpha.test", "bob@beta.test")
+    before = lab.ids()
+
+    with pytest.raises(UsageError, match=lab.name), MailLab(definition).with_name(lab.name):
+        pytest.fail("it took somebody's lab")
+
+    assert lab.ids() == before
+    assert len(lab.inbox("bob@beta.test")) == 1
+
+
+def test_a_lab_that_somebody_else_has_made_under_its_name_since_stays(new_lab: Callable[[], Lab]) -> None:
+    theirs = new_lab()
+
+    with MailLab().with_name(theirs.name):
+        assert theirs.run("down").code == 0
+        theirs.up()
+
+    assert theirs.json("status")["state"] == "ready"
+
+
+def test_what_was_made_is_taken_down_where_the_start_comes_to_nothing(
+    new_lab: Callable[[], Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = new_lab()
+    there: list[str] = []
+
+    def fail(_: Stage) -> None:
+        there.extend(ours.leftovers())
+        raise EngineError("the lab can't be made as new", hint="-")
+
+    monkeypatch.setattr(Stage, "prepare", fail)
+    with pytest.raises(EngineError, match="as new"), MailLab().with_name(ours.name):
+        pytest.fail("it started")
+
+    assert there
+    assert ours.leftovers() == []
+
+
+def test_what_can_not_be_undone_at_the_end_keeps_no_lab(
+    new_lab: Callable[[], Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = new_lab()
+    started = MailLab().with_name(ours.name).start()
+    close = started.mail.close
+
+    def fail() -> None:
+        close()
+        raise EngineError("a fault can't be undone", hint="-")
+
+    monkeypatch.setattr(started.mail, "close", fail)
+    with pytest.raises(EngineError, match="can't be undone"):
+        started.stop()
+
+    assert ours.leftovers() == []
