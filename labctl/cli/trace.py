@@ -157,12 +157,12 @@ def _list(name: str | None, paths: list[str], filters: Filters, zone: tzinfo, *,
         listed = command.table_of_files(paths, filters, zone=zone, stdin=_stdin())
     else:
         listed = command.table(connect().engine, name, filters)
-    with listed as rows:
+    with listed as table:
         if as_json:
-            for piece in tracetable.json_pieces(rows):
+            for piece in tracetable.json_pieces(table.rows, table.notes):
                 write_text(piece)
         else:
-            for line in tracetable.lines(rows, width()):
+            for line in tracetable.lines(table.rows, width(), table.notes):
                 write_line(line)
 
 

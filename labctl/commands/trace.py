@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Final
 
@@ -16,7 +16,7 @@ from labctl.trace.following import followed
 from labctl.trace.journey.hop import HopEvent
 from labctl.trace.journey.weaving import weave
 from labctl.trace.journey.world import World
-from labctl.trace.laboratory import logs_of, world_of
+from labctl.trace.laboratory import cut_off, logs_of, world_in, world_of
 from labctl.trace.listing.table import rows
 from labctl.trace.live import Live, live_hops
 from labctl.trace.logs.log import open_logs
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.trace.finding.search import Found
     from labctl.trace.finding.wanted import Wanted
-    from labctl.trace.journey.hop import Notice, TracedMessage
+    from labctl.trace.journey.hop import Note, Notice, TracedMessage
     from labctl.trace.listing.table import Filters, Row
     from labctl.trace.live import LiveHop
 
@@ -43,6 +43,14 @@ class Trace:
     SCHEMA: ClassVar = "labctl/trace/v1"
 
     messages: tuple[TracedMessage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All messages of some logs, one by one, and what must be known of the logs."""
+
+    rows: Iterator[Row]
+    notes: tuple[Note, ...] = ()
 
 
 def trace(engine: Engine, name: str | None, wanted: Wanted, *, environ: Mapping[str, str]) -> Trace:
@@ -60,17 +68,19 @@ def trace(engine: Engine, name: str | None, wanted: Wanted, *, environ: Mapping[
     """
     there = instance.select(engine, name)
     with logs_of(engine, there.hosts) as logs:
-        found = search(logs, wanted)
-    first = _woven(found, wanted, World(hosts=there.names_by_address))
+        found, told, cut = search(logs, wanted), world_in(logs, there), cut_off(logs)
+    first = _woven(found, wanted, told)
     if not first:
         raise NoSuchMessage(
-            f"no log of lab {there.name!r} tells of {_named(wanted)}",
+            "; ".join(
+                (f"no log of lab {there.name!r} tells of {_named(wanted)}", *(each.text for each in cut))
+            ),
             hint=f"labctl trace --name {there.name}",
             detail={"wanted": wanted.value},
         )
     accounts, message_ids = _mailboxes(first)
     world = world_of(engine, there, accounts=accounts, message_ids=message_ids, environ=environ)
-    return Trace(_woven(found, wanted, world))
+    return Trace(_woven(found, wanted, replace(world, begins=told.begins, saved=told.saved)))
 
 
 def trace_files(paths: Sequence[str], wanted: Wanted, *, zone: tzinfo, stdin: BinaryIO) -> Trace:
@@ -99,7 +109,7 @@ def trace_files(paths: Sequence[str], wanted: Wanted, *, zone: tzinfo, stdin: Bi
 
 
 @contextmanager
-def table(engine: Engine, name: str | None, filters: Filters) -> Iterator[Iterator[Row]]:
+def table(engine: Engine, name: str | None, filters: Filters) -> Iterator[Table]:
     """Give all messages of a running lab, one by one, since its last reset.
 
     Raises:
@@ -108,20 +118,20 @@ def table(engine: Engine, name: str | None, filters: Filters) -> Iterator[Iterat
     """
     there = instance.select(engine, name)
     with logs_of(engine, there.hosts) as logs:
-        yield rows(logs, filters)
+        yield Table(rows(logs, filters, world=world_in(logs, there)), cut_off(logs))
 
 
 @contextmanager
 def table_of_files(
     paths: Sequence[str], filters: Filters, *, zone: tzinfo, stdin: BinaryIO
-) -> Iterator[Iterator[Row]]:
+) -> Iterator[Table]:
     """Give all messages that log files tell of, one by one.
 
     Raises:
         UsageError: A file can't be read.
     """
     with open_logs(paths, zone=zone, stdin=stdin) as logs:
-        yield rows(logs, filters)
+        yield Table(rows(logs, filters))
 
 
 @contextmanager

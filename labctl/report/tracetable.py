@@ -37,19 +37,21 @@ _MORE: Final = 20
 _INCOMPLETE: Final = Note(NoteKind.INCOMPLETE, "The logs do not have its beginning or its end.")
 
 
-def lines(rows: Iterable[Row], width: int | None) -> Iterator[str]:
+def lines(rows: Iterable[Row], width: int | None, notes: Iterable[Note] = ()) -> Iterator[str]:
     """Yield the table's lines: the head, a line for each message, and how many there are of each state.
 
     Args:
         rows: The messages.
         width: Columns of a line; where it is None, nothing is cut, and what is long moves what follows it.
+        notes: What must be known of the logs; it stands at the end.
     """
     states: Counter[MessageState] = Counter()
     yield head(width)
     for row in rows:
         states[row.state] += 1
         yield line(row, width)
-    yield from [end(states)] if width is None else wrapped(end(states), width)
+    for text in (end(states), *(f"! {note.text}" for note in notes)):
+        yield from [text] if width is None else wrapped(text, width)
 
 
 def head(width: int | None) -> str:
@@ -81,14 +83,15 @@ def end(states: Counter[MessageState]) -> str:
     return f"{total} message{'s' * (total > 1)}: {counted}"
 
 
-def json_pieces(rows: Iterable[Row]) -> Iterator[str]:
+def json_pieces(rows: Iterable[Row], notes: Iterable[Note] = ()) -> Iterator[str]:
     """Yield the document ``labctl/trace/v1`` in pieces, message by message."""
     yield f'{{"schema": "{SCHEMA}", "messages": ['
     between = "\n"
     for row in rows:
         yield between + json.dumps(_message(row), ensure_ascii=True, allow_nan=False)
         between = ",\n"
-    yield "\n]}\n"
+    told = [{"kind": note.kind, "text": note.text} for note in notes]
+    yield f'\n], "notes": {json.dumps(told, ensure_ascii=True)}}}\n'
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ from labctl.lab.mailhosts import mda_of
 from labctl.lab.parallel import in_parallel
 from labctl.lab.queues import read_queue
 from labctl.lab.role import Role
+from labctl.mail.mailboxevent import Saved
+from labctl.mail.message import normal_message_id
+from labctl.trace.journey.gap import log_cut
+from labctl.trace.journey.hop import Note, NoteKind
 from labctl.trace.journey.world import World
 from labctl.trace.logs.log import Log
 
@@ -50,6 +54,12 @@ _MARKED: Final = re.compile(
     rb'labctl: reset(?:\\n",".*)?'
 )
 """What a reset leaves in a log, as a whole line: what others write may hold its words too."""
+
+_STARTED: Final = re.compile(rb"daemon started -- version | starting up for |CoreDNS-[0-9]")
+"""What Postfix, Dovecot and CoreDNS say when they start."""
+_SAVED: Final = b": saved mail to "
+_HEAD: Final = 1 << 14
+"""Bytes at a log's beginning in which that is said."""
 
 _TRIES: Final = 3
 
@@ -194,6 +204,33 @@ class _Parts:
         )
 
 
+def world_in(logs: Sequence[Log], there: Instance) -> World:
+    """Return what tells of messages where logs are cut off: when each begins, and what came to mailboxes."""
+    return World(
+        hosts=there.names_by_address,
+        begins={log.host: log.begins for log in logs if log.begins is not None},
+        saved=frozenset(_saved(logs)) if cut_off(logs) else (),
+    )
+
+
+def _saved(logs: Sequence[Log]) -> Iterator[tuple[str, str]]:
+    for log in logs:
+        reader = log.reader()
+        for offset, line, _ in log.matching(_SAVED):
+            entry = reader.entry(line, offset)
+            if entry is not None and isinstance(entry.event, Saved):
+                yield normal_message_id(entry.event.message_id), entry.event.user.casefold()
+
+
+def cut_off(logs: Sequence[Log]) -> tuple[Note, ...]:
+    """Tell which logs have lost their beginning, which the engine rotates away; those of a reset have not."""
+    return tuple(
+        Note(NoteKind.LOG_CUT, log_cut(log.host, log.begins))
+        for log in logs
+        if log.begins is not None and not _STARTED.search(log.read(0, _HEAD))
+    )
+
+
 def _since_reset(log: Log) -> Log:
     """Return the part of a log that was written after the last reset."""
     stop = log.size
@@ -201,10 +238,11 @@ def _since_reset(log: Log) -> Log:
         stop, line = log.line_at(found)
         if _MARKED.fullmatch(line):
             return _from(log, stop + len(line) + 1)
-    return log
+    first = next(log.entries(), None)
+    return _from(log, 0, begins=first.at if first is not None else None)
 
 
-def _from(log: Log, begin: int) -> Log:
+def _from(log: Log, begin: int, *, begins: datetime | None = None) -> Log:
     return Log(
         log.name,
         max(log.size - begin, 0),
@@ -212,4 +250,5 @@ def _from(log: Log, begin: int) -> Log:
         newest=datetime.now(UTC),
         zone=UTC,
         host=log.host,
+        begins=begins,
     )

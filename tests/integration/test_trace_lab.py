@@ -20,8 +20,10 @@ from labctl.trace.laboratory import logs_of, world_of
 from tests.integration.conftest import SERVICES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from labctl.trace.logs.entry import Entry
-    from tests.integration.conftest import Lab
+    from tests.integration.conftest import Lab, OwnLab
 
 MESSAGES = 200
 
@@ -52,6 +54,31 @@ def test_the_engines_files_and_its_answers_tell_the_same_lines(lab: Lab, engine:
         assert [each["log"].rstrip("\n") for each in kept] == [line.partition(" ")[2] for line in told]
         stamps = [datetime.fromisoformat(line.partition(" ")[0]) for line in told]
         assert [datetime.fromisoformat(each["time"]) for each in kept] == stamps
+
+
+@pytest.mark.parametrize(
+    "options", ['max-file: "2"', 'max-file: "3", compress: "true"'], ids=["plain", "packed"]
+)
+def test_what_was_rotated_away_is_said_and_no_message_is_told_as_relayed(
+    new_lab: Callable[[], Lab], own_lab: OwnLab, options: str
+) -> None:
+    small = f'logging: {{driver: json-file, options: {{max-size: "6k", {options}}}}}'
+    own_lab.file("compose.yaml", f"services: {{mx-beta: {{{small}}}, mail-beta: {{{small}}}}}\n")
+    lab = new_lab()
+    lab.up(str(own_lab))
+    sent = [lab.send("alice@alpha.test", "bob@beta.test", "bea@beta.test")["message_id"] for _ in range(12)]
+
+    listed = lab.json("trace")
+    states = {each["message_id"]: each["state"] for each in listed["messages"]}
+    told = {each: lab.json("trace", each)["messages"][0] for each in sent}
+
+    assert {each: states[each] for each in sent} == {each: told[each]["state"] for each in sent}
+    assert (states[sent[0]], states[sent[-1]]) == ("unknown", "delivered")
+    assert set(states.values()) == {"unknown", "delivered"}
+    [note] = [each for each in told[sent[0]]["notes"] if each["kind"] == "log-cut"]
+    assert note in listed["notes"]
+    assert note["text"].startswith("the log of mx.beta.test begins at ")
+    assert "log-cut" not in {each["kind"] for each in told[sent[-1]]["notes"]}
 
 
 def test_a_reset_ends_what_is_told(lab: Lab, engine: DockerEngine) -> None:

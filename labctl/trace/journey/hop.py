@@ -106,6 +106,8 @@ class NoteKind(StrEnum):
     """It has no Message-ID."""
     ELSEWHERE = "elsewhere"
     """The log of the host that took it over is not here."""
+    LOG_CUT = "log-cut"
+    """A host that it came through has lost the lines of that time: its log was rotated away."""
 
 
 @dataclass(frozen=True, slots=True)

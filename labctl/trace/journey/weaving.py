@@ -16,7 +16,7 @@ from labctl.mail.logevent import (
 )
 from labctl.mail.message import normal_message_id
 from labctl.mail.state import MessageState, least_happy
-from labctl.trace.journey import telling
+from labctl.trace.journey import gap, telling
 from labctl.trace.journey.attribution import Surroundings
 from labctl.trace.journey.hop import Hop, HopEvent, Note, NoteKind, Notice, QueueFileName, TracedMessage
 from labctl.trace.journey.notes import notes_of
@@ -133,7 +133,7 @@ class Weaver:
         parts = self._files.whole(root)
         recipients, state = self._fate(root)
         hops = self._hops(parts)
-        recipients = tuple(_scripted(each, hops) for each in recipients)
+        recipients = tuple(self._known(_scripted(each, hops), hops, root.message_id) for each in recipients)
         state = least_happy(each.state for each in recipients) if recipients else state
         notices = tuple(self._notices(parts, depth=1))
         failures = [each for each in notices if each.kind is NotificationKind.FAILED and each.to == "sender"]
@@ -148,8 +148,15 @@ class Weaver:
             last_at=hops[-1].at if hops else root.last_at,
             queue_ids=tuple(QueueFileName(*part.name) for part in parts),
             notices=notices,
-            notes=notes_of(root, parts, recipients, hops, notices, twins=twins),
+            notes=(
+                *notes_of(root, parts, recipients, hops, notices, twins=twins),
+                *gap.gaps(hops, self._world),
+            ),
         )
+
+    def _known(self, recipient: RecipientState, hops: Sequence[Hop], message_id: str) -> RecipientState:
+        """Tell what is known of a copy where logs were cut off."""
+        return gap.found(gap.untold(recipient, hops, self._world), message_id, self._world)
 
     def _fate(self, root: Part) -> tuple[tuple[RecipientState, ...], MessageState]:
         """Tell where each recipient's copy is."""
@@ -200,6 +207,9 @@ class Weaver:
                 continue
             recipients, state = self._fate(written)
             own = self._files.whole(written)
+            hops = self._hops(own)
+            recipients = tuple(self._known(each, hops, written.message_id) for each in recipients)
+            state = least_happy(each.state for each in recipients) if recipients else state
             yield Notice(
                 event.kind,
                 entry.at,
@@ -209,7 +219,7 @@ class Weaver:
                 written.message_id or None,
                 state,
                 recipients,
-                self._hops(own),
+                hops,
                 self._dsn(written.message_id),
             )
             yield from self._notices(own, depth + 1)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
 
     from labctl.lab.clock import Clock
     from labctl.lab.instance import HostState
@@ -32,3 +33,7 @@ class World:
     """Host names by IP address."""
     states: Mapping[str, HostState] = field(default_factory=dict)
     """By host name."""
+    begins: Mapping[str, datetime] = field(default_factory=dict)
+    """By host name, when its log begins, where that is not said by a reset."""
+    saved: Collection[tuple[str, str]] = ()
+    """Message-IDs with the users whose mailboxes they came into, where MTAs' logs may not tell that."""

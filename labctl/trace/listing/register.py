@@ -23,6 +23,7 @@ from labctl.mail.logevent import (
 )
 from labctl.mail.message import normal_message_id
 from labctl.mail.state import MessageState, is_final
+from labctl.trace.journey.gap import log_cut, lost_by
 from labctl.trace.listing.record import TEXT_LIMIT, Copy, Message, Record, Refusal
 from labctl.trace.listing.refusals import Refusals, refused
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from labctl.trace.journey.world import World
     from labctl.trace.listing.merging import Said
     from labctl.trace.logs.entry import Entry
 
@@ -65,10 +67,12 @@ class Register:
     ended, the one of which nothing was heard for longest.
 
     Args:
+        world: Of a lab, its hosts and when their logs begin.
         max_bytes: Roughly how much memory they may take.
     """
 
-    def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, world: World, *, max_bytes: int = MAX_BYTES) -> None:
+        self._world = world
         self._max = max_bytes
         self._size = 0
         self._uses: dict[str, list[Record]] = {}
@@ -116,6 +120,9 @@ class Register:
             if record is not None and not record.over:
                 self._over(record, at)
             record = self._opened(host, queue_id, at)
+            if host in self._world.begins and type(event) not in {Received, Queued}:
+                for before in self._expected.get(queue_id, ()):  # its beginning was cut off
+                    self._meet(before, record, at)
         record.message.last_at = at
         if record.over:
             self._await(record.message, at)
@@ -295,12 +302,13 @@ class Register:
             if record.mail_from is not None:
                 self._refusals.quoted(at, record.mail_from, event.recipient, event.reply_text)
         local = event.program == "local"
+        reason = event.reply_text[:TEXT_LIMIT]
+        if state is MessageState.RELAYED and (lost := lost_by(event.relay, at, self._world)) is not None:
+            state, reason = MessageState.UNKNOWN, log_cut(*lost)
         recipient, orig_to = event.recipient, event.orig_to
         key: object = recipient if orig_to is None else (recipient, orig_to)
         known = record.copies.get(key)
-        copy = record.copies[key] = Copy(
-            at, recipient, orig_to, state, event.dsn, event.reply_text[:TEXT_LIMIT], next_id, local
-        )
+        copy = record.copies[key] = Copy(at, recipient, orig_to, state, event.dsn, reason, next_id, local)
         self._grown(record.message, copy.size - (0 if known is None else known.size))
         if next_id is not None:
             self._went_to(record, next_id, at, event)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labctl.mail.delivery import RecipientState
+from labctl.trace.journey.gap import found
 from labctl.trace.journey.hop import QueueFileName
+from labctl.trace.journey.world import World
 from labctl.trace.listing.merging import merged
 from labctl.trace.listing.outcome import recipients_of, state_of
 from labctl.trace.listing.record import Refusal
@@ -79,7 +81,13 @@ class Filters:
 ALL = Filters()
 
 
-def rows(logs: Sequence[Log], filters: Filters = ALL, *, max_bytes: int = MAX_BYTES) -> Iterator[Row]:
+def rows(
+    logs: Sequence[Log],
+    filters: Filters = ALL,
+    *,
+    world: World | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Iterator[Row]:
     """Tell of each message in some logs, in the order of the messages' ends.
 
     The logs may be of several hosts, or one host's that were rotated, in any order. One message is one row,
@@ -90,34 +98,45 @@ def rows(logs: Sequence[Log], filters: Filters = ALL, *, max_bytes: int = MAX_BY
     not told yet, and a few megabytes for each log that is being read. Where more messages wait at one time,
     the one of which nothing was heard for longest is told as it stands; what comes of it later is a row of
     its own then, and incomplete.
+
+    Args:
+        logs: The logs.
+        filters: Which messages are wanted.
+        world: Of a lab, its hosts and when their logs begin.
+        max_bytes: See above.
     """
-    return rows_of(merged(logs), filters, max_bytes=max_bytes)
+    return rows_of(merged(logs), filters, world=world, max_bytes=max_bytes)
 
 
 def rows_of(
-    entries: Iterable[Entry | Said], filters: Filters = ALL, *, max_bytes: int = MAX_BYTES
+    entries: Iterable[Entry | Said],
+    filters: Filters = ALL,
+    *,
+    world: World | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> Iterator[Row]:
     """Tell of each message that some entries tell of; they come in the order of time.
 
     Each host's own order is what counts; entries of several hosts may be some seconds out of order.
     """
-    register = Register(max_bytes=max_bytes)
+    world = world or World()
+    register = Register(world, max_bytes=max_bytes)
     for entry in entries:
         if register.feed(entry):
-            yield from _rows(register.told(entry.at), filters)
-    yield from _rows(register.rest(), filters)
+            yield from _rows(register.told(entry.at), filters, world)
+    yield from _rows(register.rest(), filters, world)
 
 
-def _rows(ended: Iterable[Message | Refusal], filters: Filters) -> Iterator[Row]:
+def _rows(ended: Iterable[Message | Refusal], filters: Filters, world: World) -> Iterator[Row]:
     for each in ended:
         if filters != ALL and not filters._let_pass(each):  # noqa: SLF001  # of this module
             continue
-        row = _refused(each) if isinstance(each, Refusal) else _row(each)
+        row = _refused(each) if isinstance(each, Refusal) else _row(each, world)
         if row is not None and filters.state in (None, row.state):
             yield row
 
 
-def _row(message: Message) -> Row | None:
+def _row(message: Message, world: World) -> Row | None:
     """Return a message's row; None of what only asked for an address."""
     records = message.records
     if len(records) > 1:
@@ -127,6 +146,8 @@ def _row(message: Message) -> Row | None:
     roots = message.roots
     recipients = recipients_of(message, roots)
     root = roots[0]
+    if world.saved:
+        recipients = tuple(found(each, root.message_id, world) for each in recipients)
     about = None
     incomplete = False
     for record in records:

@@ -42,6 +42,7 @@ class Log:
         zone: That of lines whose time has none.
         host: Whose log it is, where that is known; else each line's own host is.
         damage: Why it holds less than the whole log; empty where it does not.
+        begins: The time of its first line, where older ones may be gone; None where it holds all that counts.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Log:
         zone: tzinfo,
         host: str = "",
         damage: str = "",
+        begins: datetime | None = None,
     ) -> None:
+        self.begins = begins
         self.name, self.size, self.host, self.damage = name, size, host, damage
         self._read, self._newest, self._zone = read, newest, zone
 

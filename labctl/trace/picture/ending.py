@@ -67,7 +67,7 @@ def end_at_mta(
     elif hop.event is HopEvent.RELAYED:
         beyond = Mark.UNKNOWN
         if not looped:
-            stations.extend(_taken_over(evidence, file, attempt, recipient))
+            stations.extend(taken_over(evidence, file, attempt, recipient))
     else:
         _stay(evidence, here, recipient, file, tried)
         stopped = _stopped_by(evidence, here, recipient, file, attempt)
@@ -203,7 +203,7 @@ def _stay(evidence: Evidence, here: Draft, recipient: RecipientState, file: File
     _deleted_by_hand(evidence, here, recipient, file)
 
 
-def _taken_over(evidence: Evidence, file: File, attempt: int, recipient: RecipientState) -> list[Draft]:
+def taken_over(evidence: Evidence, file: File, attempt: int, recipient: RecipientState) -> list[Draft]:
     """Draw the next host that accepted a copy, and whose log is not here."""
     hop = evidence.hops[attempt]
     name = relay_name(words(hop, "relay")) or words(hop, "next_host") or words(hop, "relay") or "next host"

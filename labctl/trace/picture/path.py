@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from labctl.mail.delivery import RecipientState
 from labctl.mail.state import MessageState
 from labctl.trace.journey.hop import HopEvent, Notice, TracedMessage
-from labctl.trace.picture.ending import end_at_mailbox, end_at_mta, looked_up
+from labctl.trace.picture.ending import end_at_mailbox, end_at_mta, looked_up, taken_over
 from labctl.trace.picture.evidence import Evidence, File, relay_address, relay_name, words
 from labctl.trace.picture.station import Draft, Mark, Path, Station, StationKind
 
@@ -114,6 +114,11 @@ class _Walk:
         assert here is not None
         if attempt is not None and self.hops[attempt].event is HopEvent.DELIVERED:
             end_at_mailbox(self.evidence, self.stations, self.recipient, attempt)
+        elif self.recipient.state is MessageState.DELIVERED and self.evidence.mailbox(self.recipient.address):
+            # The lines in which the last MTA says so are gone; the mailbox's own log has it.
+            if attempt is not None and self.hops[attempt].event is HopEvent.RELAYED:
+                self.stations.extend(taken_over(self.evidence, last, attempt, self.recipient))
+            end_at_mailbox(self.evidence, self.stations, self.recipient, None)
         else:
             tried = self.evidence.attempts(last, self.address, self.recipient.address)
             end_at_mta(self.evidence, self.stations, self.recipient, last, tried)

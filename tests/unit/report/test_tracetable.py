@@ -12,7 +12,7 @@ from labctl.mail.state import MessageState
 from labctl.report import tracetable
 from labctl.report.plain import harmless
 from labctl.report.wrap import columns
-from labctl.trace.journey.hop import QueueFileName
+from labctl.trace.journey.hop import Note, NoteKind, QueueFileName
 from labctl.trace.listing.table import Row
 
 AT = datetime(2026, 11, 24, 10, 0, 1, tzinfo=UTC)
@@ -125,7 +125,15 @@ def test_json_comes_message_by_message_and_is_one_document() -> None:
 
 
 def test_json_of_nothing_is_a_document_too() -> None:
-    assert json.loads("".join(tracetable.json_pieces(()))) == {"schema": "labctl/trace/v1", "messages": []}
+    document = json.loads("".join(tracetable.json_pieces(())))
+    assert document == {"schema": "labctl/trace/v1", "messages": [], "notes": []}
+
+
+def test_what_must_be_known_of_the_logs_is_told_at_the_end() -> None:
+    note = Note(NoteKind.LOG_CUT, "the log of mx.beta.test begins at noon: older lines are gone")
+    assert [*tracetable.lines((), 80, [note])][-1] == f"! {note.text}"
+    document = json.loads("".join(tracetable.json_pieces((), [note])))
+    assert document["notes"] == [{"kind": "log-cut", "text": note.text}]
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=50))
