@@ -142,6 +142,6 @@ def _note(lab: LabDefinition, labctl: str | None) -> str | None:
     if lab.directory.parent.resolve() != resources.labs_dir().resolve():
         notes.append(
             f"{lab.id} does not come with labctl: whoever grades needs its directory, which may lack"
-            " solution/, variants/ and mutants/, in one that LABCTL_LABS names; in the workflows that is .labs."
+            " solution/, variants/ and mutants/, in one that LABCTL_LABS names: .labs in the workflows."
         )
     return " ".join(notes) or None
