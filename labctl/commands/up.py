@@ -68,7 +68,7 @@ def up(
     Hosts that carry a student's files may run without answering as they should: that is the student's to see.
 
     Raises:
-        UsageError: No such lab, or a malformed name.
+        UsageError: No such lab, a malformed name, or one that a lab of another kind has.
         LabError: The lab is wrong.
         AttemptError: A file of the attempt is missing, no plain file, or refused by its daemon; then a lab
             that was not there before is removed again.
@@ -86,6 +86,7 @@ def up(
         handed_in=attempt.for_hosts(hand_in.files, lab) if hand_in is not None else {},
         labels={labels.SEED: hand_in.seed} if hand_in is not None and hand_in.seed else {},
     )
+    instance.refuse_other(instance.observe(engine, name), lab.id)  # no image is made for that
     if dry_run:
         built = tuple(f"image {each.name} built" for each in images.missing(engine, specs))
         planned = tuple(str(change) for change in compare(engine, planner).changes)
@@ -103,6 +104,7 @@ def up(
             )
         )
         known = compare(engine, planner)
+        instance.refuse_other(known.there, lab.id)
         tolerance = lifecycle.Tolerance.of(planner)
         changes = lifecycle.bring_up(engine, planner, progress, known=known, tolerance=tolerance)
         there = instance.observe(engine, name)

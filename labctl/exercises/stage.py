@@ -92,11 +92,7 @@ class Stage:
     def _found(self, *, new: bool) -> Instance:
         """Look at the lab of that name, and refuse one that is not to be touched."""
         there = instance.observe(self.engine, self.name)
-        if there.exists and there.lab not in {"", self.lab.id}:
-            raise UsageError(
-                f"lab {self.name!r} is a {there.lab!r}; the exercise is one for {self.lab.id!r}",
-                hint="give another --name",
-            )
+        instance.refuse_other(there, self.lab.id)
         if there.exists and new:
             raise UsageError(
                 f"lab {self.name!r} is there already, and is not this program's to use",

@@ -281,6 +281,23 @@ def select(engine: Engine, name: str | None) -> Instance:
             )
 
 
+def refuse_other(there: Instance, lab: str) -> None:
+    """Refuse to make a lab out of one of another kind, whose mail would be lost.
+
+    Args:
+        there: What has the name.
+        lab: The id of the lab that is to have it.
+
+    Raises:
+        UsageError: It is a lab of another kind.
+    """
+    if there.exists and there.lab not in {"", lab}:
+        raise UsageError(
+            f"lab {there.name!r} is a {there.lab!r}, not a {lab!r}",
+            hint=f"give another --name, or remove it: labctl down --name {there.name}",
+        )
+
+
 def accounts(engine: Engine, there: Instance) -> tuple[Account, ...]:
     """Return a lab's accounts: as recorded, else as its MDAs' files have them, running or not."""
     if there.record is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labctl.engine.local import traces
 from labctl.errors import EngineError
+from labctl.output import writing
 
 if TYPE_CHECKING:
     from labctl.engine.local.daemon import StartedBy
@@ -67,12 +68,15 @@ def read(machine: Machine) -> Record | None:
 
 
 def write(machine: Machine, record: Record) -> None:
-    """Write it in one step: a crash leaves the old one or the new one."""
+    """Write it in one step: a crash leaves the old one or the new one.
+
+    Raises:
+        OutputError: It can't be written.
+    """
     path = machine.path(PATH)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(asdict(record), indent=1) + "\n")
-    draft.replace(path)
+    with writing(path) as file:
+        file.write(f"{json.dumps(asdict(record), indent=1)}\n".encode())
 
 
 def survey(machine: Machine) -> Record:

@@ -84,6 +84,16 @@ class TestUp:
         assert changing(ready) == set()
         assert not instance.observe(ready, "two-domains").exists
 
+    @pytest.mark.parametrize("dry_run", [False, True])
+    def test_a_lab_of_another_kind_is_left_with_all_its_mail(
+        self, ready: FakeEngine, *, dry_run: bool
+    ) -> None:
+        bring(ready, name="mine")
+        ready.calls.clear()
+        with pytest.raises(UsageError, match="lab 'mine' is a 'two-domains', not a 'dns'"):
+            bring(ready, "dns", "mine", dry_run=dry_run)
+        assert changing(ready) == set()
+
     def test_a_dry_run_says_which_images_are_missing(self, fake: FakeEngine) -> None:
         assert bring(fake, dry_run=True).changed[:3] == (
             "image mta built",

@@ -34,7 +34,7 @@ def executed(stage: Stage) -> set[str]:
 
 def test_a_lab_of_another_kind_under_its_name_is_left_alone(stage: Stage) -> None:
     stage.stand()
-    with pytest.raises(UsageError, match="is a 'two-domains'; the exercise is one for 'dns'"):
+    with pytest.raises(UsageError, match="is a 'two-domains', not a 'dns'"):
         on(stage, lab="dns").bring()
 
 
