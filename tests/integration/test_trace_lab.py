@@ -62,8 +62,12 @@ def test_the_engines_files_and_its_answers_tell_the_same_lines(lab: Lab, engine:
 def test_what_was_rotated_away_is_said_and_no_message_is_told_as_relayed(
     new_lab: Callable[[], Lab], own_lab: OwnLab, options: str
 ) -> None:
-    small = f'logging: {{driver: json-file, options: {{max-size: "6k", {options}}}}}'
-    own_lab.file("compose.yaml", f"services: {{mx-beta: {{{small}}}, mail-beta: {{{small}}}}}\n")
+    sizes = {"mx-beta": "6k", "mail-beta": "2k"}
+    bounds = (
+        f'  {each}: {{logging: {{driver: json-file, options: {{max-size: "{size}", {options}}}}}}}\n'
+        for each, size in sizes.items()
+    )
+    own_lab.file("compose.yaml", "services:\n" + "".join(bounds))
     lab = new_lab()
     lab.up(str(own_lab))
     sent = [lab.send("alice@alpha.test", "bob@beta.test", "bea@beta.test")["message_id"] for _ in range(12)]
