@@ -16,6 +16,7 @@ from labctl.mail.state import MessageState
 from labctl.trace.finding.wanted import Wanted
 from labctl.trace.journey.hop import HopEvent, NoteKind
 from labctl.trace.listing.table import Filters
+from labctl.trace.picture.path import StationKind, paths
 from tests.unit.trace.lines import BOUNCED, BOUNCED_ID, DELIVERED, DELIVERED_ID
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def test_what_a_log_has_lost_is_told_by_another_or_is_unknown(
 
     known = mailbox or any(each.event is HopEvent.DELIVERED for each in message.hops)
     assert message.state == row.state == (MessageState.DELIVERED if known else MessageState.UNKNOWN)
+    stations = [each.kind for way in paths(message) for each in way.stations]
+    assert (StationKind.MDA in stations) == known
     cut = "mx.beta.test" in "".join(each.text for each in message.notes if each.kind is NoteKind.LOG_CUT)
     sent = next(each.at for each in message.hops if each.event is HopEvent.RELAYED)
     begins = next(each.at for each in lines.fake.logs("labctl-x-mx-beta"))
