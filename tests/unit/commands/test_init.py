@@ -133,23 +133,43 @@ def test_the_workflows_install_what_is_named_and_refuse_to_guess(
     job = yaml.safe_load(found[".github/workflows/labctl.yml"])["jobs"]["grade"]
     gitlab = yaml.safe_load(found[".gitlab-ci.yml"])["grade"]
     scripts = [next(each["run"] for each in job["steps"] if "run" in each), gitlab["before_script"][0]]
-    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
 
     for number, script in enumerate(scripts):
         installed = tmp_path / f"installed-{number}"
-        ran = subprocess.run(
-            ["bash", "-e"],
-            input=script,
-            cwd=tmp_path / "amy",
-            env={"PATH": path, "PIP_NO_INDEX": "1", "PIP_TARGET": str(installed)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ran = run_step(script, tmp_path / "amy", PIP_TARGET=str(installed))
 
         assert ran.returncode == code, ran
         assert ("NOT GRADED" in ran.stdout) == (code != 0)
         assert installed.joinpath("named.py").exists() == (code == 0)
+
+
+@pytest.mark.parametrize("settings", [None, "labctl = ", "labctl = 1\n[", "labctl = ''"])
+def test_settings_that_a_student_has_spoilt_are_no_grade(
+    settings: str | None, zones: Path, tmp_path: Path
+) -> None:
+    hand_out(zones, tmp_path / "amy", "labctl==1.0")
+    workflow = yaml.safe_load((tmp_path / "amy/.gitlab-ci.yml").read_text())
+    (tmp_path / "amy/labctl.toml").unlink()
+    if settings is not None:
+        (tmp_path / "amy/labctl.toml").write_text(settings)
+
+    ran = run_step(workflow["grade"]["before_script"][0], tmp_path / "amy")
+
+    assert (ran.returncode, ran.stderr) == (2, "")
+
+
+def run_step(script: str, directory: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a step of a workflow, out of reach of any index."""
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    return subprocess.run(
+        ["bash", "-e"],
+        input=script,
+        cwd=directory,
+        env={"PATH": path, "PIP_NO_INDEX": "1", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def make_wheel(path: Path) -> None:
