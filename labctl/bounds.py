@@ -35,6 +35,9 @@ class BoundedSocket:
 
     def __init__(self, inner: socket.socket) -> None:
         self.inner = inner
+        self.ended = False
+        """Whether the end of all that is said was met."""
+
         self.bound()
 
     def bound(
@@ -133,6 +136,7 @@ class BoundedSocket:
         return left if self._silence is None else min(left, self._silence)
 
     def _count(self, length: int) -> None:
+        self.ended = self.ended or not length
         self._heard += length
         if self._most is not None and self._heard > self._most:
             raise TooMuch(f"more than {self._most} bytes came")

@@ -9,6 +9,7 @@ import signal
 import sys
 import termios
 import tty
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,16 +43,18 @@ def converse(stream: socket.socket, *, resize: Callable[[int, int], None]) -> No
         while True:
             ready, _, _ = select.select(sources, [], [])
             if stream in ready:
-                said = stream.recv(_CHUNK)
+                try:
+                    said = stream.recv(_CHUNK)
+                except ConnectionError:
+                    return
                 if not said:
                     return
                 _write(stdout, said)
             if stdin in ready:
                 typed = os.read(stdin, _CHUNK)
-                if typed:
-                    stream.sendall(typed)
-                else:  # the end of a piped input is the end of the command's, not of what it still says
-                    stream.sendall(b"\x04")
+                with suppress(ConnectionError):  # it ends: what it still says is to be read
+                    stream.sendall(typed or b"\x04")
+                if not typed:  # the end of a piped input is the end of the command's
                     sources.remove(stdin)
     finally:
         signal.signal(signal.SIGWINCH, before)

@@ -13,7 +13,14 @@ import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+    RemoteDisconnected,
+)
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -188,9 +195,12 @@ class Stream:
                 if not more and self._response.length:
                     raise IncompleteRead(b"", self._response.length)
             except (OSError, HTTPException, ValueError) as exc:
+                self.connection.close()
                 if self._closed:  # under the reader's hands: whatever it met is the end
                     return b""
                 raise self._unavailable(exc) from exc
+            if not more:
+                self.connection.close()
             return more
 
     def _unavailable(self, exc: Exception) -> EngineUnavailable:
@@ -369,6 +379,8 @@ def _head(connection: BoundedSocket, method: str, buffering: int = -1) -> HTTPRe
     source = _Source(connection, buffering)
     response = HTTPResponse(source, method=method)  # type: ignore[arg-type]  # it has all that is used
     response.begin()
+    if connection.ended:  # http.client takes a head for whole that is cut off
+        raise RemoteDisconnected("it broke off within the head of its answer")
     return response
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -182,8 +182,8 @@ class Examiner:
             container = there.host(service).container
             with suppress(LabctlError):  # the verdicts stand without it
                 if container is not None:
-                    lines = self._engine.logs(container.id, since=since, tail=_LOG_TAIL)
-                    found[service] = bounded(each.text for each in lines)
+                    with closing(self._engine.logs(container.id, since=since, tail=_LOG_TAIL)) as lines:
+                        found[service] = bounded(each.text for each in lines)
         return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
@@ -103,7 +104,7 @@ def await_ready(
     if container.state != ContainerState.RUNNING:
         ending = "" if container.exit_code is None else f" with exit code {container.exit_code}"
         complaint = Complaint(f"its container is {container.state}{ending}")
-    log = "\n".join(line.text for line in engine.logs(container.id, tail=_LOG_TAIL))
+    log = "\n".join(_said(engine, container, _LOG_TAIL))
     waited = time.monotonic() - began
     raise ServiceNotReady(
         f"{host.service} ({host.hostname}) does not serve after {waited:.1f} s: {complaint}",
@@ -112,6 +113,11 @@ def await_ready(
         log=log,
         hint=f"labctl logs {host.service}",
     )
+
+
+def _said(engine: Engine, container: Container, tail: int) -> list[str]:
+    with closing(engine.logs(container.id, tail=tail)) as lines:
+        return [line.text for line in lines]
 
 
 class _Outlook:
@@ -131,7 +137,7 @@ class _Outlook:
 
     def see(self, complaint: Complaint) -> None:
         """Take a complaint, and the log of the time, into account."""
-        said = [line.text for line in self._engine.logs(self._container.id, tail=_LOG_SEARCHED)]
+        said = _said(self._engine, self._container, _LOG_SEARCHED)
         started = self._started is not None and any(self._started in each for each in said)
         if not self.listens and (complaint.listens or started):
             self._listens_since = time.monotonic()
