@@ -151,5 +151,8 @@ class _Reader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        return self._channel.recv_into(buffer)
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        try:
+            return self._channel.recv_into(buffer)
+        except BlockingIOError:  # nothing is there, and nobody wants to wait
+            return None

@@ -85,8 +85,11 @@ def _idle(host: Host) -> Iterator[bool]:
         yield False
         return
     with closing(connection):
-        connection.recv(512)
-        yield True
+        try:
+            greeted = bool(connection.recv(512))
+        except OSError:
+            greeted = False
+        yield greeted
 
 
 def _told(engine: Engine, host: Host, signal: str, done: str) -> None:

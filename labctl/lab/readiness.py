@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from labctl.bounds import BoundedSocket
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ _IN: Final = 1
 _QUERY_ID: Final = 0x6C61
 _AUTHORITATIVE: Final = 0x0400
 _RCODE: Final = 0x000F
+
+_MOST_OFFERED: Final = 10_000
+"""Bytes that a submission server says."""
 
 _LMTP_PORT: Final = 24
 _SASL_PORT: Final = 12345
@@ -106,17 +111,16 @@ def _submission_complaint(host: Host) -> Complaint | None:
     """Port 587 offers AUTH only while Postfix reaches Dovecot's SASL (RFC 4954 section 3)."""
     listens = False
     try:
-        with socket.create_connection(host.door(587), timeout=CONNECT_TIMEOUT) as connection:
+        with closing(socket.create_connection(host.door(587), timeout=CONNECT_TIMEOUT)) as inner:
             listens = True
-            connection.settimeout(ANSWER_TIMEOUT)
-            with connection.makefile("rwb") as lines:
+            connection = BoundedSocket(inner)
+            connection.bound(within=ANSWER_TIMEOUT, most=_MOST_OFFERED)
+            with connection.makefile() as lines:
                 said = lines.readline()
                 if said.startswith(b"220 "):
-                    lines.write(b"EHLO labctl\r\n")
-                    lines.flush()
+                    connection.sendall(b"EHLO labctl\r\n")
                     offered = list(_reply(lines.readline))
-                    lines.write(b"QUIT\r\n")
-                    lines.flush()
+                    connection.sendall(b"QUIT\r\n")
                     lines.readline()
                     if any(line[4:].startswith(b"AUTH ") for line in offered):
                         return None

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-import socket
 from typing import TYPE_CHECKING, Final, Self
 
 from labctl.errors import ServiceCommandFailed, UsageError
 from labctl.mail.failure import seen_in
-from labctl.mail.reply import SmtpReply
-from labctl.mail.tls import laboratory_context
+from labctl.mail.reply import MAX_REPLY, SmtpReply
+from labctl.mail.tls import connected, laboratory_context
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-MAX_REPLY: Final = 100_000
-"""Bytes of one reply; who says more does not speak SMTP."""
+    from labctl.bounds import BoundedSocket
 
 HUNG_UP: Final = SmtpReply(0, None, "")
 """The answer of a server that closed the connection instead."""
@@ -33,7 +31,7 @@ class SmtpDialogue:
     the server answers, its hanging up included, is a value. `transcript` has all of it.
     """
 
-    def __init__(self, connection: socket.socket, where: str, timeout: float) -> None:
+    def __init__(self, connection: BoundedSocket, where: str, timeout: float) -> None:
         self._socket = connection
         self._where = where
         self._timeout = timeout
@@ -52,7 +50,7 @@ class SmtpDialogue:
         Args:
             host: The server's address.
             port: Its port.
-            timeout: Seconds to wait for the connection and for each piece of an answer.
+            timeout: Seconds for the connection, and for each answer as a whole.
             greet: Wait for the server's banner, as a client must (RFC 5321, section 3.1).
             source: This machine's address to come from.
 
@@ -61,9 +59,7 @@ class SmtpDialogue:
         """
         where = f"{host}:{port}"
         try:
-            connection = socket.create_connection(
-                (host, port), timeout, source_address=None if source is None else (source, 0)
-            )
+            connection = connected(host, port, timeout, source=None if source is None else (source, 0))
         except OSError as error:
             raise _failed(where, "CONNECT", seen_in(error, timeout)) from error
         dialogue = cls(connection, where, timeout)
@@ -107,6 +103,7 @@ class SmtpDialogue:
             ServiceCommandFailed: The server takes no more.
         """
         self._transcript.extend(f"C: {_shown(line)}" for line in data.removesuffix(b"\r\n").split(b"\r\n"))
+        self._socket.bound(within=self._timeout)
         try:
             self._socket.sendall(data)
         except ConnectionError:
@@ -124,6 +121,7 @@ class SmtpDialogue:
         Raises:
             ServiceCommandFailed: The server fell silent, or does not come to an end.
         """
+        self._socket.bound(within=self._timeout)
         code, texts, size = 0, [], 0
         while (line := self._line()) is not None:
             self._transcript.append(f"S: {_shown(line)}")
@@ -149,7 +147,7 @@ class SmtpDialogue:
         if reply.code == READY_FOR_TLS:
             self._received.clear()  # what was said in clear text must not count as said under TLS
             try:
-                self._socket = laboratory_context().wrap_socket(self._socket)
+                self._socket = laboratory_context().wrap_socket(self._socket)  # type: ignore[arg-type, assignment]
             except OSError as error:
                 raise self._failure(error) from error
         return reply

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.imapclient import SocketTimeout
 
 from labctl.errors import ServiceCommandFailed
 from labctl.mail.mailbox import (
+    DONE_WITHIN,
     UNREADABLE,
     MailboxMessage,
     failed,
@@ -22,15 +24,21 @@ from labctl.mail.mailbox import (
 )
 from labctl.mail.mailheader import parse_header
 from labctl.mail.message import normal_message_id
-from labctl.mail.tls import Tls, laboratory_context
+from labctl.mail.tls import LONGEST_ANSWER, Tls, connected, laboratory_context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Sequence
     from types import TracebackType
+
+    from labctl.bounds import BoundedSocket
 
 INBOX: Final = "INBOX"
 
 _FETCH: Final = ("FLAGS", "RFC822.SIZE", "BODY.PEEK[HEADER]")
+_TOLD_AT_ONCE: Final = 1 << 20
+"""Bytes of what a server tells by itself."""
+
 _CLOCK_GRAIN: Final = 0.05
 
 
@@ -43,9 +51,10 @@ class ImapMailbox:
 
     protocol: Final = "imap"
 
-    def __init__(self, client: IMAPClient, where: str) -> None:
+    def __init__(self, client: IMAPClient, where: str, timeout: float) -> None:
         self._client = client
         self._where = where
+        self._timeout = timeout
 
     @classmethod
     def open(
@@ -59,7 +68,7 @@ class ImapMailbox:
         where = f"imap://{address}@{host}:{port}"
         with translated(where, IMAPClientError, timeout):
             secure = tls == Tls.IMPLICIT
-            client = IMAPClient(
+            client = _Client(
                 host,
                 port,
                 ssl=secure,
@@ -76,7 +85,7 @@ class ImapMailbox:
             except BaseException:
                 client.shutdown()
                 raise
-        return cls(client, where)
+        return cls(client, where, timeout)
 
     def folders(self) -> tuple[str, ...]:
         """Return the names of all folders."""
@@ -158,7 +167,7 @@ class ImapMailbox:
             self._client.select_folder(folder, readonly=True)
             self._client.idle()
         try:
-            yield Idling(self._client, self._where)
+            yield Idling(self._client, self._where, self._timeout)
         except BaseException:
             with suppress(ServiceCommandFailed), self._translated():
                 self._client.idle_done()  # else the server would take LOGOUT for a mistake
@@ -168,6 +177,7 @@ class ImapMailbox:
 
     def close(self) -> None:
         """Log out; a server that is gone by then does not matter."""
+        _bound(self._client, self._timeout, within=self._timeout)
         try:
             self._client.logout()
         except (OSError, IMAPClientError, *UNREADABLE):
@@ -184,6 +194,7 @@ class ImapMailbox:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        _bound(self._client, self._timeout, within=DONE_WITHIN)
         with translated(self._where, IMAPClientError):
             yield
 
@@ -212,9 +223,10 @@ class ImapMailbox:
 class Idling:
     """A folder that is being watched."""
 
-    def __init__(self, client: IMAPClient, where: str) -> None:
+    def __init__(self, client: IMAPClient, where: str, timeout: float) -> None:
         self._client = client
         self._where = where
+        self._timeout = timeout
 
     def wait_for_exists(self, within: float) -> int | None:
         """Wait until the server says how many messages there are now.
@@ -227,6 +239,7 @@ class Idling:
         """
         deadline = time.monotonic() + within
         while (left := deadline - time.monotonic()) > 0:
+            _bound(self._client, self._timeout, within=left + self._timeout, most=_TOLD_AT_ONCE)
             with translated(self._where, IMAPClientError):
                 told = self._client.idle_check(timeout=left)
             counts = [response[0] for response in told if response[1:] == (b"EXISTS",)]
@@ -236,6 +249,29 @@ class Idling:
             if not told and deadline - time.monotonic() > _CLOCK_GRAIN:
                 raise failed(self._where, "the connection was lost while it was watched")
         return None
+
+
+class _Client(IMAPClient):  # type: ignore[misc]  # it carries no types
+    """IMAPClient over a connection with bounds."""
+
+    def _create_IMAP4(self) -> _Imap4:  # noqa: N802  # IMAPClient's own name
+        return _Imap4(self.host, self.port, self._timeout.connect, self.ssl_context if self.ssl else None)
+
+
+class _Imap4(IMAP4WithTimeout):  # type: ignore[misc]  # as above
+    def __init__(self, host: str, port: int, timeout: float, context: ssl.SSLContext | None) -> None:
+        self._context = context
+        super().__init__(host, port, timeout)
+
+    def _create_socket(self, timeout: float) -> BoundedSocket:
+        found = connected(self.host, self.port, timeout, context=self._context)
+        found.bound(silence=timeout, within=timeout, most=LONGEST_ANSWER)
+        return found
+
+
+def _bound(client: IMAPClient, timeout: float, *, within: float, most: int = LONGEST_ANSWER) -> None:
+    """Give what is done next its time as a whole."""
+    client.socket().bound(silence=timeout, within=within, most=most)
 
 
 def _literal(data: dict[bytes, Any], key: bytes) -> bytes:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from labctl.mail.mailheader import MailHeader
 
 
+DONE_WITHIN: Final = 60.0
+"""Seconds for all that a server says to what is done at once, such as the listing of a folder."""
+
 UNREADABLE: Final = (AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 """What the libraries raise, unintended, at answers that no server gives, such as a literal of 100 GB."""
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import poplib
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Self
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, Self
 
+from labctl.bounds import BoundedSocket
 from labctl.errors import ServiceCommandFailed
-from labctl.mail.mailbox import MailboxMessage, message_of, refused, said_in, translated
+from labctl.mail.mailbox import DONE_WITHIN, MailboxMessage, message_of, refused, said_in, translated
 from labctl.mail.mailheader import parse_header
-from labctl.mail.tls import Tls, laboratory_context
+from labctl.mail.tls import LONGEST_ANSWER, Tls, connected, laboratory_context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
@@ -27,9 +29,10 @@ class Pop3Mailbox:
 
     protocol: Final = "pop3"
 
-    def __init__(self, client: poplib.POP3, where: str) -> None:
+    def __init__(self, client: _Pop3, where: str, timeout: float) -> None:
         self._client = client
         self._where = where
+        self._timeout = timeout
         self._marked = 0
 
     @classmethod
@@ -43,11 +46,7 @@ class Pop3Mailbox:
         """
         where = f"pop3://{address}@{host}:{port}"
         with translated(where, poplib.error_proto, timeout):
-            client: poplib.POP3 = (
-                _Pop3Ssl(host, port, timeout=timeout, context=laboratory_context())
-                if tls == Tls.IMPLICIT
-                else _Pop3(host, port, timeout=timeout)
-            )
+            client = _Pop3(host, port, timeout, laboratory_context() if tls == Tls.IMPLICIT else None)
             try:
                 if tls == Tls.STARTTLS:
                     client.stls(laboratory_context())
@@ -61,23 +60,23 @@ class Pop3Mailbox:
             except BaseException:
                 client.close()
                 raise
-        return cls(client, where)
+        return cls(client, where, timeout)
 
     def messages(self) -> tuple[MailboxMessage, ...]:
         """List the maildrop by TOP, which leaves the flag Seen alone, as RETR does not."""
-        with translated(self._where, poplib.error_proto):
+        with self._bounded():
             return tuple(self._read(whole=False))
 
     def content(self, uid: int) -> bytes | None:
         """Return a whole message by RETR; None where there is none of that number."""
-        with translated(self._where, poplib.error_proto):
+        with self._bounded():
             if str(uid) not in self._numbered("UIDL"):
                 return None
             return _joined(self._client.retr(uid)[1])
 
     def download(self, *, delete: bool = False) -> tuple[MailboxMessage, ...]:
         """Fetch every message by RETR; if told to, mark what was fetched for deletion at the end."""
-        with translated(self._where, poplib.error_proto):
+        with self._bounded():
             messages = tuple(self._read(whole=True))
             if delete:
                 for message in messages:
@@ -87,10 +86,17 @@ class Pop3Mailbox:
 
     def delete(self, uids: Sequence[int]) -> None:
         """Mark messages for deletion at the session's end."""
-        with translated(self._where, poplib.error_proto):
+        with self._bounded():
             for uid in uids:
                 self._client.dele(uid)
                 self._marked += 1
+
+    @contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """Do something that has its time as a whole, and tell its failures as labctl's."""
+        self._client.bound(silence=self._timeout, within=DONE_WITHIN)
+        with translated(self._where, poplib.error_proto):
+            yield
 
     def _read(self, *, whole: bool) -> Iterator[MailboxMessage]:
         sizes = self._numbered("LIST")
@@ -121,7 +127,7 @@ class Pop3Mailbox:
             ServiceCommandFailed: Something was marked, and the server did not confirm.
         """
         try:
-            with translated(self._where, poplib.error_proto):
+            with self._bounded():
                 self._client.quit()
         except ServiceCommandFailed:
             self._client.close()
@@ -144,24 +150,27 @@ class Pop3Mailbox:
             self.abandon()
 
 
-class _Greeted(poplib.POP3):
-    """poplib leaves the connection open when the server does not greet as it should."""
+class _Pop3(poplib.POP3):
+    """A connection with bounds; poplib leaves it open when the server does not greet as it should."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, host: str, port: int, timeout: float, context: ssl.SSLContext | None) -> None:
+        self._context = context
         try:
-            super().__init__(*args, **kwargs)
+            super().__init__(host, port, timeout=timeout)
         except BaseException:
             with suppress(AttributeError):  # there was no connection yet
                 self.close()
             raise
 
+    def _create_socket(self, timeout: float) -> BoundedSocket:
+        found = connected(self.host, self.port, timeout, context=self._context)
+        found.bound(silence=timeout, within=timeout, most=LONGEST_ANSWER)
+        return found
 
-class _Pop3(_Greeted):
-    pass
-
-
-class _Pop3Ssl(_Greeted, poplib.POP3_SSL):
-    pass
+    def bound(self, *, silence: float, within: float) -> None:
+        """Give what is done next its time as a whole."""
+        assert isinstance(self.sock, BoundedSocket)
+        self.sock.bound(silence=silence, within=within, most=LONGEST_ANSWER)
 
 
 def _joined(lines: list[bytes]) -> bytes:

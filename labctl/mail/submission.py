@@ -11,15 +11,19 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from labctl.bounds import BoundedSocket
 from labctl.errors import ServiceCommandFailed, UsageError
 from labctl.mail.dsnrequest import DsnRequest
 from labctl.mail.failure import seen_in
 from labctl.mail.queueid import next_queue_id
-from labctl.mail.reply import SmtpReply
-from labctl.mail.tls import Tls, laboratory_context
+from labctl.mail.reply import MAX_REPLY, SmtpReply
+from labctl.mail.tls import Tls, connected, laboratory_context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Sequence
+
+    from _typeshed import ReadableBuffer
 
     from labctl.mail.envelope import Envelope
 
@@ -93,7 +97,7 @@ def submit(
         content: The message with CRLF line ends; dots are stuffed here.
         user: Who authenticates; None for nobody.
         password: The user's.
-        timeout: Seconds to wait for each reply.
+        timeout: Seconds for the connection, and for each reply as a whole.
         tls: A `Tls`: none, starttls or implicit.
         notify: When each recipient's server is to write (RFC 3461): NEVER, or some of SUCCESS, FAILURE and
             DELAY; None leaves it to the servers. As the others, it is sent to a server that knows no DSN too.
@@ -148,6 +152,30 @@ def _failed(where: str, stage: Stage, timeout: float, error: Exception) -> Servi
     )
 
 
+class _Smtp(smtplib.SMTP):
+    """A connection on which each reply has its time as a whole, and is as long as one may be."""
+
+    def __init__(self, host: str, port: int, timeout: float, context: ssl.SSLContext | None) -> None:
+        self._reply_within = timeout
+        self._context = context
+        super().__init__(host, port, local_hostname="localhost", timeout=timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> BoundedSocket:
+        return connected(host, port, timeout, context=self._context)
+
+    def send(self, s: ReadableBuffer | str) -> None:
+        self._bound()
+        super().send(s)
+
+    def getreply(self) -> tuple[int, bytes]:
+        self._bound()
+        return super().getreply()
+
+    def _bound(self) -> None:
+        if isinstance(self.sock, BoundedSocket):
+            self.sock.bound(silence=self._reply_within, within=self._reply_within, most=MAX_REPLY)
+
+
 class _Dialogue:
     """One SMTP session; each step remembers its stage, for the message of what goes wrong in it."""
 
@@ -163,13 +191,8 @@ class _Dialogue:
     def open(self, host: str, port: int, *, timeout: float, tls: Tls) -> None:
         # A local host name is given, because smtplib would ask the machine's own resolver for one.
         try:
-            self._connection = (
-                smtplib.SMTP_SSL(
-                    host, port, local_hostname="localhost", timeout=timeout, context=laboratory_context()
-                )
-                if tls is Tls.IMPLICIT
-                else smtplib.SMTP(host, port, local_hostname="localhost", timeout=timeout)
-            )
+            context = laboratory_context() if tls is Tls.IMPLICIT else None
+            self._connection = _Smtp(host, port, timeout, context)
         except smtplib.SMTPConnectError as error:
             raise _Refusal(Stage.CONNECT, SmtpReply.of(error.smtp_code, error.smtp_error)) from error
         self._greet()

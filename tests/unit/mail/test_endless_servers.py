@@ -1,0 +1,167 @@
+"""Servers that come to no end: each is told as one that did not answer, and soon."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from labctl.engine.model import Container, ContainerState, PublishedPort
+from labctl.errors import ServiceCommandFailed
+from labctl.lab import readiness
+from labctl.lab.instance import Host
+from labctl.lab.readiness import Complaint
+from labctl.lab.role import Role
+from labctl.mail import imap, pop3, tls
+from labctl.mail.dialogue import SmtpDialogue
+from labctl.mail.envelope import Envelope
+from labctl.mail.imap import ImapMailbox
+from labctl.mail.pop3 import Pop3Mailbox
+from labctl.mail.submission import submit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SOON: Final = 30.0
+"""Seconds until a wait counts as one without a bound; those of these tests take a hundredth of that."""
+
+TIMEOUT: Final = 0.2
+WITHIN: Final = 0.4
+
+GREETINGS: Final = {
+    "smtp": b"220 mx.alpha.test ESMTP\r\n",
+    "imap": b"* OK [CAPABILITY IMAP4rev1 IDLE] ready\r\n",
+    "pop3": b"+OK ready\r\n",
+}
+CONSENTS: Final = {"smtp": b"250 Ok\r\n", "imap": b"%s OK done\r\n", "pop3": b"+OK\r\n"}
+LINES: Final = {
+    "smtp": b"250-and so on\r\n",
+    "imap": b'* 1 EXISTS\r\n* LIST () "/" x\r\n* SEARCH 1 2\r\n',
+    "pop3": b"and so on\r\n",
+}
+"""What a client reads on behind."""
+
+
+class Server:
+    """A server that answers as it should for a while, and then says something without an end.
+
+    Args:
+        protocol: What it speaks.
+        after: How many answers it gives before, its greeting among them.
+        floods: Whether it says lines as fast as can be, and not a byte of one now and then.
+    """
+
+    def __init__(self, protocol: str, after: int, *, floods: bool) -> None:
+        self._protocol = protocol
+        self._after = after
+        self._floods = floods
+        self._ended = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+
+    def serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _converse(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as lines, suppress(OSError, StopIteration):
+            connection.settimeout(SOON)
+            for nth in range(self._after):
+                consent = CONSENTS[self._protocol]
+                tag = next(lines).split()[0] if nth else b""
+                connection.sendall(GREETINGS[self._protocol] if not nth else consent.replace(b"%s", tag))
+            if self._after:
+                next(lines)
+            first = {"pop3": b"+OK\r\n"}.get(self._protocol, b"")
+            connection.sendall(first or LINES[self._protocol][:4])
+            while not self._ended.wait(0 if self._floods else 0.02):
+                connection.sendall(LINES[self._protocol] * 1000 if self._floods else b"x")
+
+
+@contextmanager
+def serving(protocol: str, after: int, *, floods: bool) -> Iterator[int]:
+    server = Server(protocol, after, floods=floods)
+    threading.Thread(target=server.serve, daemon=True).start()
+    try:
+        yield server.port
+    finally:
+        server.close()
+
+
+def soon(do: Callable[[], object]) -> object:
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        return pool.submit(do).result(timeout=SOON)
+    finally:
+        pool.shutdown(wait=False)
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (imap, pop3):
+        monkeypatch.setattr(module, "DONE_WITHIN", WITHIN)
+        monkeypatch.setattr(module, "LONGEST_ANSWER", 100_000)
+    monkeypatch.setattr(readiness, "ANSWER_TIMEOUT", TIMEOUT)
+    assert tls.LONGEST_ANSWER > 100_000
+
+
+def send(port: int) -> object:
+    envelope = Envelope("alice@alpha.test", ("bob@beta.test",))
+    return submit("127.0.0.1", port, envelope, b"x", user="alice", password="x", timeout=TIMEOUT)
+
+
+def talk(port: int) -> object:
+    with SmtpDialogue.open("127.0.0.1", port, timeout=TIMEOUT) as dialogue:
+        return [dialogue.say("NOOP"), dialogue.say("NOOP")]
+
+
+def list_by_imap(port: int) -> object:
+    with ImapMailbox.open("127.0.0.1", port, "bob@beta.test", "x", timeout=TIMEOUT) as mailbox:
+        return mailbox.messages()
+
+
+def list_by_pop3(port: int) -> object:
+    with Pop3Mailbox.open("127.0.0.1", port, "bob@beta.test", "x", timeout=TIMEOUT) as mailbox:
+        return mailbox.messages()
+
+
+@pytest.mark.parametrize("floods", [False, True], ids=["trickles", "floods"])
+@pytest.mark.parametrize(
+    ("protocol", "use", "after"),
+    [
+        *(("smtp", send, after) for after in range(4)),
+        *(("smtp", talk, after) for after in range(3)),
+        *(("imap", list_by_imap, after) for after in range(4)),
+        *(("pop3", list_by_pop3, after) for after in (0, 3, 4)),
+    ],
+)
+def test_a_server_that_comes_to_no_end_did_not_answer(
+    protocol: str, use: Callable[[int], object], after: int, *, floods: bool
+) -> None:
+    with serving(protocol, after, floods=floods) as port, pytest.raises(ServiceCommandFailed):
+        soon(lambda: use(port))
+
+
+@pytest.mark.parametrize("floods", [False, True], ids=["trickles", "floods"])
+@pytest.mark.parametrize("after", range(2))
+def test_a_host_that_comes_to_no_end_is_not_ready(after: int, *, floods: bool) -> None:
+    with serving("smtp", 1, floods=False) as greeting, serving("smtp", after, floods=floods) as endless:
+        ports = (PublishedPort(25, host_port=greeting), PublishedPort(587, host_port=endless))
+        made = datetime.now(UTC)
+        container = Container("c1", "x", ContainerState.RUNNING, "i1", {}, made, published=ports)
+        host = Host("mx-alpha", "mx.alpha.test", Role.MTA, "alpha.test", (), container)
+        complaint = soon(lambda: readiness.complaint(host, ()))
+    assert isinstance(complaint, Complaint)
+    assert "587" in complaint.text
