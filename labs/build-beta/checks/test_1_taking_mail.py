@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from visitors import strangers
 
+from labctl.exercises.vocabulary.stranger import DOMAINS
+
+if TYPE_CHECKING:
     from labctl.exercises.vocabulary.chance import Chance
-    from labctl.exercises.vocabulary.conversation import Conversation
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.person import Person
 
@@ -24,36 +24,45 @@ def test_the_dns_names_the_host(lab: ExerciseLab) -> None:
         lab.dig(name, "A").must_be(home)
 
 
-def test_mail_for_bob_is_taken(lab: ExerciseLab, bob: Person) -> None:
-    """mx.beta.test takes a letter for bob@beta.test from whoever calls."""
-    with offered(lab) as server:
-        server.say(f"RCPT TO:<{bob.address}>", expect=250)
+def test_mail_for_bob_is_taken(chance: Chance, lab: ExerciseLab, bob: Person, bea: Person) -> None:
+    """mx.beta.test takes messages for Bob and Bea from whoever calls."""
+    them = strangers(lab, chance)
+    for each in them.write([*them.named(), *them.nameless()], bob.address, bea.address):
+        each.must_take(bob.address, bea.address)
 
 
-def test_the_postmaster_is_there(lab: ExerciseLab) -> None:
-    """mx.beta.test takes a letter for the postmaster, with and without the domain."""
-    with offered(lab) as server:
-        server.say("RCPT TO:<postmaster@beta.test>", expect=250)
-        server.say("RCPT TO:<postmaster>", expect=250)
+def test_the_postmaster_is_there(chance: Chance, lab: ExerciseLab) -> None:
+    """mx.beta.test takes messages for the postmaster from whoever calls, with and without the domain."""
+    them = strangers(lab, chance)
+    names = ("postmaster@beta.test", "postmaster")
+    for each in them.write([*them.named(), *them.nameless()], *names):
+        each.must_take(*names)
 
 
-def test_nobody_is_unknown_at_the_door(chance: Chance, lab: ExerciseLab) -> None:
-    """A letter to a user whom beta.test does not have is refused before it is sent: 550 5.1.1."""
-    with offered(lab) as server:
-        server.say(f"RCPT TO:<{chance.name()}@beta.test>", expect=550, status="5.1.1")
+def test_nobody_is_unknown_at_the_door(chance: Chance, lab: ExerciseLab, alice: Person, bob: Person) -> None:
+    """A message to a user whom beta.test does not have is refused before it is sent: 550 5.1.1."""
+    them, token = strangers(lab, chance), chance.token()
+    user, other = (each.address.partition("@")[0] for each in (bob, alice))
+    names = (chance.name(), f"{user}{token}", f"{token}.{user}", f"{user}.{token}", other, "vmail")
+    for each in them.attempt([*them.named(), *them.nameless()], [f"{name}@beta.test" for name in names]):
+        each.must_refuse_all_but(code=550, status="5.1.1")
 
 
-def test_strangers_can_not_relay(chance: Chance, lab: ExerciseLab, alice: Person) -> None:
-    """A letter to another domain is not taken from a stranger, and that for good: 5.7.1."""
-    for recipient in (alice.address, f"{chance.name()}@gamma.test"):
-        with offered(lab) as server:
-            server.say(f"RCPT TO:<{recipient}>", status="5.7.1")
-
-
-@contextmanager
-def offered(lab: ExerciseLab) -> Iterator[Conversation]:
-    """Be a stranger who offers a letter to mx.beta.test, up to its recipients."""
-    with lab.conversation("mx-beta") as server:
-        server.say("EHLO mx.alpha.test", expect=250)
-        server.say("MAIL FROM:<mallory@alpha.test>", expect=250)
-        yield server
+def test_strangers_can_not_relay(
+    chance: Chance, lab: ExerciseLab, *, alice: Person, amy: Person, bob: Person, bea: Person
+) -> None:
+    """A message to another domain is never taken from a stranger, whatever he says: 5.7.1."""
+    them = strangers(lab, chance)
+    abroad = [alice.address, amy.address, *(f"{chance.name()}@{each}" for each in DOMAINS)]
+    user = chance.choice((bob, bea)).address
+    for each in them.attempt(them.named(), abroad, beside=user):
+        each.must_refuse_all_but(user, status="5.7.1")
+    for each in them.attempt(them.nameless(), abroad):
+        each.must_refuse_all_but(status="5.7.1")
+    anywhere, borrowed = [*them.foreign_recipients(), *them.detours()], them.borrowed_senders()
+    for each in them.attempt(
+        chance.shuffled([*them.named(), *them.nameless()])[:2], anywhere, senders=borrowed
+    ):
+        each.must_refuse_all_but()
+    for each in them.attempt(them.liars(), abroad, senders=[*them.senders(), bob.address, bea.address]):
+        each.must_refuse_all_but()
