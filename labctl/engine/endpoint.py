@@ -225,7 +225,7 @@ def usual(environ: Mapping[str, str], home: Path, machine: Machine) -> tuple[End
 def look(endpoint: Endpoint) -> Sighting:
     """Ask an endpoint whether it is there, with the API's ``/_ping``."""
     try:
-        answer = wire.request(endpoint, "GET", "/_ping")
+        answer = wire.request(endpoint, "GET", "/_ping", timeout=wire.ANSWER_TIMEOUT)
     except (OSError, wire.HTTPException) as exc:
         for kind, verdict, seen in _MEANINGS:
             if isinstance(exc, kind):
