@@ -6,7 +6,6 @@ import io
 import os
 import tarfile
 import time
-import uuid
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -80,7 +79,7 @@ class Inside(Connection):
     ) -> ExecResult:
         """See `Engine.execute`."""
         doing = f"{argv[0]} in {name}"
-        mark = f"{_MARK}={uuid.uuid4().hex}"
+        mark = f"{_MARK}={os.urandom(16).hex()}"
         exit_code, said = self._run(doing, name, _command(argv, user, mark), within=within, most=most)
         if exit_code is not None:
             return ExecResult(exit_code, bytes(said[STDOUT]), bytes(said[STDERR]))
