@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
+from labctl.mail.logevent import DeliveryStatus
 from labctl.mail.state import MessageState
+from labctl.trace.journey.gap import log_cut, lost_by
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from labctl.mail.logevent import Delivery
+    from labctl.trace.journey.world import World
 
 TEXT_LIMIT: Final = 1000
 """How much is kept of a text; nobody reads more of it in a table."""
@@ -17,6 +22,12 @@ _RECORD: Final = 1000
 _COPY: Final = 550
 """Roughly the bytes of memory that a record and a copy take, without their texts (measured)."""
 
+_STATES: Final[dict[str, MessageState]] = {
+    DeliveryStatus.SENT: MessageState.RELAYED,  # until a mailbox took it: sent is not delivered
+    DeliveryStatus.DEFERRED: MessageState.DEFERRED,
+    DeliveryStatus.SOFTBOUNCE: MessageState.DEFERRED,
+    DeliveryStatus.BOUNCED: MessageState.BOUNCED,
+}
 _WAITING: Final = (MessageState.DEFERRED, MessageState.HELD)
 
 
@@ -34,6 +45,24 @@ class Copy:
     """Under which id the next queue holds it."""
     local: bool = False
     """Whether local(8) tried: it forwards to aliases and lists by a queue file for each."""
+
+    @classmethod
+    def of(cls, at: datetime, event: Delivery, world: World) -> Self:
+        """Take down an attempt, and what is known by it alone."""
+        state = _STATES.get(event.status, MessageState.UNKNOWN)
+        next_id, reason = event.next_queue_id, event.reply_text[:TEXT_LIMIT]
+        if state is not MessageState.RELAYED:
+            next_id = None
+        elif event.program == "discard":
+            state = MessageState.DISCARDED
+        elif next_id is None and event.program != "smtp":
+            # LMTP's acceptance is the mailbox's own (RFC 2033, section 4.2), and other agents deliver
+            # themselves.
+            state = MessageState.DELIVERED
+        elif (lost := lost_by(event.relay, at, world)) is not None:
+            state, reason = MessageState.UNKNOWN, log_cut(*lost)
+        local = event.program == "local"
+        return cls(at, event.recipient, event.orig_to, state, event.dsn, reason, next_id, local)
 
     @property
     def size(self) -> int:

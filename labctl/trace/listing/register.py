@@ -23,7 +23,6 @@ from labctl.mail.logevent import (
 )
 from labctl.mail.message import normal_message_id
 from labctl.mail.state import MessageState, is_final
-from labctl.trace.journey.gap import log_cut, lost_by
 from labctl.trace.listing.record import TEXT_LIMIT, Copy, Message, Record, Refusal
 from labctl.trace.listing.refusals import Refusals, refused
 
@@ -50,12 +49,6 @@ _NEXT_SIZE: Final = 150
 _NORMAL_ID: Final = re.compile(r"<[!-;=@-~]++>")
 """A Message-ID as it should be, as nearly all are."""
 
-_STATES: Final[dict[str, MessageState]] = {
-    DeliveryStatus.SENT: MessageState.RELAYED,  # until a mailbox took it: sent is not delivered
-    DeliveryStatus.DEFERRED: MessageState.DEFERRED,
-    DeliveryStatus.SOFTBOUNCE: MessageState.DEFERRED,
-    DeliveryStatus.BOUNCED: MessageState.BOUNCED,
-}
 _PROBES: Final = (DeliveryStatus.DELIVERABLE, DeliveryStatus.UNDELIVERABLE)
 
 
@@ -288,30 +281,15 @@ class Register:
         if event.status in _PROBES:
             record.probe = True
             return
-        state = _STATES.get(event.status, MessageState.UNKNOWN)
-        next_id = event.next_queue_id
-        if state is MessageState.RELAYED:
-            if event.program == "discard":
-                state = MessageState.DISCARDED
-            elif next_id is None and event.program != "smtp":
-                # LMTP's acceptance is the mailbox's own (RFC 2033, section 4.2), and other agents deliver
-                # themselves.
-                state = MessageState.DELIVERED
-        else:
-            next_id = None
-            if record.mail_from is not None:
-                self._refusals.quoted(at, record.mail_from, event.recipient, event.reply_text)
-        local = event.program == "local"
-        reason = event.reply_text[:TEXT_LIMIT]
-        if state is MessageState.RELAYED and (lost := lost_by(event.relay, at, self._world)) is not None:
-            state, reason = MessageState.UNKNOWN, log_cut(*lost)
-        recipient, orig_to = event.recipient, event.orig_to
-        key: object = recipient if orig_to is None else (recipient, orig_to)
+        copy = Copy.of(at, event, self._world)
+        if event.status != DeliveryStatus.SENT and record.mail_from is not None:
+            self._refusals.quoted(at, record.mail_from, event.recipient, event.reply_text)
+        key: object = copy.recipient if copy.orig_to is None else (copy.recipient, copy.orig_to)
         known = record.copies.get(key)
-        copy = record.copies[key] = Copy(at, recipient, orig_to, state, event.dsn, reason, next_id, local)
+        record.copies[key] = copy
         self._grown(record.message, copy.size - (0 if known is None else known.size))
-        if next_id is not None:
-            self._went_to(record, next_id, at, event)
+        if copy.next_id is not None:
+            self._went_to(record, copy.next_id, at, event)
 
     def _went_to(self, record: Record, next_id: str, at: datetime, event: Delivery) -> None:
         if record.onward is None:
