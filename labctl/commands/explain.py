@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, Literal
 
+from labctl import byteordermark
 from labctl.errors import UsageError
 from labctl.mail import bounce
 from labctl.mail.bounce import ReportKind
@@ -171,6 +172,7 @@ def _entries(words: str) -> Iterator[Entry]:
 
 def _is_log(name: str, head: bytes) -> bool:
     """Say whether what begins so is a log: its lines have times and the names of daemons."""
+    head = byteordermark.without(head)
     if _SEPARATOR.match(head) is not None or _is_message(head):
         return False
     if not is_plain(head, name):
@@ -197,6 +199,7 @@ def _of_log(name: str, told: Reasons) -> Explanation:
 
 
 def _of_content(name: str, content: bytes) -> Explanation:
+    content = byteordermark.without(content)
     if _is_log(name, content[:_HEADER]):
         log = Log.of_bytes(name, content, newest=datetime.now(UTC), zone=UTC)
         return _of_log(name, reasons_of(log.entries()))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from labctl import byteordermark
 from labctl.engine import images
 from labctl.errors import AttemptError, GradingError, LabctlError, UsageError
 from labctl.exercises.children import Children
@@ -302,5 +303,8 @@ def _candidate(name: str, path: Path, lab: LabDefinition, *, alone: bool, guesse
         remarks.append(
             f"it names no lab that can be read in {attempt.SETTINGS}: taken for {lab.id}, as most do"
         )
+    remarks += [
+        f"{path} {fault}" for path, each in read.files.items() if (fault := byteordermark.fault_of(each))
+    ]
     seed = read.seed or fingerprint.of_files(read.files)[:16]
     return Candidate(name, read.files, seed, remarks=tuple(remarks))

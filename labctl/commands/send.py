@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from labctl import byteordermark
 from labctl.errors import UsageError
 from labctl.lab import instance, logs
 from labctl.lab.mailhosts import find_account, mta_of
@@ -135,6 +136,7 @@ def _content(letter: Letter, mail_from: str, rcpt_tos: tuple[str, ...]) -> tuple
         raise UsageError(f"message file {letter.file}: {exc.strerror}", hint="--file EML") from exc
     if len(content) > LARGEST_FILE:
         raise UsageError(f"message file {letter.file} is larger than 256 MiB", hint="--file EML")
+    content = byteordermark.without(content)  # an editor's, which would spoil the first field's name
     return prepared(content, domain=mail_from.rpartition("@")[2])
 
 

@@ -108,7 +108,8 @@ def up(
         tolerance = lifecycle.Tolerance.of(planner)
         changes = lifecycle.bring_up(engine, planner, progress, known=known, tolerance=tolerance)
         there = instance.observe(engine, name)
-        if hand_in is not None and (refused := rejection(engine, there, lab)) is not None:
+        refused = rejection(engine, there, lab, handed_in=hand_in.files) if hand_in is not None else None
+        if refused is not None:
             if not known.there.exists:
                 take_down(engine, name)
             raise refused

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from labctl import byteordermark
 from labctl.errors import InvalidLabFile, LabctlError, NoSuchExercise, UsageError
 from labctl.exercises.fixtures import Fixtures
 from labctl.lab import catalogue, definition
@@ -104,6 +105,9 @@ def parse(content: bytes, path: Path) -> tuple[Exercise, ...]:
     Raises:
         InvalidLabFile: It is no Python.
     """
+    if byteordermark.encoding_of(content) not in {None, "utf-8"}:  # Python itself takes that of UTF-8
+        fault = str(byteordermark.fault_of(content))
+        raise InvalidLabFile(fault, path=path, line=1, hint=f"edit {path}")
     try:
         tree = ast.parse(content)
         found = {each.function: each for each in _exercises(tree.body, Fixtures(tree, path), path, "")}

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.errors import InvalidLabFile
+from labctl.lab.definition import text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,11 +87,7 @@ def of_lab(lab: LabDefinition) -> tuple[Alteration, ...]:
 
 def _load(kind: Kind, directory: Path, lab: LabDefinition) -> Alteration:
     path = directory / kind.file_name
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise InvalidLabFile(f"can't be read: {exc}", path=path, line=None, hint=f"write {path}") from exc
-    alteration = parse(kind, text, path, lab)
+    alteration = parse(kind, text_of(path), path, lab)
     files = {each.relative_to(directory).as_posix() for each in directory.rglob("*") if not each.is_dir()}
     editable = {each.path for each in lab.editable}
     if strangers := files - editable - {kind.file_name}:

@@ -92,7 +92,7 @@ def _observation(table: dict[str, Any]) -> Observation:
 
 def _read(text: str, schema: str, read: Callable[[dict[str, Any]], T]) -> T:
     try:
-        table = json.loads(text)
+        table = json.loads(text.removeprefix("\ufeff"))  # which some programs put before every text
         if table.pop("schema") != schema:
             raise GradingError(f"this is no {schema}", hint="labctl grade --help")
         return read(table)

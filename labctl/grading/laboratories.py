@@ -88,7 +88,7 @@ class Laboratories:
             tolerance = Tolerance.of(planner)
             lifecycle.bring_up(self._engine, planner, tolerance=tolerance)
             there = instance.observe(self._engine, job.name)
-            if (refused := rejection(self._engine, there, lab)) is not None:
+            if (refused := rejection(self._engine, there, lab, handed_in=job.files)) is not None:
                 raise refused
             yield Laboratory(there, tuple(each.message for _, each in sorted(tolerance.unready.items())))
         finally:
@@ -133,7 +133,8 @@ class Laboratories:
             since = datetime.now(UTC)
             self._engine.put_files(container, [File(target, content) for (_, target), content in group])
             self._engine.signal(container, host.running_container().labels[labels.RELOAD])
-            if (refused := reloaded(self._engine, there, lab, service, since)) is not None:
+            refused = reloaded(self._engine, there, lab, service, since, handed_in=job.files)
+            if refused is not None:
                 raise refused
 
     def _emptied(self, before: Instance) -> bool:

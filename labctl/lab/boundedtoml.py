@@ -11,6 +11,8 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
+from labctl import byteordermark
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,8 +30,6 @@ _MOST_SAID: Final = 200
 
 _INTEGERS: Final = range(-(1 << 63), 1 << 63)
 """What an integer may be (TOML 1.0, "Integer")."""
-
-_BOM: Final = b"\xef\xbb\xbf"
 
 _TOKEN: Final = re.compile(
     r"""
@@ -75,8 +75,8 @@ def parse(content: bytes) -> dict[str, Any]:
     """
     if len(content) > LARGEST:
         raise NoToml(f"larger than {LARGEST >> 10} KiB", 1)
-    if content.startswith(_BOM):
-        raise NoToml("begins with a byte order mark (BOM): save it as UTF-8 without one", 1)
+    if (fault := byteordermark.fault_of(content)) is not None:
+        raise NoToml(fault, 1)
     try:
         text = content.decode()
     except UnicodeDecodeError as exc:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from labctl import byteordermark
 from labctl.errors import InvalidLabFile
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def read(path: Path) -> Mapping:
         InvalidLabFile: It can't be read, is no YAML, or is no mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = byteordermark.without(path.read_bytes()).decode("utf-8").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidLabFile(f"can't be read: {exc}", path=path, line=None, hint=HINT) from exc
     try:

@@ -11,6 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from labctl import byteordermark
 from labctl.errors import InvalidLabFile
 from labctl.lab.account import Account
 from labctl.lab.name import NAME_PATTERN
@@ -150,12 +151,20 @@ def load(directory: Path) -> LabDefinition:
         InvalidLabFile: It can't be read, is no TOML, or says something that labctl does not know.
     """
     path = directory / FILE_NAME
-    return parse(_text_of(path), path)
+    return parse(text_of(path), path)
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Read a file of a lab.
+
+    Raises:
+        InvalidLabFile: It can't be read, is no UTF-8, or begins with a byte order mark.
+    """
     try:
-        return path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        if (fault := byteordermark.fault_of(content)) is not None:
+            raise InvalidLabFile(fault, path=path, line=1, hint=f"edit {path}")
+        return content.decode("utf-8").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidLabFile(f"can't be read: {exc}", path=path, line=None, hint="labctl labs") from exc
 
@@ -190,7 +199,7 @@ def load_checks(path: Path, known: tuple[Check, ...]) -> tuple[Check, ...]:
     Raises:
         InvalidLabFile: With the line, where one can be named.
     """
-    text = _text_of(path)
+    text = text_of(path)
     return _Reader(text, path).further_checks(_table(text, path), known)
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shlex
 from contextlib import closing
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from labctl import byteordermark
 from labctl.engine.model import ContainerState
 from labctl.errors import ConfigRejected, EngineError, EngineUnavailable, ServiceCommandFailed
 from labctl.lab.refusal import Refusal, refusal, shown
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from labctl.engine.model import Container, ExecResult
@@ -39,6 +41,8 @@ _NO_ANSWER: Final = frozenset({126, 127, _KILLED})
 
 _MOST_LINES: Final = 5
 
+_NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
+
 _RELOADED: Final = "[INFO] Reloading complete"
 _NOT_RELOADED: Final = "[ERROR] Restart failed: "
 """What CoreDNS says of SIGUSR1."""
@@ -52,7 +56,9 @@ _NEVER_SERVED: Final = "it used up all the memory that it may use, and ended bef
 _LOG_SEARCHED: Final = 200
 
 
-def rejection(engine: Engine, there: Instance, lab: LabDefinition) -> ConfigRejected | None:
+def rejection(
+    engine: Engine, there: Instance, lab: LabDefinition, *, handed_in: Mapping[str, bytes] = _NOTHING
+) -> ConfigRejected | None:
     """Find out whether a daemon refused a file of an attempt, once the lab was started with it.
 
     A host that has ended has said why, unless it used up its memory, which is reason enough. Where it runs,
@@ -65,6 +71,7 @@ def rejection(engine: Engine, there: Instance, lab: LabDefinition) -> ConfigReje
         engine: The engine.
         there: The lab.
         lab: Its definition, whose `[[editable]]` names the files.
+        handed_in: The contents of the files, by the path that the lab gives.
 
     Returns:
         The error to raise, or None where nothing was refused.
@@ -83,17 +90,23 @@ def rejection(engine: Engine, there: Instance, lab: LabDefinition) -> ConfigReje
     }
     for service, container in containers.items():
         if container.state == ContainerState.EXITED and (said := _last_words(engine, container)) is not None:
-            return _rejected(service, files[service], said)
+            return _rejected(service, files[service], said, handed_in)
     for service, container in containers.items():
         if container.state == ContainerState.RUNNING:
             for file in files[service]:
                 if file.check and (said := _complaint(engine, container, file)) is not None:
-                    return _rejected(service, files[service], said)
+                    return _rejected(service, files[service], said, handed_in)
     return None
 
 
 def reloaded(
-    engine: Engine, there: Instance, lab: LabDefinition, service: str, since: datetime
+    engine: Engine,
+    there: Instance,
+    lab: LabDefinition,
+    service: str,
+    since: datetime,
+    *,
+    handed_in: Mapping[str, bytes] = _NOTHING,
 ) -> ConfigRejected | None:
     """Wait until a resolver whose zones were replaced while it runs has taken them up, or says why not.
 
@@ -103,6 +116,7 @@ def reloaded(
         lab: Its definition, whose `[[editable]]` names the zones.
         service: The resolver's service; it was sent SIGUSR1.
         since: A moment before that.
+        handed_in: The contents of the files, by the path that the lab gives.
 
     Returns:
         The error to raise, or None where it serves the new zones. Zones that use up its memory or its time,
@@ -131,7 +145,8 @@ def reloaded(
     if reason == found:  # these are not its own words
         words = [each for each in _log(engine, container, since=since, tail=_LOG_SEARCHED) if each[:1] != "{"]
         said = "\n".join(map(shown, words[-_MOST_LINES:]))  # what it was asked, which is JSON, tells nothing
-    return _rejected(service, files, refusal([found]) or Refusal(shown(reason), None, None, said))
+    told = refusal([found]) or Refusal(shown(reason), None, None, said)
+    return _rejected(service, files, told, handed_in)
 
 
 def _log(
@@ -178,13 +193,22 @@ def _lines(done: ExecResult) -> list[str]:
     return [shown(line) for line in text.split("\n") if line.strip()]
 
 
-def _rejected(service: str, files: Sequence[Editable], said: Refusal) -> ConfigRejected:
-    """Tell it of the file as the attempt names it; what one file draws in is that file's matter."""
+def _rejected(
+    service: str, files: Sequence[Editable], said: Refusal, handed_in: Mapping[str, bytes]
+) -> ConfigRejected:
+    """Tell it of the file as the attempt names it; what one file draws in is that file's matter.
+
+    A byte order mark is told as one: no daemon does.
+    """
     meant = next((each for each in files if each.target == said.path), None)
     file, line = (meant.path, said.line) if meant is not None else (files[0].path, None)
+    if (fault := byteordermark.fault_of(handed_in.get(file, b""))) is not None:
+        reason, line = f"it {fault}", 1
+    else:
+        reason = said.reason
     where = f"{file}, line {line}" if line is not None else file
     return ConfigRejected(
-        f"{service} refuses {where}: {said.reason}",
+        f"{service} refuses {where}: {reason}",
         service=service,
         file=file,
         line=line,

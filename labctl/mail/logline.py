@@ -58,6 +58,8 @@ _MONTHS: Final = {
     "Dec": 12,
 }
 _LEAP_DAYS_APART: Final = 9  # years: there is none in 1900
+_BEFORE: Final = "\0\ufeff"
+"""What may stand before a line: a file was cut while a daemon wrote to it; an editor put a mark there."""
 _WHOLE: Final = timedelta(seconds=59)
 _PID: Final = re.compile("[0-9]{1,10}")
 _WRAPPERS: Final = 4  # a line within more than these is none that anyone logs
@@ -115,8 +117,8 @@ class LineReader:
 
     def read(self, line: str) -> LogLine | None:
         """Read one line; None where it is no line of a log at all."""
-        if line[:1] == "\0":  # a file that was cut while a daemon still wrote to it
-            line = line.lstrip("\0")
+        if line[:1] in _BEFORE:
+            line = line.lstrip(_BEFORE)
         line = line.rstrip("\r\n")
         at, outer = None, self._host
         for _ in range(_WRAPPERS):

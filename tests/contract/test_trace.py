@@ -205,3 +205,15 @@ def test_hostile_lines_reach_the_terminal_harmless(labctl: Labctl, tmp_path: Pat
 
     assert all("\x1b" not in each and "\x07" not in each and "\u202e" not in each for each in shown)
     assert json.loads(labctl("trace", "--logs", "evil.log", "A90C41D8153", "--json").stdout)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_before_a_log_does_no_harm(labctl: Labctl, tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "plain.log").write_text(BOUNCED["mx.alpha.test"], encoding="utf-8")
+    (tmp_path / "marked.log").write_bytes(BOUNCED["mx.alpha.test"].encode(encoding))
+
+    plain, marked = (
+        labctl("trace", "--logs", f"{name}.log", BOUNCED_ID).stdout for name in ("plain", "marked")
+    )
+    assert BOUNCED_ID in marked
+    assert marked == plain

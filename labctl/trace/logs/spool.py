@@ -6,12 +6,14 @@ no lines.
 
 from __future__ import annotations
 
+import codecs
 import tempfile
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from labctl import byteordermark
 from labctl.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def is_plain(head: bytes, name: str) -> bool:
                 f"{name} is packed ({what}), and labctl unpacks only gzip.",
                 hint=f"{program} {name} | labctl trace --logs -",
             )
-    return not head.startswith((_GZIP, *_EXPORT))
+    return not head.startswith((_GZIP, *_EXPORT)) and byteordermark.encoding_of(head) in {None, "utf-8"}
 
 
 def spool(stream: BinaryIO, name: str) -> Spooled:
@@ -71,7 +73,7 @@ def spool(stream: BinaryIO, name: str) -> Spooled:
     if head.startswith(_GZIP):
         head, pieces = _begun(_unpacked(pieces, damage))
     if not is_plain(head, name):
-        pieces = _exported(pieces) if head.startswith(_EXPORT) else pieces
+        pieces = _exported(pieces) if head.startswith(_EXPORT) else _recoded(head, pieces)
     try:
         file = tempfile.TemporaryFile("w+b", buffering=0)  # noqa: SIM115  # the caller closes it
     except OSError as error:
@@ -153,6 +155,18 @@ def _unpacked(pieces: Iterator[bytes], damage: list[str]) -> Iterator[bytes]:
         yield plain
     if not unpacker.eof:
         damage.append("It was cut off while it was packed, and its end is missing.")
+
+
+def _recoded(head: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Turn UTF-16 and UTF-32 into UTF-8, by their byte order marks; PowerShell redirects so."""
+    encoding = byteordermark.encoding_of(head)
+    if encoding is None:  # packed twice: nothing in it is a line
+        yield from pieces
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    for piece in pieces:
+        yield decoder.decode(piece).encode("utf-8", "replace")
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
 
 
 def _exported(pieces: Iterator[bytes]) -> Iterator[bytes]:

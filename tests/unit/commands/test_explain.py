@@ -240,3 +240,15 @@ def test_however_many_different_reasons_a_log_tells_few_are_kept(tmp_path: Path)
 def test_a_state_or_a_code_that_is_mistyped_is_told_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'deferred'"):
         of("defered")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_before_a_log_or_a_bounce_does_no_harm(
+    log: Path, tmp_path: Path, encoding: str
+) -> None:
+    marked = tmp_path / "marked"
+    marked.write_bytes(log.read_text(encoding="utf-8").encode(encoding))
+    assert of(str(marked)) == of("-", marked.read_bytes()) == of(str(log))
+
+    bounce = (BOUNCES / "sendmail-dsn.eml").read_text(encoding="ascii")
+    assert of("-", bounce.encode(encoding)) == of("-", bounce.encode())

@@ -92,6 +92,30 @@ class TestRejection:
         assert (error.detail["service"], error.detail["said"]) == ("mail-beta", UNREAD)
         assert (error.hint, error.exit_code) == ("edit dovecot.conf", 1)
 
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            (b"\xef\xbb\xbf# Dovecot", "a byte order mark (BOM): save it as UTF-8 without one"),
+            (
+                "# Dovecot".encode("utf-16"),
+                "the byte order mark (BOM) of UTF-16: save it as UTF-8 without one",
+            ),
+        ],
+    )
+    def test_a_byte_order_mark_is_told_as_one_with_the_daemons_own_words(
+        self, stage: Stage, lab: LabDefinition, there: Instance, content: bytes, said: str
+    ) -> None:
+        words = f"doveconf: Fatal: Error in configuration file {DOVECOT} line 1: Expecting '{{'"
+        ended(stage, "mail-beta", words)
+        error = rejection(stage.fake, there, lab, handed_in={"dovecot.conf": content})
+        assert told(error) == ("dovecot.conf", 1)
+        assert error is not None
+        assert error.message == f"mail-beta refuses dovecot.conf, line 1: it begins with {said}"
+        assert error.detail["said"] == words
+        without = rejection(stage.fake, there, lab, handed_in={"dovecot.conf": b"# Dovecot"})
+        assert without is not None
+        assert "Expecting" in without.message
+
     def test_a_file_is_named_as_the_attempt_names_it(
         self, stage: Stage, lab: LabDefinition, there: Instance
     ) -> None:
