@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.meaning import explain_reply, explain_state
-from labctl.report.headline import headline, meaning_of, sign
+from labctl.report.headline import NAMES, headline, meaning_of, sign
 from labctl.report.plain import harmless
 from labctl.report.svg import svg
 from labctl.report.timeline import Gap, Item, clock_time, day, delta, facts, timeline
 from labctl.report.webpage import safe, web_page
 from labctl.report.wrap import brief
-from labctl.trace.picture.path import paths
+from labctl.trace.picture.path import Mark, paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from labctl.commands.trace import Trace
     from labctl.mail.delivery import RecipientState
@@ -29,6 +29,11 @@ _MOST_RECIPIENTS: Final = 200
 _MOST_MEANINGS: Final = 5
 _MOST_NOTICES: Final = 20
 _MOST_LINES: Final = 20
+_MOST_ENDS: Final = 3
+_MOST_FACTS: Final = 4
+_STOPPED: Final = (Mark.FAILED, Mark.WAITING)
+_DECIDING: Final = (*_STOPPED, Mark.HERE, Mark.UNKNOWN)
+"""What a reader wants to know of first, where it is true of a station or of the way to it."""
 _LONGEST_LINE: Final = 2000
 
 
@@ -57,6 +62,7 @@ def _message(message: TracedMessage, n: int) -> str:
     parts = (
         f'<article><p class="id">{_name(message)}</p>',
         f'<h1 class="{message.state}">{safe(_headed(message, ways))}</h1>',
+        *_ends(ways, anchor),
         *(f'<p class="note">{safe(brief(note.text, 500))}</p>' for note in message.notes),
         '<div class="picture" tabindex="0" role="group" aria-label="The journey">',
         f"{svg(message, anchor)}</div>",
@@ -68,6 +74,27 @@ def _message(message: TracedMessage, n: int) -> str:
         "</article>",
     )
     return "".join(parts)
+
+
+def _ends(ways: Sequence[Path], anchor: Callable[[Path, Station], str | None]) -> Iterator[str]:
+    """Show the stations that decide: where it failed and where it waits, else where it is.
+
+    On a narrow screen the picture begins with its sender, and these are out of sight.
+    """
+    there = [(way, each) for way in ways if way.notice is None for each in way.stations]
+    ends = [(way, each, mark) for mark in _DECIDING for way, each in there if mark in {each.state, each.link}]
+    if any(mark in _STOPPED for *_, mark in ends):
+        ends = [each for each in ends if each[2] in _STOPPED]
+    else:
+        ends = [each for each in ends if each[2] is ends[0][2]]
+    distinct = {(station.kind, station.name): (way, station, mark) for way, station, mark in reversed(ends)}
+    for way, station, mark in list(reversed(distinct.values()))[:_MOST_ENDS]:
+        link = anchor(way, station)
+        name = safe(f"{NAMES[mark]} {station.kind} {brief(station.name, 200)}")
+        says = station.says or str(station.state).replace("-", " ")
+        lines = "".join(f"<li>{safe(brief(each, 300))}</li>" for each in (*station.lines[:_MOST_FACTS], says))
+        shown = f'<a href="{safe(link)}">{name}</a>' if link else name
+        yield f'<div class="end {mark}"><b>{shown}</b><ul>{lines}</ul></div>'
 
 
 def _name(message: TracedMessage) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -121,3 +122,28 @@ def test_a_page_of_10_000_steps_stays_small() -> None:
     source = page(Trace((replace(message, hops=many),)))
     assert "9400 more steps" in source
     assert len(source) < 40_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("bounced", [("failed", "MTA mx.beta.test", "refused it at RCPT TO")]),
+        ("deferred", [("failed", "MTA mx.beta.test", ""), ("waiting", "MTA mx.alpha.test", "waits")]),
+        ("delivered", [("here", "", "")]),
+    ],
+)
+def test_on_a_narrow_screen_the_stations_that_decide_come_before_the_picture(
+    name: str, ends: list[tuple[str, str, str]]
+) -> None:
+    source = page(Trace((samples.EVERY[name](),)))
+    before, _, after = source.partition('<div class="picture"')
+    found = re.findall(r'<div class="end ([a-z-]+)"><b>(?:<a [^>]*>)?([^<]*).*?<ul>(.*?)</ul>', before)
+    assert len(found) == len(ends)
+    for (state, station, lines), (its_state, its_name, said) in zip(found, ends, strict=True):
+        assert state == its_state
+        assert its_name in station
+        assert said in lines
+    assert 'class="end' not in after
+    wide, _, narrow = source.partition("@media (max-width:44rem)")
+    assert ".end{display:none" in wide
+    assert narrow.startswith("{.end{display:block}")
