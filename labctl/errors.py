@@ -3,7 +3,7 @@
 ```
 LabctlError
 ├ UsageError     NoSuchLab · NoSuchHost · NoSuchAccount · NoSuchMessage · NoSuchFault · NoSuchExercise
-│                FaultClash · LabNotUp
+│                FaultClash · LabNotUp · LabInUse
 ├ LabError       InvalidLabFile
 ├ FaultError
 ├ OutputError
@@ -105,6 +105,23 @@ class LabNotUp(UsageError):
     """The command needs a running lab, and there is none (or none of that name)."""
 
     code = "lab-not-up"
+
+
+class LabInUse(UsageError):
+    """Exercises or checks run in the lab, or another command changes it.
+
+    Args:
+        message: Which lab, and who has it.
+        holder: Who has it, in words.
+        facts: The same, JSON-ready.
+        hint: The next step.
+    """
+
+    code = "lab-in-use"
+
+    def __init__(self, message: str, *, holder: str, facts: Mapping[str, Any], hint: str) -> None:
+        super().__init__(message, hint=hint, detail={"holder": facts})
+        self.holder = holder
 
 
 class LabError(LabctlError):

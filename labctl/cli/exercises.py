@@ -108,7 +108,6 @@ def run(
         wish = Wish(tuple(wanted or ()), lab, every=every, name=name, step=step, keep_faults=keep_faults)
         result = perform(
             found.engine,
-            found.url,
             wish,
             environ=os.environ,
             audience=Silence() if silent else Narration(sys.stdin, os.environ),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import signal
+import os
+import sys
 from typing import Annotated, Final
 
 import typer
 
+from labctl import interruption
 from labctl.cli import options
 from labctl.cli.connection import connect
-from labctl.cli.console import print_result
+from labctl.cli.console import Ticker, print_result
 
 _HELP: Final = """
 Conditions to order: what goes wrong with mail, in a running lab; without a command, a list of them.
@@ -85,12 +87,12 @@ def fault_apply(
     found = connect()
     result = None
     try:
-        result = command.apply(found.engine, found.url, name, wanted, given)
+        result = command.apply(found.engine, name, wanted, given, Ticker(sys.stderr, os.environ))
         print_result(result, as_json=as_json)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done and told: too late
+        interruption.ignore()  # it is done and told: too late
     except KeyboardInterrupt:
         if result is not None:  # else `apply` itself has undone what it did
-            command.revert(found.engine, found.url, result.name, wanted.name)
+            command.revert(found.engine, result.name, wanted.name)
         raise
 
 
@@ -118,4 +120,5 @@ def fault_revert(
     from labctl.commands import fault as command
 
     found = connect()
-    print_result(command.revert(found.engine, found.url, name, fault_name), as_json=as_json)
+    ticker = Ticker(sys.stderr, os.environ)
+    print_result(command.revert(found.engine, name, fault_name, ticker), as_json=as_json)

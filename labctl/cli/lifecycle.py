@@ -71,6 +71,9 @@ def down(
     """Remove a lab: its containers, its network, and all mail in it. Nothing there is success.
 
     \b
+    Exit codes: 0 it is gone; 2 it is in use, and so stays, as one of --all may.
+
+    \b
     Examples:
       labctl down
       labctl down --name a
@@ -80,7 +83,9 @@ def down(
 
     found = connect()
     ticker = Ticker(sys.stderr, os.environ)
-    print_result(take_down(found.engine, found.url, name, every=every, progress=ticker), as_json=as_json)
+    result = take_down(found.engine, name, every=every, progress=ticker)
+    print_result(result, as_json=as_json)
+    raise typer.Exit(result.exit_code)
 
 
 def reset(*, name: options.Name = None, as_json: options.Json = False) -> None:
@@ -95,7 +100,7 @@ def reset(*, name: options.Name = None, as_json: options.Json = False) -> None:
 
     found = connect()
     ticker = Ticker(sys.stderr, os.environ)
-    result = make_new(found.engine, found.url, name, environ=os.environ, progress=ticker)
+    result = make_new(found.engine, name, environ=os.environ, progress=ticker)
     print_result(result, as_json=as_json)
 
 
@@ -110,7 +115,7 @@ def status(*, name: options.Name = None, as_json: options.Json = False) -> None:
     from labctl.commands.status import status as describe
 
     found = connect()
-    print_result(describe(found.engine, found.url, name), as_json=as_json)
+    print_result(describe(found.engine, name), as_json=as_json)
 
 
 def list_running(*, as_json: options.Json = False) -> None:
@@ -129,6 +134,8 @@ def list_running(*, as_json: options.Json = False) -> None:
 def prune(*, as_json: options.Json = False) -> None:
     """Remove what crashed runs left, and images of other versions; never a lab that is whole.
 
+    A laboratory that a labctl elsewhere, as in a container, may have in use is left as long as it runs.
+
     \b
     Examples:
       labctl prune
@@ -137,4 +144,4 @@ def prune(*, as_json: options.Json = False) -> None:
 
     found = connect()
     ticker = Ticker(sys.stderr, os.environ)
-    print_result(clear(found.engine, found.url, ticker), as_json=as_json)
+    print_result(clear(found.engine, ticker), as_json=as_json)

@@ -10,14 +10,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from labctl.commands import prune
 from labctl.engine import images, wire
 from labctl.engine.endpoint import look_around
 from labctl.engine.local import bootstrap, kernel
 from labctl.engine.local.kernel import Ability
 from labctl.engine.local.machine import Machine, own_addresses
 from labctl.errors import LabctlError
-from labctl.lab import addresses, topology
+from labctl.lab import addresses, leftovers, topology
 from labctl.resources import compose_dir
 
 if TYPE_CHECKING:
@@ -308,7 +307,7 @@ def _images(it: _Examination) -> None:
 def _leftovers(it: _Examination) -> None:
     if it.engine is None or it.endpoint is None:
         return
-    unfinished = prune.leftovers(it.engine, it.endpoint.url)
+    unfinished = leftovers.of_all(it.engine).removable
     old = images.outdated(it.engine, images.image_specs(compose_dir() / "images"))
     found = [f"unfinished labs: {', '.join(unfinished)}"] if unfinished else []
     if old:

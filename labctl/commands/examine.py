@@ -41,10 +41,10 @@ def examine(
     job = replace(job, run=job.run or name)
     specs = origin.image_specs()
     images.ensure(engine, specs, environ=environ, progress=progress)
+    leftovers.remove_dead(engine)
     with ExitStack() as ends:
-        ends.enter_context(leftovers.alive(engine_url, job.run))
         children = Children(environ, 1)
         ends.callback(children.close)
         laboratories = Laboratories(engine, engine_url, specs)
         ends.callback(laboratories.close)
-        return Examiner(engine, engine_url, laboratories, children.child).examine(job)
+        return Examiner(engine, laboratories, children.child).examine(job)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from labctl.errors import UsageError
 from labctl.faults import application, catalogue
 from labctl.lab import instance, lock
+from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +118,11 @@ def ordered(name: str, assignments: Sequence[str]) -> tuple[Fault, dict[str, str
 
 
 def apply(
-    engine: Engine, engine_url: str, name: str | None, fault: Fault, given: Mapping[str, str]
+    engine: Engine,
+    name: str | None,
+    fault: Fault,
+    given: Mapping[str, str],
+    progress: Progress = silent,
 ) -> FaultApplied:
     """Apply a fault to a running lab; what is wrong leaves nothing of it behind.
 
@@ -126,7 +131,7 @@ def apply(
         FaultError: A host or the machine's kernel refused it.
     """
     there = instance.select(engine, name)
-    with lock.held(engine_url, there.name):
+    with lock.held(engine, there.name, progress):
         there = instance.observe(engine, there.name)
         try:
             done = application.apply(engine, there, fault, given)
@@ -138,7 +143,9 @@ def apply(
             raise
 
 
-def revert(engine: Engine, engine_url: str, name: str | None, fault: str | None = None) -> FaultsReverted:
+def revert(
+    engine: Engine, name: str | None, fault: str | None = None, progress: Progress = silent
+) -> FaultsReverted:
     """Undo one fault, or all; one that is not applied is no error.
 
     Raises:
@@ -146,7 +153,7 @@ def revert(engine: Engine, engine_url: str, name: str | None, fault: str | None 
         FaultError: A host could not be put back; the fault stays on record.
     """
     there = instance.select(engine, name)
-    with lock.held(engine_url, there.name):
+    with lock.held(engine, there.name, progress):
         there = instance.observe(engine, there.name)
         if fault is None:
             return FaultsReverted(there.name, application.revert_all(engine, there))

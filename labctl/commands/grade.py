@@ -145,7 +145,7 @@ def grade(
     mine = _shard(tuple(sorted(places.items())), wish.shard)
     specs = origin.image_specs()
     images.ensure(engine, specs, environ=environ, progress=progress)
-    leftovers.remove_leftovers(engine, engine_url)
+    leftovers.remove_dead(engine)
     jobs = _jobs(wish.jobs, lab, len(mine))
     run = f"grade-{secrets.token_hex(3)}"
     orders = batch.Orders(
@@ -158,15 +158,19 @@ def grade(
     audience.starts(len(mine), jobs)
     told = _Told(lab, audience)
     with ExitStack() as ends:
-        ends.enter_context(leftovers.alive(engine_url, run))
         children = Children(environ, jobs)
         ends.callback(children.close)
         laboratories = Laboratories(engine, engine_url, specs)
         ends.callback(laboratories.close)
-        examiner = Examiner(engine, engine_url, laboratories, children.child)
+        examiner = Examiner(engine, laboratories, children.child)
         alone, guessed = len(places) == 1, wish.lab is None
         candidates = (_candidate(*each, lab.lab, alone=alone, guessed=guessed) for each in mine)
-        Batch(orders, examiner.examine, told, children.close).run(candidates)
+
+        def abandon() -> None:
+            laboratories.abandon()
+            children.close()
+
+        Batch(orders, examiner.examine, told, abandon).run(candidates)
     attempts = tuple(sorted(told.graded, key=lambda each: each.id))
     return Grade(lab.lab.id, lab.lab.title, attempts, time.monotonic() - began, wish.shard)
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl.engine import images
-from labctl.errors import EngineError
-from labctl.lab import instance, lock, origin
-from labctl.lab.leftovers import of_dead_runs
+from labctl.errors import EngineError, LabInUse
+from labctl.lab import instance, leftovers, lock, origin
 from labctl.lab.teardown import take_down
 from labctl.progress import Progress, silent
 
@@ -18,34 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The names of the containers, networks and images that were removed."""
+    """What was removed, and what was not.
+
+    Args:
+        removed: The names of containers, networks and images.
+        left: The names of labs of which nobody here can know whether they are in use.
+    """
 
     SCHEMA: ClassVar = "labctl/prune/v1"
 
     removed: tuple[str, ...]
+    left: tuple[str, ...] = ()
 
 
-def leftovers(engine: Engine, engine_url: str) -> tuple[str, ...]:
-    """Name the labs that a crashed run left, and that nobody is at work on.
-
-    Only a run that came to its end leaves a record; a lab that has one and misses a container since is alive,
-    and `labctl up` mends it. The laboratories of a grading run are its leftovers as soon as it is dead.
-    """
-    return (
-        *(
-            each.name
-            for each in instance.observe_all(engine)
-            if _unfinished(each) and not lock.is_held(engine_url, each.name)
-        ),
-        *of_dead_runs(engine, engine_url),
-    )
-
-
-def _unfinished(there: instance.Instance) -> bool:
-    return not there.whole and (there.record is None or there.network is None)
-
-
-def prune(engine: Engine, engine_url: str, progress: Progress = silent) -> Pruned:
+def prune(engine: Engine, progress: Progress = silent) -> Pruned:
     """Remove what crashed runs left; a lab that is whole is never touched, running or stopped.
 
     Raises:
@@ -53,23 +38,25 @@ def prune(engine: Engine, engine_url: str, progress: Progress = silent) -> Prune
     """
     removed: list[str] = []
     failures: list[EngineError] = []
-    for name in leftovers(engine, engine_url):
-        with lock.held(engine_url, name):
-            there = instance.observe(engine, name)
-            if there.run or _unfinished(there):  # somebody may have finished it meanwhile
-                try:
+    found = leftovers.of_all(engine)
+    for name in found.removable:
+        try:
+            with lock.held(engine, name, progress):
+                if leftovers.is_leftover(instance.observe(engine, name)):  # somebody may have finished it
                     removed.extend(take_down(engine, name, progress))
-                except EngineError as exc:  # what can't be removed does not keep the rest
-                    failures.append(exc)
+        except LabInUse:  # somebody has begun to use it
+            continue
+        except EngineError as exc:  # what can't be removed does not keep the rest
+            failures.append(exc)
     removed.extend(_remove_images(engine, progress))
     if failures:
         raise failures[0]
-    return Pruned(tuple(removed))
+    return Pruned(tuple(removed), found.unknown)
 
 
 def _remove_images(engine: Engine, progress: Progress) -> list[str]:
     removed: list[str] = []
-    with images.alone(progress):  # what is being built looks like an image of another version
+    with images.alone(engine, progress):  # what is being built looks like an image of another version
         in_use = {each.image_id for each in engine.containers({})}
         for image in images.outdated(engine, origin.image_specs()):
             if image.id not in in_use:

@@ -34,7 +34,6 @@ class Reset:
 
 def reset(
     engine: Engine,
-    engine_url: str,
     name: str | None,
     *,
     environ: Mapping[str, str],
@@ -49,7 +48,7 @@ def reset(
     there = instance.select(engine, name)
     specs = origin.image_specs()
     planner = origin.planner_of(there, environ, specs)
-    with lock.held(engine_url, there.name):
+    with lock.held(engine, there.name, progress):
         images.ensure(engine, specs, environ=environ, progress=progress)
         reverted = _without_faults(engine, instance.observe(engine, there.name))
         changes = pristine.restore(engine, planner, progress)

@@ -74,7 +74,6 @@ class Wish:
 
 def run(
     engine: Engine,
-    engine_url: str,
     wish: Wish,
     *,
     environ: Mapping[str, str],
@@ -86,7 +85,6 @@ def run(
 
     Args:
         engine: The engine.
-        engine_url: Its URL.
         wish: What to run, and how.
         environ: The environment.
         audience: Told what happens.
@@ -106,8 +104,8 @@ def run(
     results: list[Result] = []
     for lab, chosen in by_lab:
         name = _name(wish, lab, running, alone=len(by_lab) == 1)
-        stage = Stage(engine, engine_url, name, lab, environ)
-        orders = Orders(engine_url, name, wish.limit, step=wish.step, keep_faults=wish.keep_faults)
+        stage = Stage(engine, name, lab, environ)
+        orders = Orders(name, wish.limit, step=wish.step, keep_faults=wish.keep_faults)
         runner = Runner(orders, audience, stage.prepare, child)
         _run_in(stage, runner, chosen, wish, progress())
         results.extend(runner.results)

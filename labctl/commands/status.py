@@ -65,19 +65,18 @@ class Status:
     faults: tuple[str, ...] = ()
 
 
-def status(engine: Engine, engine_url: str, name: str | None) -> Status:
+def status(engine: Engine, name: str | None) -> Status:
     """Describe a lab in whatever state it is; one that is not there is ``absent``.
 
     Args:
         engine: The engine.
-        engine_url: Its URL, under which labs are locked.
         name: The lab's name, or None for the only one that runs.
 
     Raises:
         UsageError: The name is malformed; or none is given and no lab or several are up.
     """
     there = instance.observe(engine, valid_name(name)) if name else instance.select(engine, None)
-    return describe(engine, there, _states(there, there.hosts), busy=lock.is_held(engine_url, there.name))
+    return describe(engine, there, _states(there, there.hosts), busy=lock.is_held(engine, there.name))
 
 
 def describe_ready(engine: Engine, there: Instance, but_for: Collection[str] = ()) -> Status:

@@ -91,7 +91,7 @@ def up(
         built = tuple(f"image {each.name} built" for each in images.missing(engine, specs))
         planned = tuple(str(change) for change in compare(engine, planner).changes)
         return Up(name, lab.id, (*built, *planned), None)
-    with lock.held(engine_url, name):
+    with lock.held(engine, name, progress):
         built = tuple(
             f"image {each} built"
             for each in images.ensure(

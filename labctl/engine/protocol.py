@@ -50,6 +50,9 @@ class Engine(Protocol):
     def version(self) -> EngineVersion:
         """Say who answers."""
 
+    def identity(self) -> str:
+        """Return what no other engine of this machine is called by, and this one by every address."""
+
     def enforces(self) -> frozenset[str]:
         """Name what it can bound: ``memory``, ``swap``, ``cpus``, ``pids`` and ``disk`` of a container."""
 

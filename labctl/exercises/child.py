@@ -323,8 +323,8 @@ def _stage(setup: Setup) -> Stage:
     if setup.exam is not None:
         from labctl.exercises.examstage import ExamStage  # noqa: PLC0415  # as above
 
-        return ExamStage(engine, setup.engine_url, setup.name, lab, os.environ, setup.exam)
-    return Stage(engine, setup.engine_url, setup.name, lab, os.environ, Condition.PRISTINE)
+        return ExamStage(engine, setup.name, lab, os.environ, setup.exam)
+    return Stage(engine, setup.name, lab, os.environ, Condition.PRISTINE)
 
 
 def _function(item: pytest.Item) -> str:
@@ -339,6 +339,11 @@ def _name(item: pytest.Item) -> str:
 
 def main() -> None:
     """Run what is ordered: one setup, or one after the other, each in a copy of this process."""
+    for each in (
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # whoever ends all that labctl has started ends this in order
+        signal.signal(each, signal.default_int_handler)
     events, orders, *lasting = sys.argv[1:]
     dump = os.dup(sys.stderr.fileno())
     faulthandler.enable(file=dump)

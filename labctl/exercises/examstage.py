@@ -40,18 +40,15 @@ class ExamStage(Stage):
     apart by their Message-IDs.
     """
 
-    def __init__(  # noqa: PLR0917  # those of `Stage`, and the exam
+    def __init__(  # those of `Stage`, and the exam
         self,
         engine: Engine,
-        engine_url: str,
         name: str,
         lab: LabDefinition,
         environ: Mapping[str, str],
         exam: Exam,
     ) -> None:
-        super().__init__(
-            guarded(engine, exam.guarded), engine_url, name, lab, environ, condition=Condition.PRISTINE
-        )
+        super().__init__(guarded(engine, exam.guarded), name, lab, environ, condition=Condition.PRISTINE)
         self._exam = exam
         self._seen: Instance | None = None
         self.judge: ExamJudge = ExamJudge(self.engine, name, exam, (lab.grading or Grading()).memory)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from labctl.interruption import heeded
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
@@ -69,7 +71,7 @@ def _stage_of(pytestconfig: pytest.Config) -> Iterator[Callable[[Path], Stage]]:
     from labctl.exercises.stages import Stages  # noqa: PLC0415  # nothing heavy until a fixture is used
 
     worker = getattr(pytestconfig, "workerinput", {}).get("workerid", "")
-    with Stages(os.environ, worker) as stages:
+    with heeded(), Stages(os.environ, worker) as stages:
         yield stages.of
 
 
@@ -83,7 +85,7 @@ def lab(request: pytest.FixtureRequest, _stage_of: Callable[[Path], Stage]) -> I
         stage = _stage_of(request.node.path)
         there = stage.prepare()
     performance.complaint, performance.defeat = stage.complaint, stage.defeat
-    found = ExerciseLab(stage.engine, stage.engine_url, there, stage.lab, performance.narrator)
+    found = ExerciseLab(stage.engine, there, stage.lab, performance.narrator)
     performance.overheard = lambda: stage.overheard(found.watch)
     yield found
     found.close(keep_faults=request.config.getoption("--keep-faults"))
@@ -149,7 +151,7 @@ def chance(request: pytest.FixtureRequest) -> Chance:
 def _mail_lab() -> Iterator[MailLab]:
     from labctl.exercises.testcontainers import MailLab  # noqa: PLC0415  # as above
 
-    with MailLab() as started:
+    with heeded(), MailLab() as started:
         yield started
 
 

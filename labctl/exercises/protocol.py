@@ -51,7 +51,6 @@ class Exam:
 class Setup:
     """The first order: what to run, and how."""
 
-    engine_url: str
     name: str
     """Of the lab."""
 

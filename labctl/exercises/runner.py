@@ -65,7 +65,6 @@ class Audience(Protocol):
 class Orders:
     """How exercises are to be run, all of one lab."""
 
-    engine_url: str
     name: str
     limit: float = 60.0
     step: bool = False
@@ -158,7 +157,6 @@ class _Attempt:
         orders = self._runner.orders
         self._child.order(
             Setup(
-                engine_url=orders.engine_url,
                 name=orders.name,
                 directory=os.path.abspath(first.lab.directory),  # noqa: PTH100  # links stay as named
                 root=self._root(),

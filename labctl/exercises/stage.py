@@ -48,7 +48,6 @@ class Stage:
     """One lab, by its name, for one exercise after the other."""
 
     engine: Engine
-    engine_url: str
     name: str
     lab: LabDefinition
     environ: Mapping[str, str]
@@ -81,7 +80,7 @@ class Stage:
         specs = origin.image_specs()
         planner = origin.planner_for(self.name, self.lab, specs, publish=there.published)
         images.ensure(self.engine, specs, environ=self.environ, progress=progress)
-        with lock.held(self.engine_url, self.name):
+        with lock.working(self.engine, self.name):
             there = self._found(new=new)  # who held the lock may have brought it up
             self._made = not there.exists
             lifecycle.bring_up(self.engine, planner, progress)
@@ -111,7 +110,7 @@ class Stage:
         if not there.exists:
             raise LabNotUp(f"lab {self.name!r} is gone", hint=f"labctl up {self.lab.id} --name {self.name}")
         if self.condition != Condition.PRISTINE:
-            with lock.held(self.engine_url, self.name):
+            with lock.working(self.engine, self.name):
                 there = self._renewed(there, progress)
         self.condition = Condition.DOUBTFUL  # until the exercise has come to an end
         return there
@@ -166,7 +165,7 @@ class Stage:
         Raises:
             EngineError: One could not be undone; it stays on record.
         """
-        with lock.held(self.engine_url, self.name):
+        with lock.working(self.engine, self.name):
             self._reverted(instance.observe(self.engine, self.name))
 
     def take_down(self) -> None:
@@ -179,7 +178,7 @@ class Stage:
             return
         from labctl.lab import teardown  # the first step is waited for
 
-        with lock.held(self.engine_url, self.name):
+        with lock.working(self.engine, self.name):
             network = instance.observe(self.engine, self.name).network
             if network is None or self._network in {"", network.id}:
                 teardown.take_down(self.engine, self.name)
@@ -187,18 +186,12 @@ class Stage:
 
     @contextmanager
     def occupied(self) -> Iterator[None]:
-        """Keep every other run of exercises out of the lab.
+        """Have the lab in use: no other run of exercises, and no command that changes it, comes in between.
 
         Raises:
-            UsageError: There is one.
+            LabInUse: There is one.
         """
-        key = f"{self.name} exercises"
-        if lock.is_held(self.engine_url, key):
-            raise UsageError(
-                f"another run of exercises is at work in lab {self.name!r}",
-                hint=f"wait for its end, or take another lab: --name {self.name[:28]}-2",
-            )
-        with lock.held(self.engine_url, key):
+        with lock.used(self.engine, self.name):
             yield
 
 

@@ -35,7 +35,6 @@ class Stages:
         self._stages: dict[str, Stage] = {}
         self._ends = ExitStack()
         found = _endpoint(environ)
-        self._url = found.url
         self._engine = DockerEngine(found)
         self._ends.callback(self._engine.close)
 
@@ -61,7 +60,7 @@ class Stages:
         return self._stages[lab.id]
 
     def _brought(self, lab: LabDefinition) -> Stage:
-        stage = Stage(self._engine, self._url, self._name(lab), lab, self._environ)
+        stage = Stage(self._engine, self._name(lab), lab, self._environ)
         self._ends.enter_context(stage.occupied())
         self._ends.callback(stage.take_down)
         stage.bring()

@@ -96,7 +96,8 @@ class MailLab:
             engine = DockerEngine(found)
             ends.callback(engine.close)
             definition = catalogue.find(self._lab, os.environ)
-            stage = Stage(engine, found.url, self._name, definition, os.environ)
+            stage = Stage(engine, self._name, definition, os.environ)
+            ends.enter_context(stage.occupied())
             ends.callback(stage.take_down)
             stage.bring(new=True)
             ends.callback(self._leave)
@@ -121,7 +122,7 @@ class MailLab:
             self._mail.close()
             stage.condition = Condition.USED
         there = stage.prepare()
-        self._mail = ExerciseLab(stage.engine, stage.engine_url, there, stage.lab, Narrator())
+        self._mail = ExerciseLab(stage.engine, there, stage.lab, Narrator())
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from labctl.errors import EngineError, LabctlError
 from labctl.grading import fingerprint
 from labctl.grading.job import Examination, Job
+from labctl.interruption import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -115,8 +116,9 @@ class Batch:
         """
         waiting = iter(candidates)
         with ThreadPoolExecutor(max_workers=self._orders.jobs, thread_name_prefix="examiner") as pool:
-            work = [pool.submit(self._work, waiting) for _ in range(self._orders.jobs)]
             try:
+                with held_back():
+                    work = [pool.submit(self._work, waiting) for _ in range(self._orders.jobs)]
                 for each in work:
                     each.result()
             except BaseException:

@@ -52,7 +52,6 @@ class Examiner:
 
     Args:
         engine: The engine.
-        engine_url: Its URL.
         laboratories: Makes the laboratories.
         child: Makes, or lends, a process that runs checks.
     """
@@ -60,12 +59,10 @@ class Examiner:
     def __init__(
         self,
         engine: Engine,
-        engine_url: str,
         laboratories: Laboratories,
         child: Callable[[], AbstractContextManager[Child]],
     ) -> None:
         self._engine = engine
-        self._engine_url = engine_url
         self._laboratories = laboratories
         self._child = child
         self._labs: dict[tuple[Path, Path | None], GradedLab] = {}
@@ -126,7 +123,7 @@ class Examiner:
             students=sorted({each.service for each in lab.lab.editable if each.service}),
             seconds=_grading(lab).seconds,
         )
-        orders = Orders(self._engine_url, name, _CHECK_LIMIT, exam=exam)
+        orders = Orders(name, _CHECK_LIMIT, exam=exam)
         return Runner(orders, _Silence(), lambda: None, self._child).run(lab.choices)
 
     def _observed(self, lab: GradedLab, results: Iterable[Result]) -> Iterator[Observation]:

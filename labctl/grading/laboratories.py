@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from labctl.engine.model import File
 from labctl.errors import EngineError, LabctlError
-from labctl.lab import attempt, emptying, instance, labels, lifecycle, origin, teardown
+from labctl.lab import attempt, emptying, instance, labels, lifecycle, lock, origin, teardown
 from labctl.lab.definition import Grading
 from labctl.lab.lifecycle import Tolerance
 from labctl.lab.limits import Limits
@@ -63,6 +63,9 @@ class Laboratories:
         """The names of laboratories that wait, as new, for another attempt at the lab of a directory."""
 
         self._lock = threading.Lock()
+        self._abandoned = threading.Event()
+        self._ends: dict[str, ExitStack] = {}
+        """What gives each laboratory's lock back, by its name."""
 
     def laboratory(self, job: Job, lab: GradedLab) -> AbstractContextManager[Laboratory]:
         """Give a laboratory with what was handed in, for the length of a block.
@@ -72,6 +75,10 @@ class Laboratories:
             EngineError: The engine failed, or a host that is none of the attempt's.
         """
         return self._lent(job, lab.lab) if lab.is_data else self._fresh(job, lab.lab)
+
+    def abandon(self) -> None:
+        """Make no more of them, and let those that are being made be taken down at once."""
+        self._abandoned.set()
 
     def close(self) -> None:
         """Take down what still waits."""
@@ -84,9 +91,10 @@ class Laboratories:
     @contextmanager
     def _fresh(self, job: Job, lab: LabDefinition) -> Iterator[Laboratory]:
         planner = self._planner(job, lab, attempt.for_hosts(job.files, lab))
+        self._occupy(job.name)
         try:
             tolerance = Tolerance.of(planner)
-            lifecycle.bring_up(self._engine, planner, tolerance=tolerance)
+            lifecycle.bring_up(self._engine, planner, tolerance=tolerance, called_off=self._abandoned.is_set)
             there = instance.observe(self._engine, job.name)
             if (refused := rejection(self._engine, there, lab, handed_in=job.files)) is not None:
                 raise refused
@@ -117,8 +125,9 @@ class Laboratories:
         with self._lock:
             if idle := self._idle[lab.directory]:
                 return idle.pop()
+        self._occupy(job.name)
         try:
-            lifecycle.bring_up(self._engine, self._planner(job, lab, {}))
+            lifecycle.bring_up(self._engine, self._planner(job, lab, {}), called_off=self._abandoned.is_set)
         except BaseException:
             self._remove(job.name)
             raise
@@ -167,8 +176,14 @@ class Laboratories:
             labels={labels.RUN: job.run, labels.SEED: job.seed},
         )
 
+    def _occupy(self, name: str) -> None:
+        """Have a laboratory in use from before it is there until it is gone; one of its name goes first."""
+        with ExitStack() as ends:
+            ends.enter_context(lock.used(self._engine, name, patience=lock.WAIT))
+            self._ends[name] = ends.pop_all()
+
     def _remove(self, name: str) -> None:
-        with suppress(LabctlError):  # who comes next finds it by its labels
+        with self._ends.pop(name), suppress(LabctlError):  # who comes next finds it by its labels
             teardown.take_down(self._engine, name)
 
 

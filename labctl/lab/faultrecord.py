@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from labctl.engine.lockfile import voucher
 from labctl.engine.model import Volume
 from labctl.lab import labels
 from labctl.lab.name import object_name
@@ -45,6 +46,7 @@ class FaultRecord:
             {
                 labels.NAME: name,
                 labels.LAB: lab,
+                labels.LOCKS: voucher(),
                 labels.COMPOSE_PROJECT: object_name(name),
                 FAULT: self.name,
                 _PARAMETERS: json.dumps(dict(self.parameters)),

@@ -159,6 +159,15 @@ class Instance:
         return self._label(labels.SEED)
 
     @property
+    def vouchers(self) -> frozenset[str]:
+        """The directories of locks that its objects name."""
+        containers = (each.container for each in self.hosts)
+        objects = (self.network, self.volume, *self.fault_volumes, *containers)
+        return frozenset(
+            each.labels[labels.LOCKS] for each in objects if each and labels.LOCKS in each.labels
+        )
+
+    @property
     def run(self) -> str:
         """The run of ``labctl grade`` that it belongs to; empty where it is a person's own."""
         return self._label(labels.RUN)

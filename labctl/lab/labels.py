@@ -36,6 +36,9 @@ PUBLISHED: Final = "labctl.published"
 RUN: Final = "labctl.run"
 """The run of ``labctl grade`` that the lab belongs to, which takes it down in the end; else absent."""
 
+LOCKS: Final = "labctl.locks"
+"""What tells the directory in which the lab's locks lie, as far as whoever made the object knew it."""
+
 SEED: Final = "labctl.seed"
 """What all that is random in the lab's exercises and checks comes from; absent where nothing set it."""
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
 from labctl.errors import EngineError, EngineUnavailable, ServiceNotReady, SubnetInUse
+from labctl.interruption import held_back
 from labctl.lab import instance, labels
 from labctl.lab.difference import compare, free_subnet, from_nothing
-from labctl.lab.parallel import uninterrupted
 from labctl.lab.patience import READY_WITHIN, GaveUp, await_ready
 from labctl.lab.role import Role, needs
 from labctl.lab.teardown import remove_containers, remove_network, take_down
@@ -70,12 +70,18 @@ class _Start:
     """One start of a lab: every host on a thread of its own, waiting only for what it really needs."""
 
     def __init__(
-        self, engine: Engine, difference: Difference, progress: Progress, tolerance: Tolerance
+        self,
+        engine: Engine,
+        difference: Difference,
+        progress: Progress,
+        tolerance: Tolerance,
+        called_off: Callable[[], bool],
     ) -> None:
         self._engine = engine
         self._difference = difference
         self._progress = progress
         self._tolerance = tolerance
+        self._called_off = called_off
         self._network = threading.Event()
         self._joined = {service: threading.Event() for service in self._turns()}
         self._ready = {step.host.service.name: threading.Event() for step in difference.steps}
@@ -88,7 +94,7 @@ class _Start:
         with ThreadPoolExecutor(max_workers=2 * len(self._difference.steps) + 1) as pool:
             self._pool = pool
             try:
-                with uninterrupted():
+                with held_back():
                     work = [pool.submit(self._guarded, self._make_network)]
                     work += [pool.submit(self._guarded, self._bring, step) for step in self._difference.steps]
                 failures = [failure for each in work if (failure := each.exception()) is not None]
@@ -114,8 +120,11 @@ class _Start:
 
     def _wait_for(self, event: threading.Event) -> None:
         event.wait()
-        if self._failed.is_set():
+        if self._given_up():
             raise GaveUp
+
+    def _given_up(self) -> bool:
+        return self._failed.is_set() or self._called_off()
 
     def _make_network(self) -> None:
         spec = self._difference.plan.network
@@ -133,6 +142,8 @@ class _Start:
     def _bring(self, step: Step) -> None:
         name = step.host.container.name
         service = step.host.service.name
+        if self._called_off():
+            raise GaveUp
         if step.create:
             self._progress(service, "creating")
             self._engine.create_container(step.host.container)
@@ -228,7 +239,7 @@ class _Start:
             self._difference.plan.topology.domains,
             patience=patience,
             listening_is_enough=any(each in self._tolerance.unready for each in self._needed(step.host)),
-            given_up=self._failed.is_set,
+            given_up=self._given_up,
         )
 
     def _needed(self, host: PlannedHost) -> list[str]:
@@ -246,6 +257,7 @@ def bring_up(
     *,
     known: Difference | None = None,
     tolerance: Tolerance | None = None,
+    called_off: Callable[[], bool] = lambda: False,
 ) -> tuple[Change, ...]:
     """Make a lab be there: what is missing is created, what is stale replaced, and all of it answers.
 
@@ -255,6 +267,7 @@ def bring_up(
         progress: Told what is going on.
         known: The difference to make up for, where it has just been found out.
         tolerance: Which hosts need not answer; None where all have to.
+        called_off: Whether the lab is not wanted any more; then `GaveUp` is raised.
 
     Returns:
         What was changed; nothing where all was there.
@@ -268,7 +281,7 @@ def bring_up(
     attempts = 0
     while True:
         try:
-            _apply(engine, before, progress, tolerance or Tolerance(frozenset()))
+            _apply(engine, before, progress, tolerance or Tolerance(frozenset()), called_off)
         except SubnetInUse:
             refused.append(before.plan.network.subnet)
             take_down(engine, planner.name)
@@ -312,7 +325,13 @@ def _undo(engine: Engine, first: Difference) -> None:
             take_down(engine, first.plan.name)
 
 
-def _apply(engine: Engine, before: Difference, progress: Progress, tolerance: Tolerance) -> None:
+def _apply(
+    engine: Engine,
+    before: Difference,
+    progress: Progress,
+    tolerance: Tolerance,
+    called_off: Callable[[], bool],
+) -> None:
     """Do what a difference asks for, and record it; while it is being done there is no record.
 
     Faults that end with it are taken off the record at last: one too many there can be undone.
@@ -322,7 +341,7 @@ def _apply(engine: Engine, before: Difference, progress: Progress, tolerance: To
     if (before.changes or unrecorded) and before.there.volume is not None:
         engine.remove_volume(before.there.volume.name)
     _clear(engine, before)
-    _Start(engine, before, progress, tolerance).run()
+    _Start(engine, before, progress, tolerance, called_off).run()
     if before.changes or unrecorded:
         engine.create_volume(record.volume(before.plan.name, before.plan.lab.id))
     for volume in before.ended_faults:

@@ -1,74 +1,155 @@
-"""One writer per lab: two ``up`` of one name wait for each other."""
+"""Locks of labs: one labctl at a time changes a lab, and nobody changes one that another has in use.
+
+Each lab has two. `work` is held while something is changed, which is soon over and waited for. `use` is
+held for as long as exercises or checks run in a lab, and together with `work` by whoever changes it from
+outside: a run, and the process that it has the exercises in, change their own lab by `work` alone.
+
+Labs carry the mark of the directory in which these locks lie (`labctl.engine.lockfile`): what another one
+vouches for is never taken for dead.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from labctl.errors import EngineError
+from labctl.engine import lockfile
+from labctl.errors import LabInUse
+from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-WAIT = 300.0
-"""Seconds that one labctl waits for another that works on the same lab."""
+    from labctl.engine.protocol import Engine
 
+WAIT: Final = 300.0
+"""Seconds that one labctl waits for another that changes the same lab."""
 
-def _path(engine_url: str, name: str) -> Path:
-    directory = Path(tempfile.gettempdir()) / f"labctl-{os.getuid()}"
-    hint = f"remove {directory}, or set TMPDIR"
-    try:
-        directory.mkdir(mode=0o700, exist_ok=True)
-    except OSError as exc:
-        raise EngineError(f"{directory} for the locks can't be made: {exc.strerror}", hint=hint) from exc
-    status = directory.lstat()
-    if status.st_uid != os.getuid() or directory.is_symlink():
-        raise EngineError(f"{directory} is somebody else's", hint=hint)
-    # A lab of any name may be on the engine: labels may hold what no file's name may.
-    digest = hashlib.sha256(f"{engine_url} {name}".encode()).hexdigest()[:24]
-    return directory / f"{digest}.lock"
+PATIENCE: Final = 3.0
+"""Seconds that it waits for one that has the lab in use: a run of exercises may take many minutes."""
 
 
-def _open(engine_url: str, name: str) -> int:
-    return os.open(_path(engine_url, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+class _Locks(NamedTuple):
+    """The files of a lab's two locks."""
 
-
-def _try(descriptor: int, kind: int) -> bool | None:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None
-    return True
+    work: Path
+    use: Path
 
 
 @contextmanager
-def held(engine_url: str, name: str) -> Iterator[None]:
-    """Hold the lock of one lab on one engine; the kernel gives it back when the process ends, however.
+def held(
+    engine: Engine, name: str, progress: Progress = silent, *, patience: float | None = None
+) -> Iterator[None]:
+    """Hold a lab in order to change it, from outside of any run that uses it.
+
+    Args:
+        engine: The engine.
+        name: The lab's name.
+        progress: Told who is waited for.
+        patience: Seconds to wait for one that has it in use; `PATIENCE` where it is None.
 
     Raises:
-        EngineError: Another labctl held it for all of `WAIT`.
+        LabInUse: Another process has it in use, or has changed it for all of `WAIT`.
+        EngineError: The locks can't be had.
     """
-    descriptor = _open(engine_url, name)
+    locks = _locks(engine, name)
+    with ExitStack() as ends:
+        work, use = _both(locks, name, progress, patience)
+        ends.callback(lockfile.release, work, locks.work)
+        ends.callback(lockfile.release, use, locks.use)
+        yield
+
+
+@contextmanager
+def used(
+    engine: Engine, name: str, progress: Progress = silent, *, patience: float | None = None
+) -> Iterator[None]:
+    """Have a lab in use, after whoever changes it now: nobody else changes it from outside.
+
+    Args and errors are those of `held`.
+    """
+    locks = _locks(engine, name)
+    with ExitStack() as ends:
+        work, use = _both(locks, name, progress, patience)
+        ends.callback(lockfile.release, use, locks.use)
+        lockfile.release(work, locks.work)
+        yield
+
+
+@contextmanager
+def working(engine: Engine, name: str) -> Iterator[None]:
+    """Change a lab that this process, or the one that started it, has in use.
+
+    Raises:
+        LabInUse: Another process has changed it for all of `WAIT`.
+        EngineError: The lock can't be had.
+    """
+    path = _locks(engine, name).work
+    if (work := eventually(lambda: lockfile.acquire(path), within=WAIT)) is None:
+        raise _in_use(path, name)
     try:
-        if eventually(lambda: _try(descriptor, fcntl.LOCK_EX), within=WAIT) is None:
-            raise EngineError(
-                f"another labctl has worked on lab {name!r} for {WAIT:.0f} s", hint="ps -C labctl"
-            )
         yield
     finally:
-        os.close(descriptor)
+        lockfile.release(work, path)
 
 
-def is_held(engine_url: str, name: str) -> bool:
-    """Say whether some labctl works on this lab now."""
-    descriptor = _open(engine_url, name)
-    try:
-        return _try(descriptor, fcntl.LOCK_SH) is None  # shared: two that only look don't see each other
-    finally:
-        os.close(descriptor)
+def is_held(engine: Engine, name: str) -> bool:
+    """Say whether some labctl changes a lab now, or has it in use."""
+    return any(lockfile.is_locked(path) for path in _locks(engine, name))
+
+
+def _locks(engine: Engine, name: str) -> _Locks:
+    return _Locks(lockfile.path_of(engine, f"work {name}"), lockfile.path_of(engine, f"use {name}"))
+
+
+def _both(locks: _Locks, name: str, progress: Progress, patience: float | None) -> tuple[int, int]:
+    """Take both locks; while `use` can't be had, `work` is left to whoever has that."""
+    patience = PATIENCE if patience is None else patience
+    refused_since: float | None = None
+
+    told: set[Path] = set()
+
+    def tell(path: Path) -> None:
+        if path not in told and progress is not silent:
+            from labctl.engine.holder import holder_of  # noqa: PLC0415  # only for one that is in the way
+
+            told.add(path)
+            progress("lock", f"waiting for {holder_of(path)}")
+
+    def attempt() -> tuple[int, int] | None:
+        nonlocal refused_since
+        if (work := lockfile.acquire(locks.work)) is None:
+            tell(locks.work)
+            return None
+        use: int | None = None
+        try:
+            use = lockfile.acquire(locks.use)
+        finally:
+            if use is None:
+                lockfile.release(work, locks.work)
+        if use is not None:
+            return work, use
+        refused_since = refused_since or time.monotonic()
+        if time.monotonic() - refused_since >= patience:
+            raise _in_use(locks.use, name)
+        tell(locks.use)
+        return None
+
+    if (found := eventually(attempt, within=WAIT)) is None:
+        raise _in_use(locks.work, name)
+    return found
+
+
+def _in_use(path: Path, name: str) -> LabInUse:
+    from labctl.engine.holder import holder_of  # noqa: PLC0415  # as above
+
+    holder = holder_of(path)
+    return LabInUse(
+        f"lab {name!r} is in use by {holder}",
+        holder=str(holder),
+        facts=holder.facts,
+        hint=f"wait for its end, or take another lab: --name {name[:28]}-2",
+    )

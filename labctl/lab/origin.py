@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from labctl import resources
 from labctl.engine import images
+from labctl.engine.lockfile import voucher
 from labctl.lab.catalogue import definition_of
+from labctl.lab.labels import LOCKS
 from labctl.lab.plan import Planner, make_planner
 
 if TYPE_CHECKING:
@@ -45,12 +47,19 @@ def planner_for(
         limits: What each container may use.
         labels: More labels for the network and every container: `labels.RUN`, `labels.SEED`.
 
+    All carry `labels.LOCKS`, of this process.
+
     Raises:
         InvalidLabFile: The topology does not exist, is wrong, or lacks what the definition names.
     """
-    tags = {each.plain_tag: each.tag for each in specs}
     return make_planner(
-        name, lab, images=tags, publish=publish, handed_in=handed_in, limits=limits, labels=labels
+        name,
+        lab,
+        images={each.plain_tag: each.tag for each in specs},
+        publish=publish,
+        handed_in=handed_in,
+        limits=limits,
+        labels={LOCKS: voucher(), **(labels or {})},
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from labctl.interruption import held_back
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -21,16 +21,6 @@ def in_parallel(work: Callable[[T], U], items: Sequence[T]) -> list[U]:
         Exception: What the first of them raised that failed.
     """
     with ThreadPoolExecutor(max_workers=max(len(items), 1)) as pool:
-        with uninterrupted():
+        with held_back():
             futures = [pool.submit(work, each) for each in items]
         return [each.result() for each in futures]
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait: a pool that is interrupted while it starts a thread neither joins it nor ends it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -20,7 +20,7 @@ from labctl.lab.name import object_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OPTIONAL: Final = (labels.RUN, labels.SEED)
+OPTIONAL: Final = (labels.LOCKS, labels.RUN, labels.SEED)
 """The labels that a lab may have or not."""
 
 _FILES: Final = "labctl.files"

@@ -63,13 +63,23 @@ def running(result: Labs) -> str:
 
 
 def down(result: Down) -> str:
-    """Tell what was removed."""
-    return _list("Removed:", result.removed, "Nothing to remove: no such lab is up.")
+    """Tell what was removed, and what is in use."""
+    kept = _list("In use, and still there:", (f"{each.name}, by {each.holder}" for each in result.in_use), "")
+    removed = _list("Removed:", result.removed, "" if kept else "Nothing to remove: no such lab is up.")
+    return "\n".join(part for part in (removed, kept) if part)
 
 
 def prune(result: Pruned) -> str:
     """Tell what was removed."""
-    return _list("Removed:", result.removed, "Nothing to remove.")
+    removed = _list("Removed:", result.removed, "Nothing to remove.")
+    if not result.left:
+        return removed
+    left = _list(
+        "Left alone, since a labctl elsewhere, as in a container, may have it in use:", result.left, ""
+    )
+    return (
+        f"{removed}\n{left}\n  labctl down --name {one_line(result.left[0], 500)}   removes one if none has"
+    )
 
 
 def _lab(result: Status) -> str:

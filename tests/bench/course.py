@@ -42,7 +42,7 @@ def speed(runs: int) -> None:
     there = instance.observe(engine, "bench")
     delivered, bounced, emptied = [], [], []
     for _ in range(runs):
-        lab = ExerciseLab(engine, found.url, there, catalogue.find(there.lab, os.environ), Narrator())
+        lab = ExerciseLab(engine, there, catalogue.find(there.lab, os.environ), Narrator())
         alice, bob = lab.account("alice@alpha.test"), lab.account("bob@beta.test")
         letter = alice.send(bob)
         sent = lab.expect_sent(letter, at="mx-beta")

@@ -49,6 +49,7 @@ TREE = {
     "NoSuchExercise": ("UsageError", "no-such-exercise", 2),
     "FaultClash": ("UsageError", "fault-clash", 2),
     "LabNotUp": ("UsageError", "lab-not-up", 2),
+    "LabInUse": ("UsageError", "lab-in-use", 2),
     "LabError": ("LabctlError", "lab", 3),
     "InvalidLabFile": ("LabError", "invalid-lab-file", 3),
     "FaultError": ("LabctlError", "fault", 4),

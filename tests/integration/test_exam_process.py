@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import os
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from labctl.engine import endpoint
 from labctl.exercises import discovery
 from labctl.exercises.children import Children
 from labctl.exercises.outcome import Blame
@@ -20,6 +18,7 @@ from labctl.lab import definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from labctl.exercises.narration import Step
     from labctl.exercises.outcome import Result
@@ -128,7 +127,6 @@ class Examination:
         handed_in = {"answers.toml": base64.b64encode(files.encode()).decode()}
         given = {"students": ("mx-beta", "mail-beta"), "guarded": ("mx-beta", "mail-beta")} | exam
         orders = Orders(
-            endpoint.find(os.environ, Path.home()).url,
             self._name,
             limit,
             exam=Exam(files=handed_in, seed="7", order=checks, **given),

@@ -126,9 +126,9 @@ def verdicts(document: dict[str, Any]) -> dict[str, Any]:
 
 def left_behind() -> tuple[str, ...]:
     """Name what gradings that are over have left on the engine."""
-    found = endpoint.find(os.environ, Path.home())
-    with closing(DockerEngine(found)) as engine:
-        return leftovers.of_dead_runs(engine, found.url)
+    with closing(DockerEngine(endpoint.find(os.environ, Path.home()))) as engine:
+        found = leftovers.of_runs(engine)
+        return (*found.removable, *found.unknown)
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def bounded(engine: DockerEngine) -> Iterator[str]:
         labels={labels.RUN: RUN, labels.SEED: "0123456789abcdef"},
     )
     try:
-        with leftovers.alive(engine.endpoint.url, RUN), lock.held(engine.endpoint.url, name):
+        with lock.used(engine, name):
             lifecycle.bring_up(engine, planner)
             yield name
     finally:
@@ -101,7 +101,7 @@ def test_a_grading_runs_laboratory_is_nobodys_only_running_lab(
 ) -> None:
     assert bounded not in [each["name"] for each in labctl.json("list")["labs"]]
     assert instance.observe(engine, bounded).seed == "0123456789abcdef"
-    assert bounded not in leftovers.of_dead_runs(engine, engine.endpoint.url)
+    assert bounded not in leftovers.of_runs(engine).removable
 
 
 @pytest.mark.parametrize("service", ["dns", "mx-beta", "mail-beta"])

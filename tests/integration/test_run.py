@@ -161,7 +161,8 @@ def test_a_second_run_in_the_same_lab_is_refused_while_the_first_goes_on(
         assert process.stdout is not None
         assert any("✓ Ask dns.lab.test" in line for line in process.stdout)
         said = lab.json("run", str(path), "--lab", "two-domains", code=2)
-        assert "another run of exercises is at work" in said["message"]
+        assert said["code"] == "lab-in-use"
+        assert said["detail"]["holder"]["pid"] == process.pid
         process.send_signal(signal.SIGINT)
         assert process.wait(SOON) == 130
 

@@ -8,7 +8,7 @@ import socketserver
 import tempfile
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import dns.flags
@@ -19,6 +19,7 @@ import pytest
 from hypothesis import settings
 
 from labctl import resources
+from labctl.engine import lockfile
 from labctl.engine.fake import FakeEngine
 from labctl.engine.model import Container, ContainerSpec, ExecResult, PublishedPort
 from labctl.errors import NoSuchObject
@@ -214,7 +215,7 @@ def fake(daemons: Daemons) -> FakeEngine:
 def planner() -> Planner:
     """The planner of the lab that ships, with published ports."""
     lab = definition.load(resources.labs_dir() / "two-domains")
-    return make_planner("x", lab, images={}, publish=True)
+    return make_planner("x", lab, images={}, publish=True, labels={labels.LOCKS: lockfile.voucher()})
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,12 @@ class Stage:
         """What its containers answer."""
         assert isinstance(self.fake.answer, Inside)
         return self.fake.answer
+
+    def named(self, name: str, **given: str) -> Stage:
+        """Return the same for a lab of another name, and of further labels: ``run="grade-1"``."""
+        more = {f"labctl.{key}": value for key, value in given.items()}
+        planner = replace(self.planner, name=name, labels={**self.planner.labels, **more})
+        return replace(self, planner=planner)
 
     def stand(self) -> Instance:
         """Make all of the lab without asking a daemon whether it is ready."""
@@ -260,8 +267,10 @@ def stage(fake: FakeEngine, planner: Planner, daemons: Daemons) -> Stage:
 
 @pytest.fixture(autouse=True)
 def _own_locks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep the locks of labs apart from those of this machine's user."""
+    """Keep the locks of labs apart from those of this machine's users, and so with what else is temporary."""
     directory = tmp_path_factory.mktemp("locks")
-    monkeypatch.setenv("TMPDIR", str(directory))
+    directory.chmod(0o1777)
+    monkeypatch.setattr(lockfile, "DIRECTORIES", (directory,))
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
     monkeypatch.setattr(tempfile, "tempdir", None)
     return directory

@@ -78,6 +78,7 @@ class Connection:
         self.endpoint = endpoint
         self.patience = patience or Patience()
         self._api_version = endpoint.api_version
+        self._identity: str | None = None
 
     @property
     def api_version(self) -> str:
@@ -90,6 +91,23 @@ class Connection:
     def version(self) -> EngineVersion:
         """See `Engine.version`."""
         return self._ask("engine version", "GET", "/version", read=_version)
+
+    def identity(self) -> str:
+        """See `Engine.identity`.
+
+        It is the id of Docker's network ``none``, which an engine makes once for its data, at random: to ask
+        for it takes 0.4 ms, and for ``/info`` with the engine's ``ID`` ten times that and more. Podman has no
+        such network, and another ``ID`` at every question: there it is where its data lies.
+        """
+        doing = "engine identity"
+        if self._identity is None:
+            try:
+                self._identity = self._ask(doing, "GET", "/networks/none", read=lambda said: str(said["Id"]))
+            except NoSuchObject:
+                self._identity = self._ask(
+                    doing, "GET", "/info", read=lambda said: str(said["DockerRootDir"])
+                )
+        return self._identity
 
     def enforces(self) -> frozenset[str]:
         """See `Engine.enforces`; with the driver ``overlay2`` nothing tells that there are quotas."""

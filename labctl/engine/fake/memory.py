@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
 from labctl.engine.model import EngineVersion
@@ -32,6 +33,8 @@ class Memory:
         self.hook = hook
         self.enforced = frozenset({"memory", "swap", "cpus", "pids"})
         """What it can bound a container's use of."""
+        self.id = f"memory {uuid.uuid4()}"
+        """What tells it from others."""
         self._changed = threading.Condition()
         self._ids = itertools.count(1)
 
@@ -39,6 +42,10 @@ class Memory:
         """See `Engine.version`."""
         self._called("version")
         return EngineVersion("27.0.0", "1.46", "an engine in memory")
+
+    def identity(self) -> str:
+        """See `Engine.identity`."""
+        return self.id
 
     def enforces(self) -> frozenset[str]:
         """See `Engine.enforces`."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from labctl.engine import lockfile
+from labctl.engine.holder import holder_of
 from labctl.engine.images.context import Entry, digest, read
 from labctl.engine.images.coredns import BINARY
 from labctl.engine.images.debian import MADE_TAG
+from labctl.errors import EngineError
 from labctl.progress import silent
+from labctl.wait import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from labctl.engine.model import Image
     from labctl.engine.protocol import Engine
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 NAMES: Final = ("mta", "mda", "dns")
 LABEL: Final = "labctl.image"
 """Every image that labctl made carries this label with the image's name."""
+
+_BUILT_WITHIN: Final = 3600.0
+"""Seconds that one labctl waits for another that builds images."""
 
 RECIPE: Final = "1"
 """Counts the changes of how images are built from the same files; it is part of every hash."""
@@ -119,7 +123,7 @@ def ensure(
         # The builder pulls in a good deal that a lab whose images are there can do without.
         from labctl.engine.images.builder import Builder  # noqa: PLC0415
 
-        with alone(progress):
+        with alone(engine, progress):
             built = missing(engine, specs)
             if built:
                 builder = Builder(engine, environ=environ, may_install=may_install, progress=progress)
@@ -141,20 +145,25 @@ def _tag_plainly(engine: Engine, specs: Iterable[ImageSpec]) -> None:
 
 
 @contextmanager
-def alone(progress: Progress) -> Iterator[None]:
-    """Be the only labctl of this user that builds or removes images, after waiting for any other.
+def alone(engine: Engine, progress: Progress) -> Iterator[None]:
+    """Be the only labctl that builds or removes images on an engine, after waiting for any other.
 
     Two would build the same, and one that removes old images would take another version's base away while
     that version builds on it.
+
+    Raises:
+        EngineError: The lock can't be had, or another has had it for all of `_BUILT_WITHIN`.
     """
-    path = Path(tempfile.gettempdir(), f"labctl-images-{os.getuid()}.lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    path = lockfile.path_of(engine, "images")
+
+    def acquired() -> int | None:
+        if (descriptor := lockfile.acquire(path)) is None:
+            progress("images", f"waiting for {holder_of(path)}, which builds them")
+        return descriptor
+
+    if (descriptor := eventually(acquired, within=_BUILT_WITHIN, longest_pause=0.5)) is None:
+        raise EngineError(f"{holder_of(path)} builds images without an end", hint="labctl images")
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("images", "waiting for another labctl that builds them")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(descriptor)
+        lockfile.release(descriptor, path)

@@ -16,6 +16,7 @@ from labctl.engine.images.children import TAIL, Children
 from labctl.engine.images.debian import MADE_TAG, Debian
 from labctl.engine.images.disk import room, says_full
 from labctl.errors import EngineError, ImageUnavailable
+from labctl.interruption import held_back
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
@@ -116,16 +117,17 @@ class Builder:
             directory = Path(scratch)
             directory.chmod(0o755)  # apt fetches as a user of its own, who has to get in
             try:
-                compiled = {
-                    spec.name: pool.submit(self._compile, spec, directory / coredns.BINARY)
-                    for spec in specs
-                    if (spec.context / "go.mod").is_file()
-                }
-                ready = pool.submit(self._base, base, reference, directory, settings)
-                hosts = [
-                    pool.submit(self._host, spec, base, ready, compiled.get(spec.name), settings)
-                    for spec in specs
-                ]
+                with held_back():
+                    compiled = {
+                        spec.name: pool.submit(self._compile, spec, directory / coredns.BINARY)
+                        for spec in specs
+                        if (spec.context / "go.mod").is_file()
+                    }
+                    ready = pool.submit(self._base, base, reference, directory, settings)
+                    hosts = [
+                        pool.submit(self._host, spec, base, ready, compiled.get(spec.name), settings)
+                        for spec in specs
+                    ]
                 jobs: list[Future[Any]] = [ready, *compiled.values(), *hosts]
                 done = wait(jobs, return_when=FIRST_EXCEPTION).done
                 for job in jobs:  # a cause comes before what failed because of it

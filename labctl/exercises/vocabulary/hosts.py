@@ -33,14 +33,13 @@ class Hosts:
 
     Args:
         engine: The engine.
-        engine_url: Its URL, under which labs are locked.
         there: The lab.
         definition: What it was started from.
         narrator: Told every step.
     """
 
     def __init__(
-        self, engine: Engine, engine_url: str, there: Instance, definition: LabDefinition, narrator: Narrator
+        self, engine: Engine, there: Instance, definition: LabDefinition, narrator: Narrator
     ) -> None:
         self.engine = engine
         self.there = there
@@ -48,7 +47,6 @@ class Hosts:
         self.clock = Clock.of(definition)
         self.watch = Watch(engine, there.hosts, since=now())
         self.expectations = Expectations(engine, there, self.watch)
-        self._engine_url = engine_url
         self._applied: list[str] = []
         self._changes = 0
         self.flushed: list[tuple[str, datetime]] = []
@@ -90,7 +88,7 @@ class Hosts:
         values = fault.values(given)
         with self.narrator.step(f"Fault {name}: {fault.told(values)}") as evidence:
             evidence.extend(fault.setting.splitlines())
-            with lock.held(self._engine_url, self.there.name):
+            with lock.working(self.engine, self.there.name):
                 application.apply(self.engine, self._now(), fault, given)
             self._applied.append(name)
         yield from self._for_a_block(name, f"The fault {name} is gone")
@@ -130,7 +128,7 @@ class Hosts:
         name = f"exercise-{self._changes}"
         with self.narrator.step(text) as evidence:
             evidence.extend(evidence_lines)
-            with lock.held(self._engine_url, self.there.name):
+            with lock.working(self.engine, self.there.name):
                 application.change(self.engine, self._now(), name, {}, changes, title=text)
             self._applied.append(name)
         yield from self._for_a_block(name, f"As before again: {text}")
@@ -142,7 +140,7 @@ class Hosts:
             self._revert(name)
 
     def _revert(self, name: str) -> None:
-        with lock.held(self._engine_url, self.there.name):
+        with lock.working(self.engine, self.there.name):
             application.revert(self.engine, self._now(), name)
         self._applied.remove(name)
 

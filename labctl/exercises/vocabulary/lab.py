@@ -30,9 +30,9 @@ class ExerciseLab(Hosts):
     """A running lab, during one exercise; its arguments are those of `Hosts`."""
 
     def __init__(
-        self, engine: Engine, engine_url: str, there: Instance, definition: LabDefinition, narrator: Narrator
+        self, engine: Engine, there: Instance, definition: LabDefinition, narrator: Narrator
     ) -> None:
-        super().__init__(engine, engine_url, there, definition, narrator)
+        super().__init__(engine, there, definition, narrator)
         self._people: dict[str, Person] = {}
 
     def account(self, address: str) -> Person:

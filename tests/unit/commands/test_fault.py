@@ -30,7 +30,7 @@ def too_late(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_fault_that_is_interrupted_when_all_of_it_is_applied_is_undone(stage: Stage) -> None:
     stage.stand()
     with pytest.raises(KeyboardInterrupt):
-        fault.apply(stage.fake, "fake", None, *fault.ordered("refuse", []))
+        fault.apply(stage.fake, None, *fault.ordered("refuse", []))
     assert instance.observe(stage.fake, "x").faults == ()
 
 
@@ -38,12 +38,12 @@ def test_a_fault_that_was_applied_before_stays_where_the_next_is_interrupted(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.stand()
-    fault.apply(stage.fake, "fake", None, *fault.ordered("refuse", []))
+    fault.apply(stage.fake, None, *fault.ordered("refuse", []))
 
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(application, "apply", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        fault.apply(stage.fake, "fake", None, *fault.ordered("refuse", []))
+        fault.apply(stage.fake, None, *fault.ordered("refuse", []))
     assert [each.name for each in instance.observe(stage.fake, "x").faults] == ["refuse"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +12,8 @@ from labctl.commands.down import down
 from labctl.commands.reset import reset
 from labctl.commands.up import Up, Wish, up
 from labctl.engine.fake import Call
-from labctl.errors import ConfigRejected, LabNotUp, MissingFile, NoSuchLab, UsageError
-from labctl.lab import instance, labels, lock
+from labctl.errors import ConfigRejected, LabInUse, LabNotUp, MissingFile, NoSuchLab, UsageError
+from labctl.lab import instance, lock
 from labctl.lab.instance import LabState
 
 if TYPE_CHECKING:
@@ -104,11 +104,11 @@ class TestUp:
     def test_it_holds_the_labs_lock_while_it_works(self, ready: FakeEngine) -> None:
         held: list[bool] = []
         ready.hook = lambda call: (
-            held.append(lock.is_held(URL, "x")) if call.method == "create_network" else None
+            held.append(lock.is_held(ready, "x")) if call.method == "create_network" else None
         )
         bring(ready, name="x")
         assert held == [True]
-        assert not lock.is_held(URL, "x")
+        assert not lock.is_held(ready, "x")
 
     def test_an_attempts_file_lies_over_the_labs(
         self, ready: FakeEngine, make_lab: MakeLab, tmp_path: Path
@@ -173,13 +173,13 @@ class TestUp:
 class TestReset:
     def test_a_lab_is_as_new_and_ready(self, ready: FakeEngine) -> None:
         bring(ready, name="x")
-        found = reset(ready, URL, None, environ={})
+        found = reset(ready, None, environ={})
         assert (found.name, found.lab, found.changed) == ("x", "two-domains", ())
         assert found.status.state == LabState.READY
 
     def test_its_ports_stay_published(self, ready: FakeEngine) -> None:
         bring(ready, name="x")
-        reset(ready, URL, "x", environ={})
+        reset(ready, "x", environ={})
         assert all(each.published for each in ready.containers({}))
 
     def test_a_lab_of_ones_own_directory_is_found_there_again(
@@ -187,7 +187,7 @@ class TestReset:
     ) -> None:
         directory = make_lab("demo", '[[accounts]]\naddress = "carol@beta.test"\n')
         bring(ready, str(directory))
-        found = reset(ready, URL, None, environ={}).status.accounts
+        found = reset(ready, None, environ={}).status.accounts
         assert "carol@beta.test" in [each.address for each in found]
 
     def test_a_lab_whose_definition_has_gone_is_told(self, ready: FakeEngine, make_lab: MakeLab) -> None:
@@ -196,56 +196,69 @@ class TestReset:
         shutil.rmtree(directory)
         ready.calls.clear()
         with pytest.raises(NoSuchLab, match="'demo'"):
-            reset(ready, URL, None, environ={})
+            reset(ready, None, environ={})
         assert changing(ready) == set()
 
     def test_no_lab_is_told(self, ready: FakeEngine) -> None:
         with pytest.raises(LabNotUp):
-            reset(ready, URL, None, environ={})
+            reset(ready, None, environ={})
 
 
 class TestDown:
     def test_the_only_lab_is_removed(self, ready: FakeEngine) -> None:
         bring(ready, name="x")
-        assert len(down(ready, URL, None).removed) == 6
+        assert len(down(ready, None).removed) == 6
         assert not instance.observe(ready, "x").exists
 
     def test_nothing_there_is_success(self, ready: FakeEngine) -> None:
-        assert down(ready, URL, None).removed == ()
-        assert down(ready, URL, "x").removed == ()
-        assert down(ready, URL, None, every=True).removed == ()
+        assert down(ready, None).removed == ()
+        assert down(ready, "x").removed == ()
+        assert down(ready, None, every=True).removed == ()
 
     def test_one_of_several_has_to_be_named(self, ready: FakeEngine) -> None:
         for name in ("a", "b"):
             bring(ready, name=name)
         with pytest.raises(UsageError, match="2 labs are up"):
-            down(ready, URL, None)
-        down(ready, URL, "a")
+            down(ready, None)
+        down(ready, "a")
         assert [each.name for each in instance.observe_all(ready)] == ["b"]
 
     def test_all_are_removed_if_told_so(self, ready: FakeEngine) -> None:
         for name in ("a", "b"):
             bring(ready, name=name)
-        assert len(down(ready, URL, None, every=True).removed) == 12
+        assert len(down(ready, None, every=True).removed) == 12
         assert instance.observe_all(ready) == ()
 
     def test_all_are_the_laboratories_of_dead_grading_runs_too_and_not_those_of_live_ones(
         self, stage: Stage
     ) -> None:
         for name, run in (("g", "r1"), ("h", "r2")):
-            replace(stage, planner=replace(stage.planner, name=name, labels={labels.RUN: run})).stand()
-        with lock.held(URL, "run r2"):
-            down(stage.fake, URL, None, every=True)
+            stage.named(name, run=run).stand()
+        with lock.used(stage.fake, "h"):
+            down(stage.fake, None, every=True)
         assert [each.name for each in instance.observe_all(stage.fake, graded=True)] == ["h"]
 
     def test_a_laboratory_of_a_grading_run_is_not_the_only_running_lab(self, stage: Stage) -> None:
-        replace(stage, planner=replace(stage.planner, name="g", labels={labels.RUN: "r1"})).stand()
-        assert down(stage.fake, URL, None).removed == ()
-        assert len(down(stage.fake, URL, "g").removed) == 6
+        stage.named("g", run="r1").stand()
+        assert down(stage.fake, None).removed == ()
+        assert len(down(stage.fake, "g").removed) == 6
 
-    def test_it_waits_for_the_labs_lock(self, ready: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_that_is_in_use_is_refused(self, ready: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         bring(ready, name="x")
-        monkeypatch.setattr(lock, "WAIT", 0.02)
-        with lock.held(URL, "x"), pytest.raises(Exception, match="another labctl has worked on lab 'x'"):
-            down(ready, URL, "x")
+        monkeypatch.setattr(lock, "PATIENCE", 0.02)
+        with lock.used(ready, "x"), pytest.raises(LabInUse, match="lab 'x' is in use by "):
+            down(ready, "x")
         assert instance.observe(ready, "x").whole
+
+    def test_of_all_those_that_are_in_use_stay_and_are_named(self, ready: FakeEngine) -> None:
+        for name in ("a", "b", "c"):
+            bring(ready, name=name)
+        with lock.used(ready, "b"):
+            found = down(ready, None, every=True)
+        assert [each.name for each in instance.observe_all(ready)] == ["b"]
+        assert len(found.removed) == 12
+        (in_use,) = found.in_use
+        assert in_use.name == "b"
+        assert f"process {os.getpid()}" in in_use.holder
+        assert found.exit_code == 2
+        assert down(ready, None, every=True).exit_code == 0

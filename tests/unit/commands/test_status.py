@@ -14,17 +14,15 @@ if TYPE_CHECKING:
     from labctl.commands.status import Status
     from labctl.engine.fake import FakeEngine
     from tests.unit.conftest import Stage
-
-URL = "memory://engine"
 SERVICES = ["dns", "mx-alpha", "mail-alpha", "mx-beta", "mail-beta"]
 
 
 def look(stage: Stage) -> Status:
-    return status(stage.fake, URL, "x")
+    return status(stage.fake, "x")
 
 
 def test_a_named_lab_that_is_not_there_is_absent(fake: FakeEngine) -> None:
-    found = status(fake, URL, "x")
+    found = status(fake, "x")
     assert (found.name, found.state, found.hosts, found.endpoints, found.accounts) == (
         "x",
         LabState.ABSENT,
@@ -36,9 +34,9 @@ def test_a_named_lab_that_is_not_there_is_absent(fake: FakeEngine) -> None:
 
 def test_no_lab_and_no_name_is_the_callers_mistake(fake: FakeEngine) -> None:
     with pytest.raises(LabNotUp):
-        status(fake, URL, None)
+        status(fake, None)
     with pytest.raises(UsageError, match="expected up to 31"):
-        status(fake, URL, "No Name")
+        status(fake, "No Name")
 
 
 def test_a_lab_whose_daemons_all_answer_is_ready(stage: Stage) -> None:
@@ -47,7 +45,7 @@ def test_a_lab_whose_daemons_all_answer_is_ready(stage: Stage) -> None:
     assert found.state == LabState.READY
     assert [host.service for host in found.hosts] == SERVICES
     assert {host.state for host in found.hosts} == {HostState.READY}
-    assert found == status(stage.fake, URL, None)
+    assert found == status(stage.fake, None)
 
 
 def test_it_tells_where_each_protocol_is_spoken(stage: Stage) -> None:
@@ -83,15 +81,15 @@ def test_a_daemon_that_does_not_answer_degrades_its_lab(stage: Stage) -> None:
 def test_while_a_labctl_is_at_work_a_lab_that_does_not_answer_yet_is_starting(stage: Stage) -> None:
     stage.daemons.instead["mx-beta", 587] = stage.daemons.closed
     stage.stand()
-    with lock.held(URL, "x"):
+    with lock.held(stage.fake, "x"):
         assert look(stage).state == LabState.STARTING
-    with lock.held(URL, "another"):
+    with lock.held(stage.fake, "another"):
         assert look(stage).state == LabState.DEGRADED
 
 
 def test_a_lab_that_answers_is_ready_even_while_a_labctl_is_at_work(stage: Stage) -> None:
     stage.stand()
-    with lock.held(URL, "x"):
+    with lock.held(stage.fake, "x"):
         assert look(stage).state == LabState.READY
 
 
@@ -163,7 +161,7 @@ def test_a_faulted_host_that_does_not_answer_is_faulty_and_degrades_its_lab(stag
     stage.daemons.instead["mx-beta", 25] = stage.daemons.busy
     stage.stand()
     stage.apply("refuse", "mx-beta")
-    with lock.held(URL, "x"):  # whoever has applied it may be at work still
+    with lock.held(stage.fake, "x"):  # whoever has applied it may be at work still
         found = look(stage)
     assert found.state == LabState.DEGRADED
     assert states(found)["mx-beta"] == HostState.FAULTY

@@ -40,6 +40,9 @@ class Recorder:
         self.failing: str | None = None
         self._lock = threading.Lock()
 
+    def identity(self) -> str:
+        return "an engine that remembers"
+
     def _image(self, tag: str, name: str) -> Image:
         labels = {"labctl.image": name} if name else {}
         return Image(id=f"sha256:{tag}", tags=(tag,), size=1, labels=labels, created_at=NOW)

@@ -61,5 +61,5 @@ class Scene:
 def scene(stage: Stage) -> Iterator[Scene]:
     there = stage.stand()
     lab = definition.load(resources.labs_dir() / "two-domains")
-    with closing(ExerciseLab(stage.fake, "fake", there, lab, Narrator())) as exercise_lab:
+    with closing(ExerciseLab(stage.fake, there, lab, Narrator())) as exercise_lab:
         yield Scene(exercise_lab, stage)

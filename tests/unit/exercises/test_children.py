@@ -93,7 +93,7 @@ def examine(
 ) -> tuple[Result, ...]:
     paths = files or (lab.directory / "checks" / "test_checks.py",)
     choices = [discovery.Choice(lab, each, discovery.in_file(each), whole=False) for each in paths]
-    orders = Orders("unix:///nowhere", "tiny", 5.0, exam=exam or Exam())
+    orders = Orders("tiny", 5.0, exam=exam or Exam())
     return Runner(orders, audience or Silent(), lambda: None, children.child).run(choices)
 
 

@@ -44,7 +44,7 @@ BETA = "labctl-x-mail-beta"
 def exam_in(stage: Stage, *students: str) -> ExamStage:
     lab = definition.load(resources.labs_dir() / "two-domains")
     exam = Exam(students=students or ("mail-beta",), guarded=("mail-beta",))
-    return ExamStage(stage.fake, "fake", "x", lab, {}, exam)
+    return ExamStage(stage.fake, "x", lab, {}, exam)
 
 
 def judged(exam_stage: ExamStage, error: BaseException | None, path: Path) -> Outcome:

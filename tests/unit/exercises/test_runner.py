@@ -185,7 +185,7 @@ def run(
         wanted = tuple(each for each in known if not functions or each.function in functions)
         choices.append(discovery.Choice(lab, path, wanted, whole=not functions))
     runner = Runner(
-        Orders("unix:///nowhere", "x", LIMIT),
+        Orders("x", LIMIT),
         audience or Audience(),
         lambda: (prepared if prepared is not None else []).append(1),
         lambda: Child(os.environ),
@@ -311,7 +311,7 @@ def test_exercises_are_run_in_the_order_in_which_they_are_wanted(tmp_path: Path)
     path.write_text("def test_a(): ...\ndef test_b(): ...\ndef test_c(): ...\n")
     a, b, c = discovery.in_file(path)
     choice = discovery.Choice(catalogue.find("two-domains", {}), path, (c, a, b), whole=False)
-    orders = Orders("unix:///nowhere", "x", LIMIT)
+    orders = Orders("x", LIMIT)
     Runner(orders, audience, lambda: None, lambda: Child(os.environ)).run([choice])
     assert [each for each in audience.told if each.startswith("over")] == [
         "over c: passed",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl import resources
-from labctl.errors import LabNotUp, UsageError
+from labctl.errors import LabInUse, LabNotUp, UsageError
 from labctl.exercises.stage import Condition
 from labctl.exercises.stage import Stage as ExerciseStage
-from labctl.lab import definition
+from labctl.lab import definition, lock
 from labctl.lab.difference import compare
 from labctl.lab.emptying import SCRIPT
 from labctl.lab.faultrecord import FaultRecord
@@ -24,7 +24,7 @@ BETA = "labctl-x-mx-beta"
 
 def on(stage: Stage, condition: Condition = Condition.UNKNOWN, lab: str = "two-domains") -> ExerciseStage:
     found = definition.load(resources.labs_dir() / lab)
-    return ExerciseStage(stage.fake, "fake", "x", found, {}, condition)
+    return ExerciseStage(stage.fake, "x", found, {}, condition)
 
 
 def executed(stage: Stage) -> set[str]:
@@ -119,10 +119,13 @@ def test_a_host_that_a_fault_has_stopped_is_no_broken_lab(stage: Stage) -> None:
     assert on(stage).complaint() is None
 
 
-def test_two_runs_of_exercises_keep_out_of_each_others_way(stage: Stage) -> None:
+def test_two_runs_of_exercises_keep_out_of_each_others_way(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0.02)
     stage.stand()
     second = on(stage).occupied()
-    with on(stage).occupied(), pytest.raises(UsageError, match="another run of exercises"):
+    with on(stage).occupied(), pytest.raises(LabInUse, match="in use by"):
         second.__enter__()
     with on(stage).occupied():
         pass  # the first one is over

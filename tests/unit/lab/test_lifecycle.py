@@ -393,11 +393,13 @@ class TestSeed:
         lifecycle.bring_up(fake, planner)
         assert instance.observe(fake, "x").seed == ""
         for seed in ("s1", "s2"):
-            assert lifecycle.bring_up(fake, replace(planner, labels={labels.SEED: seed})) == ()
+            assert (
+                lifecycle.bring_up(fake, replace(planner, labels={**planner.labels, labels.SEED: seed})) == ()
+            )
             assert instance.observe(fake, "x").seed == seed
 
     def test_whoever_knows_no_seed_leaves_it(self, fake: FakeEngine, planner: Planner) -> None:
-        lifecycle.bring_up(fake, replace(planner, labels={labels.SEED: "s1"}))
+        lifecycle.bring_up(fake, replace(planner, labels={**planner.labels, labels.SEED: "s1"}))
         fake.calls.clear()
         assert lifecycle.bring_up(fake, planner) == ()
         assert changing(fake) == []
@@ -408,7 +410,7 @@ class TestSeed:
     def test_a_lab_without_a_record_has_the_seed_that_it_was_started_with(
         self, fake: FakeEngine, planner: Planner
     ) -> None:
-        lifecycle.bring_up(fake, replace(planner, labels={labels.SEED: "s1"}))
+        lifecycle.bring_up(fake, replace(planner, labels={**planner.labels, labels.SEED: "s1"}))
         fake.remove_volume("labctl-x")
         assert instance.observe(fake, "x").seed == "s1"
 

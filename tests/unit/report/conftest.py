@@ -12,7 +12,7 @@ import pytest
 
 from labctl.commands.dig import Dug
 from labctl.commands.doctor import Check, Doctor, State
-from labctl.commands.down import Down
+from labctl.commands.down import Down, InUse
 from labctl.commands.engine import EngineReport
 from labctl.commands.exec import Executed
 from labctl.commands.exercises import Exercises
@@ -172,8 +172,11 @@ def examples(status: Status, sent: Sent, inbox: Inbox, queues: Queues) -> dict[s
     every = (
         Up("two-domains", "two-domains", ("image mta built", "mx-alpha created"), status),
         Reset("two-domains", "two-domains", ("mx-alpha restarted",), status),
-        Down(("labctl-two-domains-dns", "labctl-two-domains")),
-        Pruned(("labctl/mta:0123456789ab",)),
+        Down(
+            ("labctl-two-domains-dns", "labctl-two-domains"),
+            (InUse("b", "labctl run of user amy (process 7)"),),
+        ),
+        Pruned(("labctl/mta:0123456789ab",), ("grade-1a2b3c-1",)),
         Labs(
             (
                 RunningRow("a", "two-domains", LabState.READY, NOON),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl.commands.doctor import Check, Doctor, State
-from labctl.commands.down import Down
+from labctl.commands.down import Down, InUse
 from labctl.commands.engine import EngineReport
 from labctl.commands.images import Images
 from labctl.commands.list import Labs
@@ -135,6 +135,8 @@ def test_lists_of_nothing_say_so() -> None:
     assert text(Labs(())) == "No lab is up. Start one: labctl up"
     assert text(Down(())).startswith("Nothing to remove")
     assert text(Pruned(())) == "Nothing to remove."
+    assert text(Down((), (InUse("x", "labctl run"),))) == "In use, and still there:\n  x, by labctl run"
+    assert text(Pruned((), ("x",))).endswith("\n  x\n  labctl down --name x   removes one if none has")
 
 
 def test_running_labs_and_the_catalogue_are_tables(examples: Mapping[str, Any]) -> None:
