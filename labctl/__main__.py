@@ -1,20 +1,11 @@
 """The entry point, and the only error boundary: every way out of labctl ends here."""
 
+# ruff: noqa: PLC0415  # until it is known what an order to stop does, as little as can be is imported
+
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from contextlib import suppress
-
-import typer
-
-from labctl.cli import encoding, misuse
-from labctl.cli.app import create
-from labctl.cli.console import print_error
-from labctl.errors import LabctlError, OutputError
-
-INTERRUPTED = 130
 
 _COLLECT_AFTER = 50_000
 """Objects until garbage is looked for: most of what a command makes are modules, which stay."""
@@ -22,11 +13,32 @@ _COLLECT_AFTER = 50_000
 
 def main() -> None:
     """Run labctl and exit with the code that says how it went."""
+    try:
+        from labctl import interruption
+
+        interruption.exit_at_once()
+    except KeyboardInterrupt:
+        os._exit(130)
+    import gc
+    from contextlib import suppress
+
     gc.set_threshold(_COLLECT_AFTER)
-    encoding.settle(os.environ)
-    code = run(sys.argv[1:])
+    from labctl.cli import app, console, encoding  # noqa: F401  # what takes long is here before anything begins
+
+    try:
+        interruption.heed()
+        encoding.settle(os.environ)
+        code = run(sys.argv[1:])
+        interruption.ignore()
+    except KeyboardInterrupt:  # in the middle of telling how it went
+        interruption.ignore()
+        code = interruption.EXIT_CODE
     with suppress(OSError):  # nobody can be told
         sys.stderr.flush()
+    if code == interruption.EXIT_CODE:
+        import atexit
+
+        atexit._run_exitfuncs()  # noqa: SLF001  # an order to stop may have come before what it opened was to be closed
     os._exit(code)  # what a command opened is closed by then; to take the interpreter apart costs 20 ms
 
 
@@ -38,8 +50,10 @@ def run(arguments: list[str]) -> int:
 
     Returns:
         The exit code: 0 done, 1 a mail or a check was not as wished, 2 usage, 3 a bad lab, 4 engine or
-        service, 70 a bug in labctl, 130 interrupted.
+        service, 70 a bug in labctl, 130 told to stop.
     """
+    from labctl.errors import OutputError
+
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -55,6 +69,14 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    import typer
+
+    from labctl import interruption
+    from labctl.cli import misuse
+    from labctl.cli.app import create
+    from labctl.cli.console import print_error
+    from labctl.errors import LabctlError
+
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json, debug = "--json" in own, "--debug" in own
     try:
@@ -63,16 +85,18 @@ def _run(arguments: list[str]) -> int:
         )
     except LabctlError as error:
         print_error(error, as_json=as_json, debug=debug)
-        return error.exit_code
+        return interruption.EXIT_CODE if interruption.came() else error.exit_code
     except typer.TyperException as error:  # what typer itself finds wrong with the arguments
         wrong = misuse.told(error)
         print_error(wrong, as_json=as_json)
         return wrong.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+        code = interruption.EXIT_CODE
     except (BrokenPipeError, SystemExit):
         raise
     except Exception as error:  # noqa: BLE001  # the last boundary: a bug is told as one
+        if interruption.came() and not debug:  # what was cut short may fail in any way
+            return _stopped()
         bug = LabctlError(
             f"labctl failed unexpectedly: {type(error).__name__}: {error}",
             hint="run it again with --debug in front of the command, and report what it prints",
@@ -80,9 +104,18 @@ def _run(arguments: list[str]) -> int:
         bug.__cause__ = error
         print_error(bug, as_json=as_json, debug=debug)
         return bug.exit_code
-    if code == INTERRUPTED:
+    return _stopped() if code == interruption.EXIT_CODE else int(code or 0)
+
+
+def _stopped() -> int:
+    from contextlib import suppress
+
+    from labctl.interruption import EXIT_CODE
+
+    with suppress(OSError):  # the terminal may have gone
         sys.stderr.write("labctl: interrupted\n")
-    return int(code or 0)
+        sys.stderr.flush()
+    return EXIT_CODE
 
 
 def _unread() -> int:

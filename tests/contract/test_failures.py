@@ -262,9 +262,10 @@ def test_a_bug_is_told_as_one(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from labctl import __main__\n"
+        "from labctl.cli import app\n"
         "def broken():\n"
         "    raise ZeroDivisionError('by nothing')\n"
-        "__main__.create = lambda _: lambda *_, **__: broken()\n"
+        "app.create = lambda _: lambda *_, **__: broken()\n"
         "sys.exit(__main__.run(sys.argv[1:]))\n"
     )
 
@@ -361,15 +362,8 @@ def test_a_locale_without_utf_8_is_no_error(labctl: Labctl) -> None:
 
 def test_an_interrupt_ends_a_command_with_130(labctl: Labctl) -> None:
     terminal, its_end = os.openpty()
-    # Who starts the tests may have told its children to ignore interrupts.
-    program = (
-        "import signal\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from labctl.__main__ import main\n"
-        "main()\n"
-    )
     process = subprocess.Popen(
-        [sys.executable, "-c", program, "engine", "remove"],
+        [sys.executable, "-m", "labctl", "engine", "remove"],
         stdin=its_end,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

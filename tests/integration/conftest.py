@@ -12,7 +12,7 @@ import uuid
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -89,12 +89,12 @@ class Labctl:
 
     @contextmanager
     def started(
-        self, *arguments: str, env: Mapping[str, str] | None = None
+        self, *arguments: str, env: Mapping[str, str] | None = None, stdin: IO[str] | int = subprocess.DEVNULL
     ) -> Iterator[subprocess.Popen[str]]:
         """Start labctl and go on; it is killed in the end if it still runs."""
         with subprocess.Popen(
             [sys.executable, "-u", "-m", "labctl", *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
