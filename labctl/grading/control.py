@@ -79,7 +79,8 @@ def _of_solution(job: Job, lab: GradedLab) -> Job:
     """
     found = attempt.read(lab.lab.directory / SOLUTION, lab.lab)
     seed = found.seed or fingerprint.of_files(found.files)[:16]
-    return replace(job, attempt=SOLUTION, files=found.files, seed=seed, name=f"{job.name}-c")
+    mark = fingerprint.of_files({job.name: b""})[:8]  # a name may have been as long as one can be
+    return replace(job, attempt=SOLUTION, files=found.files, seed=seed, name=f"{job.name[:20]}-{mark}")
 
 
 def _raised(check: Observation) -> bool:

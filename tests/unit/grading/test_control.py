@@ -11,12 +11,14 @@ from labctl.errors import EngineUnavailable
 from labctl.grading.control import Control
 from labctl.grading.job import Examination, Job, Observation, Rejection
 from labctl.grading.verdict import CheckVerdict
+from labctl.lab.name import valid_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.grading.gradedlab import GradedLab
 
+LONGEST = "a" * 31
 PASSED = Observation("mx-resolves", "The MX resolves.", CheckVerdict.PASSED, 0.1)
 FAILED = replace(PASSED, verdict=CheckVerdict.FAILED, explanation="no MX")
 RAISED = replace(
@@ -51,20 +53,24 @@ def solved(graded_lab: GradedLab) -> GradedLab:
     return graded_lab
 
 
-def settled(lab: GradedLab, control: Control, *seen: Observation) -> Examination:
-    job = Job("a", lab.lab.directory, None, {"beta.test.zone": b"a bad zone"}, "ff", "grade-1-1")
+def settled(lab: GradedLab, control: Control, *seen: Observation, name: str = "grade-1-1") -> Examination:
+    job = Job("a", lab.lab.directory, None, {"beta.test.zone": b"a bad zone"}, "ff", name)
     return control.settled(Examination("a", "small", "ff", 1.0, seen), job, lab)
 
 
-def test_a_check_that_the_solution_passes_is_failed_by_what_raises_in_it(solved: GradedLab) -> None:
+@pytest.mark.parametrize("name", ["grade-1-1", LONGEST])
+def test_a_check_that_the_solution_passes_is_failed_by_what_raises_in_it(
+    solved: GradedLab, name: str
+) -> None:
     examined = Examined([PASSED])
-    [found] = settled(solved, Control(examined), RAISED).checks
+    [found] = settled(solved, Control(examined), RAISED, name=name).checks
     assert found.verdict == CheckVerdict.FAILED
     assert "x.py:7: ValueError: no" in found.explanation
     assert (found.path, found.line) == ("x.py", 7)
     [job] = examined.jobs
     assert (job.files, job.seed) == ({"beta.test.zone": b"a good zone"}, "0123456789abcdef")
-    assert job.name != "grade-1-1"
+    assert job.name not in {"grade-1-1", LONGEST}
+    assert valid_name(job.name)
 
 
 @pytest.mark.parametrize(
