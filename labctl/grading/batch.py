@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from labctl.errors import EngineError, LabctlError
+from labctl.errors import LabctlError, LabError
 from labctl.grading import fingerprint
 from labctl.grading.job import Examination, Job
 from labctl.interruption import held_back
@@ -192,10 +192,10 @@ class Batch:
         )
         try:
             return self._examine(job)
-        except EngineError as error:
-            broken = error.told
-        except LabctlError:  # the lab is wrong, for every attempt
+        except LabError:  # the lab is wrong, for every attempt
             raise
+        except LabctlError as error:
+            broken = error.told
         except Exception as error:  # noqa: BLE001  # an attempt that labctl can't bear must not cost the others theirs
             broken = f"labctl broke: {type(error).__name__}: {error}"
         return Examination(candidate.id, lab.lab.id, candidate.seed, 0.0, broken=broken)

@@ -116,7 +116,7 @@ def _must_be_shallow(text: str) -> None:
         elif depth > DEEPEST:
             fault = f"more than {DEEPEST} tables or arrays within each other"
         elif kind == "word" and len(said) > LONGEST:
-            fault = f"a word of {len(said):,} characters: {said[:20]}…"
+            fault = f"a key or number of {len(said):,} characters: {said[:20]}…"
         if fault is not None:
             raise NoToml(fault, text.count("\n", 0, token.start()) + 1)
 

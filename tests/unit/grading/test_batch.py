@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.errors import EngineUnavailable, InvalidLabFile
+from labctl.errors import EngineUnavailable, GradingError, InvalidLabFile, LabNotUp
 from labctl.grading.batch import Batch, Candidate, Orders
 from labctl.grading.job import Examination, Job, Observation, Rejection
 from labctl.grading.store import Store
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from labctl.errors import LabctlError
     from labctl.grading.gradedlab import GradedLab
 
 PASSED = Observation("mx-resolves", "The MX resolves.", CheckVerdict.PASSED, 0.1)
@@ -89,10 +90,19 @@ def test_what_breaks_twice_is_an_error_and_not_tried_for_ever(graded_lab: Graded
     assert (found.checks[0].verdict, len(examiner.jobs)) == (CheckVerdict.ERROR, 2)
 
 
-def test_an_engine_that_is_gone_costs_its_attempt_alone(graded_lab: GradedLab) -> None:
-    gone = EngineUnavailable("the engine is gone", hint="labctl engine start")
-    found = run(graded_lab, Examiner(gone, gone), candidate("a"), candidate("b"))
-    assert [each.broken for each in found] == ["the engine is gone", ""]
+@pytest.mark.parametrize(
+    "error",
+    [
+        EngineUnavailable("the engine is gone", hint="labctl engine start"),
+        LabNotUp("dns of lab 'x' is stopped", hint="labctl up"),
+        GradingError("checks are not run any more", hint="labctl grade"),
+    ],
+)
+def test_what_breaks_of_one_laboratory_costs_its_attempt_alone(
+    graded_lab: GradedLab, error: LabctlError
+) -> None:
+    found = run(graded_lab, Examiner(error, error), candidate("a"), candidate("b"))
+    assert [each.broken for each in found] == [error.message, ""]
 
 
 def test_an_attempt_that_labctl_can_not_bear_costs_no_other_its_score(graded_lab: GradedLab) -> None:
