@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import (
+    BadStatusLine,
     HTTPConnection,
     HTTPException,
     HTTPResponse,
@@ -222,10 +223,19 @@ def answering(endpoint: Endpoint, doing: str) -> Iterator[None]:
 
 
 def _unavailable(endpoint: Endpoint, doing: str, exc: Exception) -> EngineUnavailable:
-    said = str(exc) or type(exc).__name__
     return EngineUnavailable(
-        f"{doing}: the engine at {endpoint} stopped answering ({said})", hint="labctl doctor"
+        f"{doing}: the engine at {endpoint} stopped answering ({_seen(exc)})", hint="labctl doctor"
     )
+
+
+def _seen(exc: Exception) -> str:
+    match exc:
+        case IncompleteRead():
+            return "it broke off within its answer"
+        case BadStatusLine() if not isinstance(exc, RemoteDisconnected):
+            return f"it speaks no HTTP: {str(exc)[:80]!r}"
+        case _:
+            return str(exc) or type(exc).__name__
 
 
 def get_json(endpoint: Endpoint, path: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 import dns.exception
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from labctl.errors import UsageError
 from labctl.resolver import Answer, Rcode, Record, resolve
 
-Reply = Callable[[dns.message.Message, bool], list[bytes]]
+Reply = Callable[[dns.message.Message, bool], Iterable[bytes]]
 """Given a query and whether it came over TCP: what is sent back."""
 
 
@@ -157,6 +157,26 @@ def test_a_connection_cut_off_midway_is_a_value(serve: Serve) -> None:
     port = serve(lambda query, tcp: [] if tcp else [answer_to(query, truncated=True).to_wire()])
 
     assert resolve("127.0.0.1", port, "long.test", "TXT", timeout=5).rcode == Rcode.UNREACHABLE
+
+
+@pytest.mark.parametrize("over_tcp", [False, True])
+def test_a_server_that_answers_other_questions_for_ever_is_none_that_answers(
+    serve: Serve,
+    over_tcp: bool,  # noqa: FBT001
+) -> None:
+    ended = threading.Event()
+
+    def reply(query: dns.message.Message, tcp: bool) -> Iterator[bytes]:  # noqa: FBT001
+        if over_tcp and not tcp:
+            yield answer_to(query, truncated=True).to_wire()
+            return
+        other = answer_to(query, "192.0.2.66")
+        other.id ^= 1
+        while not ended.is_set():
+            yield other.to_wire()
+
+    assert resolve("127.0.0.1", serve(reply), "mail.test", timeout=0.2).rcode == Rcode.TIMEOUT
+    ended.set()
 
 
 def test_answers_to_other_questions_are_not_believed(serve: Serve) -> None:

@@ -163,7 +163,7 @@ class Hosts:
             What it printed, both streams.
 
         Raises:
-            ServiceCommandFailed: It ended with another code than 0.
+            ServiceCommandFailed: It ended with another code than 0, or came to no end.
         """
         there = self.host(host)
         shown = shlex.join(argv)

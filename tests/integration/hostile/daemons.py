@@ -109,7 +109,6 @@ def mda_attacks(survey: str, secret: Path, solution: Mapping[str, str]) -> Itera
     for name, line in (
         ("silent-include", "!include /dev/stdout"),
         ("endless-include", "!include /dev/zero"),
-        ("endless-try", "!include_try /dev/zero"),
         ("own-include", "!include /etc/dovecot/dovecot.conf"),
         ("endless-value", "login_greeting = </dev/zero"),
     ):

@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 import tarfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -26,6 +27,7 @@ from tests.unit.engine import misbehaving
 from tests.unit.engine.misbehaving import Answer, frame
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator, Mapping
 
     from tests.unit.engine.misbehaving import Misbehaviour
@@ -251,21 +253,27 @@ def test_nonsense_is_an_error_of_the_engine_at_most(tmp_path: Path, method: str)
 def test_a_command_that_is_silent_for_longer_than_an_engine_may_be_is_waited_for(
     served: misbehaving.Engine,
 ) -> None:
-    runs = iter([None, None, 0, 0])
-    served.answers = lambda method, path: (
-        Answer.of({"ExitCode": next(runs)}) if path == "/exec/e1/json" else answer(method, path)
-    )
+    asked = threading.Semaphore(0)
+    ended = threading.Event()
 
-    def pausing(engine: misbehaving.Engine, connection: Any, answer: Answer) -> None:
-        connection.sendall(answer.head)
-        engine.released.wait(HASTY.silence * 2.5)
-        connection.sendall(answer.body)
+    def running(method: str, path: str) -> Answer:
+        if path != "/exec/e1/json":
+            return answer(method, path)
+        asked.release()
+        return Answer.of({"ExitCode": 0 if ended.is_set() else None})
 
+    def pausing(_engine: misbehaving.Engine, connection: socket.socket, whole: Answer) -> None:
+        connection.sendall(whole.head)
+        for _ in range(2):
+            asked.acquire(timeout=SOON)
+        connection.sendall(whole.body)
+        ended.set()
+
+    served.answers = running
     served.misbehaves(2, pausing)
     patience = Patience(silence=HASTY.silence)
     with closing(DockerEngine(Endpoint(served.url), patience)) as engine:
         assert engine.execute("x", ["sleep"], within=None).stdout == b"one"
-    assert next(runs, "asked") in {0, "asked"}
 
 
 def test_a_command_that_runs_on_beyond_its_time_is_killed(served: misbehaving.Engine) -> None:
