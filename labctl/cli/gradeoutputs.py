@@ -134,9 +134,8 @@ class Outputs:
         from labctl.report.gradesummary import summary
         from labctl.report.roster import roster
 
-        files: list[
-            tuple[Path, str]
-        ] = []  # what can go wrong with one goes wrong before the first is written
+        # All are made before the first is written: what can go wrong with one leaves no part of them.
+        files: list[tuple[Path, str]] = []
         if self.out is not None:
             pages = (f"{dumped(document(result))}\n", roster(result), page(result))
             files += ((self.out / name, text) for name, text in zip(_OUT, pages, strict=True))

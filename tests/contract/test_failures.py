@@ -382,3 +382,31 @@ def test_an_interrupt_ends_a_command_with_130(labctl: Labctl) -> None:
         os.close(its_end)
     assert process.returncode == 130
     assert said.endswith(b"labctl: interrupted\n")
+
+
+def test_a_lab_in_the_directory_is_mentioned_where_another_is_brought_up(
+    labctl: Labctl, tmp_path: Path
+) -> None:
+    assert "labctl up ." not in labctl("up").stderr
+    (tmp_path / "lab.toml").write_text(GOOD.format(id="mine"), encoding="utf-8")
+    assert labctl("up").stderr.startswith(
+        "labctl: two-domains is brought up; the lab in this directory: labctl up .\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "hint"),
+    [
+        ("mine", "mine is a lab, and no attempt at one", "labctl labs test mine"),
+        ("amy/labctl.toml", "not a directory", "labctl grade amy"),
+    ],
+)
+def test_what_is_no_attempt_is_told_with_what_it_is(
+    fails: Fails, tmp_path: Path, make_lab: MakeLab, *, path: str, said: str, hint: str
+) -> None:
+    make_lab(tmp_path / "mine", GOOD.format(id="mine"))
+    (tmp_path / "amy").mkdir()
+    (tmp_path / "amy/labctl.toml").write_text('lab = "fix-the-mx"\n', encoding="utf-8")
+    document = fails(2, "grade", path)
+    assert said in document["message"]
+    assert document["hint"] == hint
