@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import ServiceCommandFailed
@@ -13,13 +14,22 @@ from labctl.mail.imap import ImapMailbox
 from labctl.mail.pop3 import Pop3Mailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from labctl.exercises.vocabulary.chance import Chance
     from labctl.exercises.vocabulary.lab import ExerciseLab
 
-Login = tuple[str, str]
-"""A user's name and a password."""
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Somebody who wants to be let in, by one of the `WAYS`."""
+
+    way: str
+    user: str
+    password: str
+
+    def __str__(self) -> str:
+        return f"{self.user} with the password {self.password} by {self.way}"
 
 
 def strangers(lab: ExerciseLab, chance: Chance) -> Strangers:
@@ -63,10 +73,8 @@ def by_pop3(lab: ExerciseLab, user: str, password: str) -> bool:
 WAYS: Final = {"SMTP": by_smtp, "IMAP": by_imap, "POP3": by_pop3}
 
 
-def let_in(
-    lab: ExerciseLab, way: Callable[[ExerciseLab, str, str], bool], logins: Sequence[Login]
-) -> list[Login]:
-    """Return who is let in. All try at once: a server may take its time to refuse, the longer the oftener."""
-    with ThreadPoolExecutor(len(logins)) as together:
-        passed = list(together.map(lambda each: way(lab, *each), logins))
-    return [login for login, yes in zip(logins, passed, strict=True) if yes]
+def let_in(lab: ExerciseLab, tries: Sequence[Login]) -> list[Login]:
+    """Return who is let in. All try at once: a server takes its time to refuse, and more each time."""
+    with ThreadPoolExecutor(len(tries)) as together:
+        passed = list(together.map(lambda each: WAYS[each.way](lab, each.user, each.password), tries))
+    return [each for each, yes in zip(tries, passed, strict=True) if yes]

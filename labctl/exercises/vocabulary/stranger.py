@@ -160,8 +160,8 @@ class Strangers:
             callers: Who calls.
             recipients: The recipients, whom the MTA is expected to refuse.
             senders: The senders; `senders` and the null sender where it is None.
-            beside: Somebody whom the MTA takes messages for: one message of each caller is for him, too, and
-                where no senders are given, from the caller's own domain.
+            beside: Somebody whom the MTA takes messages for: one more message of each caller is for him, too,
+                from the caller's own domain where no senders are given.
 
         Returns:
             What each call was answered.
@@ -171,21 +171,19 @@ class Strangers:
         for caller in callers:
             wanted = self.chance.shuffled(recipients)
             some = [wanted[first : first + _AT_ONCE] for first in range(0, len(wanted), _AT_ONCE)]
-            count = max(len(some), len(names))
-            among = self.chance.below(count) if beside else count
-            for n, sender in enumerate(islice(cycle(self.chance.shuffled(names)), count)):
-                there, name = some[n % len(some)], sender
-                if beside and n == among:
-                    there, name = [*there, beside], self._own_sender(caller) if senders is None else sender
-                calls.append(Call(caller, name, tuple(self.chance.shuffled(there))))
+            pairs = zip(cycle(self.chance.shuffled(names)), cycle(some), strict=False)
+            offers = list(islice(pairs, max(len(some), len(names))))
+            if beside is not None:
+                own = self.chance.choice(
+                    senders or [f"{self.chance.name()}@{caller.hello.partition('.')[2]}"]
+                )
+                offers.insert(self.chance.below(len(offers)), (own, [*self.chance.choice(some), beside]))
+            calls += [Call(caller, own, tuple(self.chance.shuffled(each))) for own, each in offers]
         return self._made(calls)
 
     def _made(self, calls: Iterable[Call]) -> list[Answered]:
         """Make the calls, those by one host in a row, which is quickest."""
         return list(made(self.lab, self.server, sorted(calls, key=lambda each: each.caller.via or "")))
-
-    def _own_sender(self, caller: Caller) -> str:
-        return f"{self.chance.name()}@{caller.hello.partition('.')[2]}"
 
     def _home_hosts(self) -> list[str]:
         names = [each.hostname for each in self._family]
