@@ -33,6 +33,11 @@ id = "mx-resolves"
 points = 2
 """
 
+CHECKS = """
+def test_mx_resolves(lab):
+    '''The MX of beta.test has an address.'''
+"""
+
 
 @pytest.fixture
 def mine(tmp_path: Path, make_lab: MakeLab) -> Path:
@@ -40,7 +45,7 @@ def mine(tmp_path: Path, make_lab: MakeLab) -> Path:
     directory = make_lab(tmp_path / "labs/mine", LAB)
     for name in ("starter", "solution", "mutants/no-mx", "checks"):
         (directory / name).mkdir(parents=True)
-    (directory / "checks/test_zone.py").write_text("def test_mx_resolves(lab): ...\n")
+    (directory / "checks/test_zone.py").write_text(CHECKS)
     for name in ("starter", "solution", "mutants/no-mx"):
         (directory / name / "beta.test.zone").write_text(f"; {name}\n")
     (directory / "mutants/no-mx/mutant.toml").write_text('title = "No MX"\nfails = ["mx-resolves"]\n')

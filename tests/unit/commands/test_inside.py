@@ -40,7 +40,7 @@ class TestExec:
         up.fake.calls.clear()
         with pytest.raises(UsageError, match="no command to run") as caught:
             execute(up.fake, None, "dns", [])
-        assert "labctl exec dns -- " in caught.value.hint
+        assert caught.value.hint == "labctl exec dns postconf -n"
         assert up.fake.calls == []
 
     def test_no_such_host_is_told(self, up: Stage) -> None:
