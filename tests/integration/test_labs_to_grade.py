@@ -47,9 +47,9 @@ def test_the_lab_that_is_shown_to_teachers_works_as_it_is_written(labctl: Labctl
         (tmp_path / path).write_text(content, encoding="utf-8")
 
     assert [(each["kind"], each["score"]) for each in cases(labctl, tmp_path)] == [
-        ("solution", 7),
-        ("starter", 2),
-        ("variant", 7),
+        ("solution", 5),
+        ("starter", 1),
+        ("variant", 5),
         ("mutant", 4),
-        ("mutant", 4),
+        ("mutant", 2),
     ]
