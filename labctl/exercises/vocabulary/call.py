@@ -267,8 +267,9 @@ def _answered(call: Call, replies: Sequence[SmtpReply], transcript: tuple[str, .
     Whoever refuses something and hangs up has refused the rest, too (421; RFC 5321, section 3.8).
     """
     before = len(call.lines) - len(call.recipients) + 1
-    last = replies[-1] if replies and not replies[-1].is_positive else HUNG_UP
-    heard = [*replies, *[last] * (before + len(call.recipients) - len(replies))]
+    said = [each for each in replies if each != HUNG_UP]
+    last = said[-1] if said and not said[-1].is_positive else HUNG_UP
+    heard = [*said, *[last] * (before + len(call.recipients) - len(said))]
     refused = next((each for each in heard[:before] if not each.is_positive), None)
     decided = tuple(refused or each for each in heard[before:])
     return Answered(call, decided, transcript)
