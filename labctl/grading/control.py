@@ -1,19 +1,21 @@
-"""The control: a check that raised is tried with the lab's own solution, to know whose doing it was.
+"""The control: a check that raised is tried with files of the lab's own, to know whose doing it was.
 
 A check reads what an attempt's daemons answer and what its files say, so an exception of any kind may come
 from there: to unpack two words where a zone has three is a `ValueError`, and so is a mistake in the check.
-Only a run with other contents tells the two apart, and it is made once for all attempts.
+Only a run with other contents tells the two apart, and it is made once for all attempts. These contents are
+the solution; where a lab comes to students it has none, and then they are the starter.
 """
 
 from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import LabctlError
 from labctl.grading import fingerprint
+from labctl.grading.handout.files import STARTER
 from labctl.grading.verdict import CheckVerdict
 from labctl.lab import attempt
 
@@ -27,9 +29,32 @@ if TYPE_CHECKING:
 SOLUTION: Final = "solution"
 """Where a lab has its solution: what a student should come to."""
 
+_CONTENTS: Final = {
+    SOLUTION: (frozenset({CheckVerdict.PASSED}), "The lab's own solution passes this check."),
+    STARTER: (
+        frozenset({CheckVerdict.PASSED, CheckVerdict.FAILED}),
+        "With the lab's starter this check comes to its end.",
+    ),
+}
+"""What may be examined instead of an attempt; how a check has to end with it that is in order, and the words
+for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """What is known of a lab's checks.
+
+    Args:
+        checks: The ids of those that are in order.
+        why: How that is known.
+    """
+
+    checks: frozenset[str] = frozenset()
+    why: str = ""
+
 
 class Control:
-    """Knows which checks of a lab its solution passes; it is examined when that is first asked for.
+    """Knows which checks of a lab do not raise by themselves; found out when that is first asked for.
 
     Args:
         examine: Examines a job, and takes what a check raises for an error.
@@ -38,10 +63,10 @@ class Control:
     def __init__(self, examine: Callable[[Job], Examination]) -> None:
         self._examine = examine
         self._lock = threading.Lock()
-        self._passed: dict[tuple[Path, Path | None], frozenset[str]] = {}
+        self._sound: dict[tuple[Path, Path | None], _Sound] = {}
 
     def settled(self, seen: Examination, job: Job, lab: GradedLab) -> Examination:
-        """Take for failed what a check raised with an attempt and does not with the solution.
+        """Take for failed what a check raised with an attempt and does not with the lab's own files.
 
         Args:
             seen: What was seen of the attempt.
@@ -49,38 +74,49 @@ class Control:
             lab: The lab.
 
         Returns:
-            The same, where no check raised, the lab has no solution here, or that does not pass the check.
+            The same, where no check raised, or the check is not known to be in order.
         """
         if not any(map(_raised, seen.checks)):
             return seen
-        passed = self._of(job, lab)
-        settled = {each.id for each in seen.checks if _raised(each) and each.id in passed}
-        checks = tuple(_failed(each) if each.id in settled else each for each in seen.checks)
+        sound = self._of(job, lab)
+        checks = tuple(
+            _failed(each, sound.why) if _raised(each) and each.id in sound.checks else each
+            for each in seen.checks
+        )
         return replace(seen, checks=checks)
 
-    def _of(self, job: Job, lab: GradedLab) -> frozenset[str]:
-        """Return the checks that the solution passes, as far as that can be found out."""
+    def _of(self, job: Job, lab: GradedLab) -> _Sound:
+        """Return which checks are in order, as far as that can be found out."""
         with self._lock:
-            if (key := (job.lab, job.checks)) not in self._passed:
-                found: frozenset[str] = frozenset()
-                with suppress(LabctlError):  # the engine failed, perhaps: then nothing is known, for now
-                    seen = self._examine(_of_solution(job, lab))
-                    found = frozenset(each.id for each in seen.checks if each.verdict == CheckVerdict.PASSED)
-                    self._passed[key] = found
-                return found
-            return self._passed[key]
+            key = (job.lab, job.checks)
+            with suppress(LabctlError):  # the engine failed, perhaps: then nothing is known, for now
+                if key not in self._sound:
+                    self._sound[key] = self._examined(job, lab)
+            return self._sound.get(key, _Sound())
+
+    def _examined(self, job: Job, lab: GradedLab) -> _Sound:
+        """Examine the first of the lab's own contents that are here.
+
+        Raises:
+            LabctlError: They can't be handed in, or the engine failed.
+        """
+        for name, (in_order, why) in _CONTENTS.items():
+            if (directory := lab.lab.directory / name).is_dir():
+                seen = self._examine(_job_for(directory, job, lab))
+                return _Sound(frozenset(each.id for each in seen.checks if each.verdict in in_order), why)
+        return _Sound()
 
 
-def _of_solution(job: Job, lab: GradedLab) -> Job:
-    """Return the job that examines the solution beside another.
+def _job_for(directory: Path, job: Job, lab: GradedLab) -> Job:
+    """Return the job that examines a directory beside an attempt.
 
     Raises:
-        LabctlError: There is none that can be handed in.
+        LabctlError: It can't be handed in.
     """
-    found = attempt.read(lab.lab.directory / SOLUTION, lab.lab)
+    found = attempt.read(directory, lab.lab)
     seed = found.seed or fingerprint.of_files(found.files)[:16]
     mark = fingerprint.of_files({job.name: b""})[:8]  # a name may have been as long as one can be
-    return replace(job, attempt=SOLUTION, files=found.files, seed=seed, name=f"{job.name[:20]}-{mark}")
+    return replace(job, attempt=directory.name, files=found.files, seed=seed, name=f"{job.name[:20]}-{mark}")
 
 
 def _raised(check: Observation) -> bool:
@@ -88,10 +124,6 @@ def _raised(check: Observation) -> bool:
     return check.verdict == CheckVerdict.ERROR and check.path is not None
 
 
-def _failed(check: Observation) -> Observation:
+def _failed(check: Observation, why: str) -> Observation:
     said = f"what was handed in is more than the check can read: {check.explanation}"
-    return replace(
-        check,
-        verdict=CheckVerdict.FAILED,
-        explanation=f"{said}\nThe lab's own solution passes this check.",
-    )
+    return replace(check, verdict=CheckVerdict.FAILED, explanation=f"{said}\n{why}")

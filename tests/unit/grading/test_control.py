@@ -89,7 +89,20 @@ def test_a_check_that_the_solution_is_not_known_to_pass_stays_an_error(
     assert settled(solved, Control(Examined([solution])), RAISED).checks == (RAISED,)
 
 
-def test_without_a_solution_nothing_is_known(graded_lab: GradedLab) -> None:
+@pytest.mark.parametrize(
+    ("starter", "verdict"),
+    [(PASSED, CheckVerdict.FAILED), (FAILED, CheckVerdict.FAILED), (RAISED, CheckVerdict.ERROR)],
+)
+def test_where_a_lab_has_come_without_its_solution_its_starter_tells(
+    solved: GradedLab, starter: Observation, verdict: CheckVerdict
+) -> None:
+    (solved.lab.directory / "solution").rename(solved.lab.directory / "starter")
+    examined = Examined([starter])
+    assert settled(solved, Control(examined), RAISED).checks[0].verdict == verdict
+    assert [each.attempt for each in examined.jobs] == ["starter"]
+
+
+def test_without_both_nothing_is_known(graded_lab: GradedLab) -> None:
     examined = Examined([])
     assert settled(graded_lab, Control(examined), RAISED).checks == (RAISED,)
     assert examined.jobs == []
