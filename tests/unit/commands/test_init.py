@@ -299,8 +299,12 @@ def test_a_lab_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_starter_that_can_not_be_read_is_the_labs_fault(
     zones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    read = Path.read_bytes
+
     def refuse(path: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(path))
+        if "starter" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
 
     monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
     with pytest.raises(InvalidLabFile, match=r"starter: can't be read: Permission denied"):
