@@ -108,6 +108,15 @@ def init(
             help="Which labctl the workflows install, as pip takes it; labctl.toml records it.",
         ),
     ] = None,
+    seed_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--seed-from",
+            metavar="ROSTER",
+            help="Take the seed from this table (CSV: attempt,seed) by DIR's name, or add it there.",
+            dir_okay=False,
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Hand a lab out to a student: all of it or nothing; no file that is there is changed.
@@ -121,7 +130,8 @@ def init(
       labctl init fix-the-mx my-attempt
       labctl init fix-the-mx amy --labctl git+https://git.example/labctl@v1
       cd my-attempt && labctl grade .
+      labctl init why-did-it-bounce attempts/alice --seed-from roster.csv
     """
     from labctl.commands.init import init as hand_out
 
-    print_result(hand_out(lab, directory, os.environ, labctl=labctl), as_json=as_json)
+    print_result(hand_out(lab, directory, os.environ, labctl=labctl, seed_from=seed_from), as_json=as_json)

@@ -104,6 +104,15 @@ def grade(
         str | None,
         typer.Option("--shard", metavar="i/n", callback=check_shard, help="Only this part of all attempts."),
     ] = None,
+    seeds: Annotated[
+        Path | None,
+        typer.Option(
+            "--seeds",
+            metavar="ROSTER",
+            help="The seeds that init --seed-from handed out: an attempt that says another is rejected.",
+            dir_okay=False,
+        ),
+    ] = None,
     out: Out = None,
     junit: Junit = None,
     gradescope: Gradescope = None,
@@ -131,6 +140,7 @@ def grade(
       labctl grade .
       labctl grade attempts/* --lab fix-the-mx --out graded
       labctl grade attempts/* --lab fix-the-mx --checks ~/hidden --shard 1/4 --out part-1
+      labctl grade attempts/* --seeds roster.csv --csv grades.csv
       labctl grade . --junit grade.xml --summary "$GITHUB_STEP_SUMMARY"
     """
     from labctl.cli.tally import Tally
@@ -147,7 +157,7 @@ def grade(
         csv=csv,
     )
     part = None if shard is None else tuple(map(int, shard.split("/")))
-    wish = Wish(tuple(attempts), lab, checks, jobs, (part[0], part[1]) if part else None, out)
+    wish = Wish(tuple(attempts), lab, checks, jobs, (part[0], part[1]) if part else None, out, seeds)
     inputs = check(wish, os.environ)  # no engine is brought for what is not there
     places = {attempt: os.path.relpath(path) for attempt, path in named(attempts).items()}
     printed = outputs.check(

@@ -7,20 +7,21 @@ import secrets
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from labctl import byteordermark
 from labctl.engine import images
 from labctl.errors import AttemptError, GradingError, LabctlError, UsageError
 from labctl.exercises.children import Children
-from labctl.grading import batch, capacity, fingerprint, gradedlab
+from labctl.grading import batch, capacity, fingerprint, gradedlab, seeds
 from labctl.grading.batch import Batch, Candidate
 from labctl.grading.examiner import Examiner, rejection_of
 from labctl.grading.job import Rejection
 from labctl.grading.laboratories import Laboratories
 from labctl.grading.score import graded
+from labctl.grading.seeds import SeedFrom
 from labctl.grading.store import Store
 from labctl.lab import attempt, catalogue, definition, leftovers, origin
 from labctl.lab.definition import Grading
@@ -35,8 +36,17 @@ if TYPE_CHECKING:
     from labctl.grading.job import Examination
     from labctl.grading.score import GradedAttempt
     from labctl.grading.verdict import AttemptVerdict
+    from labctl.lab.attempt import HandIn
     from labctl.lab.definition import LabDefinition
     from labctl.progress import Progress
+
+
+_OTHER_SEED: Final = Rejection(
+    "other-seed",
+    f"{attempt.SETTINGS} says another seed than this attempt was handed out with",
+    f"put back the {attempt.SETTINGS} that came with the lab, and answer what it asks",
+    file=attempt.SETTINGS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,7 @@ class Wish:
         jobs: How many attempts at once at most; as many as this machine bears where it is None.
         shard: Which part of the attempts, and of how many parts, counted from 1; all where it is None.
         out: Where examinations are kept, and taken from where they are there.
+        seeds: A roster of the seeds that attempts were handed out with (`seeds.read`).
     """
 
     attempts: tuple[Path, ...]
@@ -89,6 +100,7 @@ class Wish:
     jobs: int | None = None
     shard: tuple[int, int] | None = None
     out: Path | None = None
+    seeds: Path | None = None
 
 
 def check(wish: Wish, environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -98,12 +110,13 @@ def check(wish: Wish, environ: Mapping[str, str]) -> tuple[Path, ...]:
         The files of the attempts that will be read, whether they are there or not.
 
     Raises:
-        UsageError: An attempt or the lab is not there, or the lab is not one to be graded.
+        UsageError: An attempt or the lab is not there, the lab is not to be graded, or the roster is wrong.
         LabError: The lab or a file of its checks is wrong.
     """
     named(wish.attempts)
     lab = gradedlab.load(_lab(wish, environ), wish.checks).lab
-    _apart(wish.out, wish.attempts)
+    _apart("--out", wish.out, wish.attempts)
+    _roster(wish)
     read = (attempt.SETTINGS, *(each.path for each in lab.editable))
     return tuple(directory / each for directory in wish.attempts for each in read)
 
@@ -133,7 +146,7 @@ def grade(
     """Grade attempts, each in a laboratory.
 
     Raises:
-        UsageError: An attempt or the lab is not there, or the lab is not one to be graded.
+        UsageError: An attempt or the lab is not there, the lab is not to be graded, or the roster is wrong.
         LabError: The lab or a file of its checks is wrong.
         EngineError: The engine does not answer, or its images are not to be had.
         OutputError: A result can't be kept.
@@ -141,7 +154,8 @@ def grade(
     began = time.monotonic()
     places = named(wish.attempts)
     lab = gradedlab.load(_lab(wish, environ), wish.checks)
-    _apart(wish.out, wish.attempts)
+    _apart("--out", wish.out, wish.attempts)
+    roster = _roster(wish)
     mine = _shard(tuple(sorted(places.items())), wish.shard)
     specs = origin.image_specs()
     images.ensure(engine, specs, environ=environ, progress=progress)
@@ -164,7 +178,7 @@ def grade(
         ends.callback(laboratories.close)
         examiner = Examiner(engine, laboratories, children.child)
         alone, guessed = len(places) == 1, wish.lab is None
-        candidates = (_candidate(*each, lab.lab, alone=alone, guessed=guessed) for each in mine)
+        candidates = (_candidate(*each, lab.lab, roster, alone=alone, guessed=guessed) for each in mine)
 
         def abandon() -> None:
             laboratories.abandon()
@@ -205,7 +219,7 @@ def named(paths: Sequence[Path]) -> dict[str, Path]:
             hint = f"labctl grade {path.parent}" if path.name == attempt.SETTINGS else "labctl grade DIR…"
             raise UsageError(f"no attempt in {path}: not a directory", hint=hint)
     places = list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))  # noqa: PTH100  # a link is named as it is
-    names = {path: path.name or "attempt" for path in places}
+    names = {path: attempt.name_of(path) for path in places}
     depth = 1
     while clashes := {name for name, times in Counter(names.values()).items() if times > 1}:
         depth += 1
@@ -249,11 +263,18 @@ def _said(path: Path, *, alone: bool) -> str | None:
         return None
 
 
-def _apart(out: Path | None, attempts: Sequence[Path]) -> None:
-    """Refuse to keep results where a student could have put some."""
-    for path in attempts if out is not None else ():
-        if out is not None and out.resolve().is_relative_to(path.resolve()):
-            raise UsageError(f"--out {out} lies in the attempt {path}", hint="--out a directory elsewhere")
+def _apart(option: str, place: Path | None, attempts: Sequence[Path]) -> None:
+    """Refuse to keep, or to believe, what lies where a student could have put it."""
+    for path in attempts if place is not None else ():
+        if place is not None and place.resolve().is_relative_to(path.resolve()):
+            raise UsageError(
+                f"{option} {place} lies in the attempt {path}", hint=f"{option}: a place elsewhere"
+            )
+
+
+def _roster(wish: Wish) -> Mapping[str, str] | None:
+    _apart("--seeds", wish.seeds, wish.attempts)
+    return None if wish.seeds is None else seeds.read(wish.seeds)
 
 
 def _shard(
@@ -271,38 +292,46 @@ def _jobs(wanted: int | None, lab: GradedLab, attempts: int) -> int:
     return max(1, min(wanted or bearable, bearable, attempts))
 
 
-def _candidate(name: str, path: Path, lab: LabDefinition, *, alone: bool, guessed: bool) -> Candidate:
+def _candidate(  # what is known of an attempt before it is read
+    name: str,
+    path: Path,
+    lab: LabDefinition,
+    roster: Mapping[str, str] | None,
+    *,
+    alone: bool,
+    guessed: bool,
+) -> Candidate:
     """Read an attempt; what is wrong with it is its own verdict, and no error.
 
     Several attempts that one command is given are not all the user's own: one that is a link may lead to
-    another student's.
+    another student's, and so may its seed.
 
     Args:
         name: Its id.
         path: Its directory.
         lab: The lab.
+        roster: The seeds that were handed out, by attempt, where those are known.
         alone: Whether it is the only one.
         guessed: Whether nobody but the attempts named the lab.
     """
+    handed_out = (roster or {}).get(name)
+    unread = Candidate(name, {}, handed_out or "", seed_from=SeedFrom.ROSTER if handed_out else None)
     try:
-        if path.is_symlink() and not alone:
-            link = Rejection(
-                "forbidden-file", "the attempt is a link, and those are not followed", "hand in the directory"
-            )
-            return Candidate(name, {}, "", link)
         said = _said(path, alone=False) if guessed else None
-        if said not in {None, lab.id}:
-            other = f"{attempt.SETTINGS} says that this is an attempt at {said}: graded are those at {lab.id}"
-            return Candidate(name, {}, "", Rejection("other-lab", other, f"labctl init {lab.id} DIR"))
+        if (refused := _refused(path, said, lab, alone=alone)) is not None:
+            return replace(unread, rejection=refused)
         read = attempt.read(path, lab)
     except AttemptError as error:
-        return Candidate(name, {}, "", rejection_of(error))
+        return replace(unread, rejection=rejection_of(error))
     except LabctlError as error:  # this machine, or who may read there
-        return Candidate(name, {}, "", broken=error.told)
+        return replace(unread, broken=error.told)
     except Exception as error:  # noqa: BLE001  # one that labctl can't bear must not cost the others theirs
-        return Candidate(name, {}, "", broken=f"labctl broke: {type(error).__name__}: {error}")
-    more = "at least " if read.bounded else ""
-    remarks = [f"{more}{read.ignored} other files were ignored"] if read.ignored else []
+        return replace(unread, broken=f"labctl broke: {type(error).__name__}: {error}")
+    if handed_out and read.seed not in {None, handed_out}:
+        return replace(unread, rejection=_OTHER_SEED)
+    seed, source, remarks = _seed(read, lab, roster, handed_out)
+    if read.ignored:
+        remarks.append(f"{'at least ' if read.bounded else ''}{read.ignored} other files were ignored")
     if guessed and said is None:
         remarks.append(
             f"it names no lab that can be read in {attempt.SETTINGS}: taken for {lab.id}, as most do"
@@ -310,5 +339,30 @@ def _candidate(name: str, path: Path, lab: LabDefinition, *, alone: bool, guesse
     remarks += [
         f"{path} {fault}" for path, each in read.files.items() if (fault := byteordermark.fault_of(each))
     ]
-    seed = read.seed or fingerprint.of_files(read.files)[:16]
-    return Candidate(name, read.files, seed, remarks=tuple(remarks))
+    return Candidate(name, read.files, seed, remarks=tuple(remarks), seed_from=source)
+
+
+def _refused(path: Path, said: str | None, lab: LabDefinition, *, alone: bool) -> Rejection | None:
+    """Say why an attempt is not even read, if so; `said` is the lab that it names, where that counts."""
+    if path.is_symlink() and not alone:
+        return Rejection(
+            "forbidden-file", "the attempt is a link, and those are not followed", "hand in the directory"
+        )
+    if said not in {None, lab.id}:
+        other = f"{attempt.SETTINGS} says that this is an attempt at {said}: graded are those at {lab.id}"
+        return Rejection("other-lab", other, f"labctl init {lab.id} DIR")
+    return None
+
+
+def _seed(
+    read: HandIn, lab: LabDefinition, roster: Mapping[str, str] | None, handed_out: str | None
+) -> tuple[str, SeedFrom, list[str]]:
+    """Return an attempt's seed, who says so, and what a teacher should know of that."""
+    if handed_out:
+        return handed_out, SeedFrom.ROSTER, []
+    remarks = [seeds.UNLISTED] if roster is not None else []
+    if roster is None and lab.grading is not None and lab.grading.seeded:
+        remarks.append(seeds.OWN_WORD)
+    if read.seed:
+        return read.seed, SeedFrom.ATTEMPT, remarks
+    return fingerprint.of_files(read.files)[:16], SeedFrom.DRAWN, remarks

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from labctl import resources
 from labctl.errors import OutputError, UsageError
+from labctl.grading import seeds
 from labctl.grading.handout.files import handed_out
 from labctl.lab import attempt, catalogue
 
@@ -48,7 +49,14 @@ class HandedOut:
     note: str | None = None
 
 
-def init(lab: str, directory: Path, environ: Mapping[str, str], *, labctl: str | None = None) -> HandedOut:
+def init(  # what may be asked for
+    lab: str,
+    directory: Path,
+    environ: Mapping[str, str],
+    *,
+    labctl: str | None = None,
+    seed_from: Path | None = None,
+) -> HandedOut:
     """Hand a lab out into a directory: all of it or nothing, and no file that is there is changed.
 
     Args:
@@ -56,11 +64,12 @@ def init(lab: str, directory: Path, environ: Mapping[str, str], *, labctl: str |
         directory: Where; made if it is not there.
         environ: The environment, for the catalogue.
         labctl: Which labctl the workflows install: a URL, a path or a requirement, as pip takes them.
+        seed_from: A roster of seeds (`seeds.kept`), which has that of this directory, or gets it.
 
     Raises:
         NoSuchLab: There is none of that name.
-        UsageError: It has no starter, the directory has other files of those names, or nothing of that form
-            can be installed.
+        UsageError: It has no starter, the directory has other files of those names, nothing of that form can
+            be installed, or the roster is wrong.
         InvalidLabFile: The lab is wrong.
         OutputError: A file can't be written.
     """
@@ -72,14 +81,17 @@ def init(lab: str, directory: Path, environ: Mapping[str, str], *, labctl: str |
     found = catalogue.find(lab, environ)
     there = _settings_there(directory, found)
     labctl = labctl or there.labctl
-    files = handed_out(found, there.seed or secrets.token_hex(8), labctl)
-    clashes = [path for path, content in files.items() if _differs(directory / path, content)]
-    if clashes:
-        raise UsageError(
-            f"nothing was written: {directory} has its own {', '.join(sorted(clashes))}",
-            hint=f"labctl init {lab} DIR, with a directory that is not there yet",
-            detail={"files": sorted(clashes)},
-        )
+    no_roster: dict[str, str] = {}
+    with nullcontext(no_roster) if seed_from is None else seeds.kept(seed_from) as known:
+        seed = known.setdefault(attempt.name_of(directory), there.seed or secrets.token_hex(8))
+        files = handed_out(found, seed, labctl)
+        clashes = [path for path, content in files.items() if _differs(directory / path, content)]
+        if clashes:
+            raise UsageError(
+                f"nothing was written: {directory} has its own {', '.join(sorted(clashes))}",
+                hint=f"labctl init {lab} DIR, with a directory that is not there yet",
+                detail={"files": sorted(clashes)},
+            )
     new = tuple(sorted(path for path in files if not (directory / path).exists()))
     _write(directory, {path: files[path] for path in new})
     return HandedOut(found.id, found.title, str(directory), tuple(sorted(files)), new, _note(found, labctl))

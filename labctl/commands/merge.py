@@ -11,6 +11,7 @@ from labctl.commands.grade import Grade
 from labctl.errors import UsageError
 from labctl.grading.job import Rejection
 from labctl.grading.score import GradedAttempt, GradedCheck
+from labctl.grading.seeds import SeedFrom
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _attempt(table: dict[str, Any]) -> GradedAttempt:
         remarks=_lines(table["remarks"]),
         logs={service: _lines(lines) for service, lines in table["logs"].items()},
         cached=bool(table["cached"]),
+        seed_from=None if table.get("seed_from") is None else SeedFrom(table["seed_from"]),
     )
 
 

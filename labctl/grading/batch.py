@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from labctl.grading.gradedlab import GradedLab
     from labctl.grading.job import Rejection
+    from labctl.grading.seeds import SeedFrom
     from labctl.grading.store import Store
 
 TRIES: Final = 2
@@ -34,6 +35,7 @@ class Candidate:
         rejection: Why it can't be examined at all, where it can't.
         remarks: What a teacher should know of its directory.
         broken: Why this machine could not read it, which is no fault of the attempt's; else empty.
+        seed_from: Who says that this is its seed; None where none is needed.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Candidate:
     rejection: Rejection | None = None
     remarks: tuple[str, ...] = ()
     broken: str = ""
+    seed_from: SeedFrom | None = None
 
     @property
     def is_readable(self) -> bool:
@@ -146,8 +149,7 @@ class Batch:
         key = fingerprint.of_attempt(orders.lab_key, candidate.files, candidate.seed)
         known = orders.store.get(key) if orders.store is not None and candidate.is_readable else None
         if known is not None:
-            remarks = (*candidate.remarks, *known.remarks)
-            self._tell(replace(known, attempt=candidate.id, remarks=remarks), cached=True)
+            self._tell(_of(candidate, known), cached=True)
             return
         with self._telling:
             self._audience.begins(candidate.id)
@@ -156,8 +158,7 @@ class Batch:
             return  # it was abandoned: nothing is known of it
         if orders.store is not None and candidate.is_readable:
             orders.store.put(key, examination)
-        remarks = (*candidate.remarks, *examination.remarks)
-        self._tell(replace(examination, remarks=remarks), cached=False)
+        self._tell(_of(candidate, examination), cached=False)
 
     def _examined(self, candidate: Candidate, number: int) -> Examination:
         """Examine one, and once more in a laboratory of its own where something broke."""
@@ -204,3 +205,9 @@ class Batch:
         with self._telling:
             self._seen.append(examination)
             self._audience.ended(examination, cached=cached)
+
+
+def _of(candidate: Candidate, seen: Examination) -> Examination:
+    """Return what was seen, maybe of another attempt that handed in the same, with what is this one's own."""
+    remarks = (*candidate.remarks, *seen.remarks)
+    return replace(seen, attempt=candidate.id, remarks=remarks, seed_from=candidate.seed_from)

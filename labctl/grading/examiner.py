@@ -106,6 +106,7 @@ class Examiner:
             rejection=refused,
             remarks=remarks,
             logs=logs,
+            seed_from=job.seed_from,
         )
 
     def _lab(self, job: Job) -> GradedLab:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from labctl import resources
 from labctl.grading import alteration
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.grading.gradedlab import GradedLab
+    from labctl.lab.definition import Grading
 
 _NOT_EXAMINED: Final = frozenset({"README.md", "lab.toml", "solution", *alteration.DIRECTORIES, "exercises"})
 """What may lie beside a lab's definition and changes nothing that can be seen of an attempt. A starter may:
@@ -38,7 +39,7 @@ def of_lab(lab: GradedLab, images: Iterable[str]) -> str:
         "clock": {name: asdict(pair) for name, pair in definition.clock.items()},
         "accounts": [asdict(each) for each in definition.accounts],
         "editable": [asdict(each) for each in definition.editable],
-        "limits": {**asdict(definition.grading), "starter_score": 0} if definition.grading else {},
+        "limits": _limits(definition.grading),
         "checks": [(each.id, sorted(each.needs)) for each in lab.checks],
     }
     digest = hashlib.sha256(json.dumps(measured, sort_keys=True).encode())
@@ -54,6 +55,12 @@ def of_lab(lab: GradedLab, images: Iterable[str]) -> str:
             if path.suffix != ".toml":
                 _add(digest, f"hidden/{name}", path.read_bytes())
     return digest.hexdigest()
+
+
+def _limits(grading: Grading | None) -> dict[str, Any]:
+    """Return what an attempt may use; what the starter is worth, and who is believed, changes nothing."""
+    told = asdict(grading) if grading is not None else {}
+    return {name: value for name, value in told.items() if name not in {"starter_score", "seeded"}}
 
 
 def of_files(files: Mapping[str, bytes]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from labctl.errors import GradingError
 from labctl.grading.job import Examination, Job, Observation, Rejection
+from labctl.grading.seeds import SeedFrom
 from labctl.grading.verdict import CheckVerdict
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def job_text(job: Job) -> str:
             "seed": job.seed,
             "name": job.name,
             "run": job.run,
+            "seed_from": job.seed_from,
         }
     )
 
@@ -51,6 +53,7 @@ def job(text: str) -> Job:
             seed=table["seed"],
             name=table["name"],
             run=table["run"],
+            seed_from=_seed_from(table),
         )
 
     return _read(text, Job.SCHEMA, read)
@@ -80,9 +83,15 @@ def examination(text: str) -> Examination:
             broken=table["broken"],
             remarks=tuple(table["remarks"]),
             logs={service: tuple(lines) for service, lines in table["logs"].items()},
+            seed_from=_seed_from(table),
         )
 
     return _read(text, Examination.SCHEMA, read)
+
+
+def _seed_from(table: dict[str, Any]) -> SeedFrom | None:
+    """Read who says the seed; what was written before that was told does not say so."""
+    return None if (said := table.get("seed_from")) is None else SeedFrom(said)
 
 
 def _observation(table: dict[str, Any]) -> Observation:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from labctl.grading.seeds import SeedFrom
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -28,6 +30,7 @@ class Job:
         seed: What all that is random in the checks comes from.
         name: What to call the laboratory, which is there for this job only.
         run: The run of ``labctl grade`` that the job is a part of, as a label on the laboratory.
+        seed_from: Who says that this is the attempt's seed, where that is known.
     """
 
     SCHEMA: ClassVar = "labctl/examination-job/v1"
@@ -39,6 +42,7 @@ class Job:
     seed: str
     name: str
     run: str = ""
+    seed_from: SeedFrom | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Rejection:
     """Why an attempt can't be used at all.
 
     Args:
-        code: The error's stable name: missing-file, forbidden-file, other-lab, config-rejected.
+        code: The error's stable name: missing-file, forbidden-file, other-lab, other-seed, config-rejected.
         text: What is wrong, in words.
         hint: The next step.
         file: The file as the attempt names it.
@@ -105,6 +109,7 @@ class Examination:
         broken: What broke of the lab, the engine or labctl before there was anything to see; else empty.
         remarks: What else a teacher should know: files that were ignored, a host that ran out of memory.
         logs: The last lines of the hosts that ran what was handed in, by service, where a check failed.
+        seed_from: Who says that this is the attempt's seed, where that is known.
     """
 
     SCHEMA: ClassVar = "labctl/examination/v1"
@@ -118,6 +123,7 @@ class Examination:
     broken: str = ""
     remarks: tuple[str, ...] = ()
     logs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    seed_from: SeedFrom | None = None
 
     @property
     def broke(self) -> bool:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from labctl.grading.job import Examination, Observation, Rejection
+    from labctl.grading.seeds import SeedFrom
     from labctl.lab.definition import Check
 
 
@@ -66,6 +67,7 @@ class GradedAttempt:
         remarks: What else a teacher should know.
         logs: The last lines of the hosts that ran what was handed in, by service, where a check failed.
         cached: Whether it had been examined before, and was only weighed now.
+        seed_from: Who says that this is its seed; None where nobody was asked.
     """
 
     id: str
@@ -80,6 +82,7 @@ class GradedAttempt:
     remarks: tuple[str, ...]
     logs: Mapping[str, tuple[str, ...]]
     cached: bool = False
+    seed_from: SeedFrom | None = None
 
 
 def graded(
@@ -116,6 +119,7 @@ def graded(
         remarks=examination.remarks,
         logs=examination.logs,
         cached=cached,
+        seed_from=examination.seed_from,
     )
 
 

@@ -29,13 +29,15 @@ LARGEST_FILE: Final = 1 << 20
 LARGEST_ATTEMPT: Final = 16 << 20
 """Bytes of all its declared files together."""
 
+SEED: Final = re.compile(r"[0-9a-f]{16}")
+"""What ``labctl init`` draws for each attempt."""
+
 MOST_COUNTED: Final = 1000
 """So many entries of an attempt are looked at to tell how many files nobody asked for."""
 
 _LARGEST_SETTINGS: Final = 64 << 10
 _DEEPEST: Final = 16
 _LONGEST_WANTED: Final = 1000
-_SEED: Final = re.compile(r"[0-9a-f]{16}")
 
 _HANDED_OUT: Final = frozenset(
     {SETTINGS, "README.md", ".git", ".github", ".gitignore", ".gitlab-ci.yml"}
@@ -82,6 +84,11 @@ class HandIn:
     seed: str | None
     ignored: int
     bounded: bool
+
+
+def name_of(directory: Path) -> str:
+    """Return what the attempt in a directory is called: as the directory is, which need not be there yet."""
+    return os.path.basename(os.path.abspath(directory)) or "attempt"  # noqa: PTH100, PTH119  # a link is named as it is
 
 
 def read(directory: Path, lab: LabDefinition) -> HandIn:
@@ -155,7 +162,7 @@ def _parsed(content: bytes) -> Settings:
         raise ValueError(f"is no TOML: line {exc.line}: {exc}") from exc
     return Settings(
         _of_form(table, "lab", NAME_PATTERN, "the id of a lab"),
-        _of_form(table, "seed", _SEED, "16 hexadecimal digits"),
+        _of_form(table, "seed", SEED, "16 hexadecimal digits"),
         wanted if isinstance(wanted := table.get("labctl"), str) and is_installable(wanted) else None,
     )
 

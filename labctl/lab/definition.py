@@ -95,6 +95,7 @@ class Grading:
         pids: Processes and threads of each container.
         file_size: The most that one file in a container may hold, as ``64m``.
         seconds: For all checks together.
+        seeded: Whether the seed decides what is asked, so that answers to one are answers to whoever says it.
     """
 
     starter_score: float = 0
@@ -103,6 +104,7 @@ class Grading:
     pids: int = 200
     file_size: str = "64m"
     seconds: float = 120
+    seeded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,10 +296,12 @@ class _Reader:
     def _grading(self, table: Any) -> Grading:
         if not isinstance(table, dict):
             raise self._wrong("grading", "grading: expected a table")
-        self._only(table, {"starter_score", "limits"}, "[grading]")
+        self._only(table, {"starter_score", "limits", "seeded"}, "[grading]")
         limits = table.get("limits", {})
         if not isinstance(limits, dict):
             raise self._wrong("limits", "limits: expected a table")
+        if not isinstance(seeded := table.get("seeded", False), bool):
+            raise self._wrong("seeded", f"seeded {seeded!r}: expected true or false")
         self._only(limits, {"memory", "cpus", "pids", "file_size", "seconds"}, "limits")
         return Grading(
             starter_score=self._number(table, "starter_score", 0),
@@ -306,6 +310,7 @@ class _Reader:
             pids=math.ceil(self._positive(limits, "pids", 200)),
             file_size=self._size(limits, "file_size", "64m"),
             seconds=self._positive(limits, "seconds", 120),
+            seeded=seeded,
         )
 
     def _size(self, table: dict[str, Any], key: str, default: str) -> str:

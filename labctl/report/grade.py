@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Final
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.plain import LONGEST
 from labctl.report.table import table
-from labctl.report.verdict import counted, excerpt, hint, mark, named, points, reason, score, unmet
+from labctl.report.verdict import (
+    counted,
+    excerpt,
+    hint,
+    mark,
+    named,
+    points,
+    reason,
+    score,
+    seeded,
+    shared_notes,
+    unmet,
+)
 from labctl.report.wrap import brief, columns, padded, wrapped
 
 if TYPE_CHECKING:
@@ -51,7 +63,7 @@ def _attempt(title: str, attempt: GradedAttempt) -> Iterator[str]:
     yield ""
     for remark in attempt.remarks:
         yield from _spread((f"note: {remark}",), 0)
-    yield f"{attempt.verdict}: {score(attempt)}, seed {brief(attempt.seed, 80)}, {attempt.seconds:.1f} s."
+    yield f"{attempt.verdict}: {score(attempt)}, {seeded(attempt)}, {attempt.seconds:.1f} s."
     yield from _spread((f"next: {_next(attempt)}",), 2)
 
 
@@ -123,4 +135,5 @@ def _overview(result: Grade, limit: int) -> str:
     total = f"{counted(result.counts)}, in {result.seconds:.1f} s."
     if not rows:
         return total
-    return f"{table(('ATTEMPT', 'VERDICT', 'SCORE', 'FAILED', 'WHY'), rows)}\n\n{total}"
+    notes = "".join(f"note: {each}\n" for each in shared_notes(result))
+    return f"{table(('ATTEMPT', 'VERDICT', 'SCORE', 'FAILED', 'WHY'), rows)}\n\n{notes}{total}"

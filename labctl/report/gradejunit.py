@@ -49,7 +49,12 @@ def _report(result: Grade, room: int) -> str:
 def _add(root: ET.Element, attempt: GradedAttempt, name: str, room: int) -> None:
     suite = ET.SubElement(root, "testsuite", {"name": name})
     facts = ET.SubElement(suite, "properties")
-    for key, value in (("verdict", attempt.verdict), ("score", score(attempt)), ("seed", attempt.seed)):
+    for key, value in (
+        ("verdict", attempt.verdict),
+        ("score", score(attempt)),
+        ("seed", attempt.seed),
+        ("seed_from", attempt.seed_from or ""),
+    ):
         ET.SubElement(facts, "property", {"name": key, "value": lawful(brief(value, 500))})
     if attempt.rejection is not None or attempt.explanation:
         _whole(suite, attempt, name, room)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labctl.report.verdict import counted, excerpt, fitting, hint, mark, named, points, reason, score, unmet
+from labctl.report.verdict import (
+    counted,
+    excerpt,
+    fitting,
+    hint,
+    mark,
+    named,
+    points,
+    reason,
+    score,
+    seeded,
+    shared_notes,
+    unmet,
+)
 from labctl.report.webpage import safe, web_page
 from labctl.report.wrap import brief
 
@@ -34,6 +47,7 @@ def _document(result: Grade, room: int) -> str:
         (
             f'<h1 id="top">{safe(title)}</h1><p class="soft">{safe(total)}</p>',
             "" if alone else _overview(result.attempts),
+            *(f'<p class="note">{safe(each)}</p>' for each in ([] if alone else shared_notes(result))),
             *(_attempt(each, n, room, alone=alone) for n, each in enumerate(result.attempts)),
         )
     )
@@ -62,7 +76,7 @@ def _parts(attempt: GradedAttempt, room: int, *, alone: bool) -> Iterator[str]:
         f" {safe(named(attempt))}: {score(attempt)}</h2>"
     )
     seen = ", examined before" if attempt.cached else ""
-    about = f"seed {brief(attempt.seed, 100)}, {attempt.seconds:.1f} s{seen}"
+    about = f"{seeded(attempt)}, {attempt.seconds:.1f} s{seen}"
     back = "" if alone else '; <a href="#top">all attempts</a>'
     yield f'<p class="id">{safe(about)}{back}</p>'
     if attempt.rejection is not None:

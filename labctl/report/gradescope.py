@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.document import dumped
 from labctl.report.plain import harmless
-from labctl.report.verdict import excerpt, hint, score
+from labctl.report.verdict import excerpt, hint, score, seeded
 from labctl.report.wrap import brief
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def gradescope(attempt: GradedAttempt, title: str) -> str:
             "attempt": harmless(attempt.id),
             "verdict": attempt.verdict,
             "seed": harmless(attempt.seed),
+            "seed_from": attempt.seed_from,
             "labctl": version("labctl"),
         },
         "tests": [_test(each, n, known=known) for n, each in enumerate(attempt.checks, start=1)],
@@ -55,7 +56,7 @@ def gradescope(attempt: GradedAttempt, title: str) -> str:
 
 
 def _output(attempt: GradedAttempt, title: str) -> str:
-    lines = [f"{brief(title, 300)}: {attempt.verdict}, {score(attempt)}, seed {brief(attempt.seed, 100)}"]
+    lines = [f"{brief(title, 300)}: {attempt.verdict}, {score(attempt)}, {seeded(attempt)}"]
     rejected = attempt.rejection
     if rejected is not None:
         line = "" if rejected.line is None else f":{rejected.line}"

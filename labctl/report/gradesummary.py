@@ -16,6 +16,7 @@ from labctl.report.verdict import (
     points,
     reason,
     score,
+    shared_notes,
     unmet,
     withheld,
 )
@@ -42,6 +43,7 @@ def summary(result: Grade) -> str:
     """
     attempts = [withheld(each) for each in failures_first(result.attempts)]
     head = f"## {_plain(result.title)}\n\n{counted(result.counts)}, in {result.seconds:.1f} s.\n"
+    head += "".join(f"\nNote: {_plain(each)}\n" for each in shared_notes(result))
     failed = [each for each in attempts if each.verdict != AttemptVerdict.PASSED]
     rows = [_row(each) for each in attempts]
     return _joined(head, rows, [_attempt(each) for each in failed])

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Final
 
+from labctl.grading.seeds import FORMULA
 from labctl.grading.verdict import AttemptVerdict
 from labctl.report.verdict import points, reason
 from labctl.report.wrap import brief
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from labctl.commands.grade import Grade
     from labctl.grading.score import GradedAttempt
 
-_HEAD: Final = ("id", "verdict", "score", "max_score", "percent", "seed", "seconds")
-_FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001  # the wide ones count too
+_HEAD: Final = ("id", "verdict", "score", "max_score", "percent", "seed", "seed_from", "seconds")
 
 
 def roster(result: Grade) -> str:
@@ -44,6 +44,7 @@ def _row(attempt: GradedAttempt, checks: tuple[str, ...]) -> list[str]:
         points(attempt.max_score),
         f"{percent:.1f}" if known and percent is not None else "",
         _cell(attempt.seed),
+        attempt.seed_from or "",
         f"{attempt.seconds:.1f}",
         *(verdicts.get(each, "") for each in checks),
         _cell(reason(attempt)),
@@ -52,4 +53,4 @@ def _row(attempt: GradedAttempt, checks: tuple[str, ...]) -> list[str]:
 
 def _cell(text: str) -> str:
     line = brief(text, 1000)
-    return f"'{line}" if line.startswith(_FORMULA) else line
+    return f"'{line}" if line.startswith(FORMULA) else line

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from labctl.grading.seeds import OWN_WORD, UNLISTED, SeedFrom
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.plain import harmless
 from labctl.report.wrap import brief
@@ -64,6 +65,22 @@ def reason(attempt: GradedAttempt) -> str:
         return first_line(attempt.explanation)
     first = next(iter(unmet(attempt)), None)
     return "" if first is None else f"{first.id}: {first_line(first.explanation)}"
+
+
+def seeded(attempt: GradedAttempt) -> str:
+    """Tell an attempt's seed, and whether the teacher's roster has it."""
+    roster = ", the roster's" if attempt.seed_from == SeedFrom.ROSTER else ""
+    return f"seed {brief(attempt.seed, 80)}{roster}"
+
+
+def shared_notes(result: Grade) -> list[str]:
+    """Return what is to be known of the seeds of several attempts, a line each."""
+    told = []
+    for remark in (OWN_WORD, UNLISTED):
+        about = [named(each) for each in result.attempts if remark in each.remarks]
+        if about:
+            told.append(f"{remark}: {brief(', '.join(about), 300)}")
+    return told
 
 
 def hint(check: GradedCheck) -> str:

@@ -52,7 +52,7 @@ class Session:
 
     def acts_for(self, owner: str, user: str, password: str) -> bool:
         """Say whether the server lets a user into somebody else's mailbox (RFC 4616: PLAIN, authzid)."""
-        message = "\0".join((owner, user, password)).encode()
+        message = f"{owner}\0{user}\0{password}".encode()
         return self._done(lambda: self._client.authenticate("PLAIN", lambda _: message))
 
     def keeps(self, mailbox: str, content: bytes) -> bool:

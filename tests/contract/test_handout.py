@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,60 @@ def test_where_a_file_is_in_the_way_nothing_is_written(fails: Fails, tmp_path: P
 
     assert error["detail"] == {"files": ["README.md"]}
     assert [each.name for each in (tmp_path / "attempt").iterdir()] == ["README.md"]
+
+
+def seed_of(attempt: Path) -> str:
+    seed = tomllib.loads((attempt / "labctl.toml").read_text())["seed"]
+    assert isinstance(seed, str)
+    return seed
+
+
+def test_a_seed_that_was_drawn_stands_in_the_roster_and_one_that_stands_there_is_handed_out(
+    labctl: Labctl, tmp_path: Path
+) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text("attempt,seed\nbob,00000000000000b0\n")
+
+    for name in ("attempts/bob", "attempts/=amy", "attempts/bob"):
+        ran = labctl("init", "why-did-it-bounce", name, "--seed-from", "roster.csv")
+        assert (ran.code, ran.stderr) == (0, "")
+
+    with roster.open(newline="") as file:
+        found = list(csv.reader(file))
+    drawn = seed_of(tmp_path / "attempts/=amy")
+    assert found == [["attempt", "seed"], ["bob", "00000000000000b0"], ["'=amy", drawn]]
+    assert seed_of(tmp_path / "attempts/bob") == "00000000000000b0"
+
+
+def test_where_nothing_is_handed_out_the_roster_has_no_new_row(fails: Fails, tmp_path: Path) -> None:
+    (tmp_path / "amy").mkdir()
+    (tmp_path / "amy/README.md").write_text("mine\n")
+
+    fails(2, "init", "why-did-it-bounce", "amy", "--seed-from", "roster.csv")
+
+    assert not (tmp_path / "roster.csv").exists()
+
+
+def test_a_roster_that_is_wrong_is_told_with_file_and_line_before_an_engine_is_sought(
+    fails: Fails, labctl: Labctl, tmp_path: Path
+) -> None:
+    labctl("init", "why-did-it-bounce", "amy")
+    (tmp_path / "roster.csv").write_text("attempt,seed\namy,5eed\n")
+
+    for command in (("init", "fix-the-mx", "bob", "--seed-from"), ("grade", "amy", "--seeds")):
+        error = fails(2, *command, "roster.csv")
+        assert error["detail"]["line"] == 2
+        assert "5eed" in error["message"]
+    assert not (tmp_path / "bob").exists()
+
+
+def test_a_roster_that_a_student_could_have_written_is_not_believed(
+    fails: Fails, labctl: Labctl, tmp_path: Path
+) -> None:
+    labctl("init", "why-did-it-bounce", "amy", "--seed-from", "roster.csv")
+    (tmp_path / "roster.csv").rename(tmp_path / "amy/roster.csv")
+
+    assert "lies in the attempt" in fails(2, "grade", "amy", "--seeds", "amy/roster.csv")["message"]
 
 
 def test_what_can_not_be_handed_out_is_told(fails: Fails) -> None:

@@ -53,3 +53,12 @@ def test_a_handout_that_tells_the_points_tells_those_that_are_given(lab: LabDefi
     told = re.findall(r"^\| .* \| (\d+) \|$", handout, re.MULTILINE)
 
     assert [float(each) for each in told] in ([], [each.points for each in lab.checks])
+
+
+@pytest.mark.parametrize("lab", LABS, ids=[each.id for each in LABS])
+def test_a_lab_says_whether_its_seed_decides_what_is_asked(lab: LabDefinition) -> None:
+    code = [*lab.directory.glob("*.py"), *lab.directory.glob("checks/*.py")]
+    shared = any(re.search(r"\bchance\.of\(", each.read_text(encoding="utf-8")) for each in code)
+
+    assert lab.grading is not None
+    assert lab.grading.seeded == shared

@@ -76,7 +76,7 @@ def test_pop3_deletes_mail(chance: Chance, alice: Person, bob: Person, bea: Pers
 def test_only_who_knows_the_password(
     chance: Chance, lab: ExerciseLab, alice: Person, bob: Person, bea: Person
 ) -> None:
-    """Who knows a mailbox's password is let in by IMAP and POP3, and nobody else is, from wherever they call."""
+    """Who knows a mailbox's password is let in, by IMAP and by POP3, and nobody else is."""
     callers = chance.shuffled(("dns", "mx-beta"))
     for owner, other, caller in zip((bob, bea), (bea, bob), callers, strict=True):
         for protocol, lets_in in BY.items():
@@ -107,7 +107,7 @@ def must_be_private(chance: Chance, lab: ExerciseLab, author: Person, owner: Per
 def let_in(
     lab: ExerciseLab, lets_in: Callable[[ExerciseLab, str, str], bool], logins: Iterable[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    """Return the logins that are let in; all are tried at once, for a server may well take its time to refuse."""
+    """Return the logins that are let in; all are tried at once, for a server may take its time to refuse."""
     tried = list(logins)
     with ThreadPoolExecutor(len(tried)) as together:
         said = list(together.map(lambda each: lets_in(lab, *each), tried))

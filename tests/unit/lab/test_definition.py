@@ -145,6 +145,7 @@ def test_three_keys_are_enough() -> None:
         ('[[editable]]\npath = "a"\nservice = "dns"\ntarget = "/x"\ncheck = [1]', 8, "a list of texts"),
         ("grading = 5", 4, "grading: expected a table"),
         ("[grading]\nstarter_score = -1", 5, "a number from 0 on"),
+        ('[grading]\nseeded = "yes"', 5, "expected true or false"),
         ("[grading]\nstarter_score = true", 5, "a number from 0 on"),
         ("[grading]\nstarter_score = nan", 5, "a number from 0 on"),
         ("[grading]\nstarter_score = inf", 5, "a number from 0 on"),

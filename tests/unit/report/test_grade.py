@@ -73,7 +73,7 @@ def test_a_blocked_check_names_what_it_waits_for_and_gives_no_hint() -> None:
 def test_one_attempt_ends_with_its_points_its_seed_and_one_next_step() -> None:
     *_, note, total, following = shown("ben").splitlines()
     assert note == "note: 2 other files were ignored"
-    assert total == "failed: 2.5 of 10, seed 5eed, 3.2 s."
+    assert total == "failed: 2.5 of 10, seed 5eed, the roster's, 3.2 s."
     assert following == "  next: begin with letter-arrives; 1 check waits for others"
 
 
@@ -86,7 +86,7 @@ def test_a_rejected_attempt_is_told_with_file_line_the_daemons_words_and_what_to
         "✗ beta.test.zone:3: CoreDNS refuses the zone",
         '      | plugin/file: dns: not a TTL: "MX" at line: 3:9',
         "",
-        "rejected: 0 of 10, seed 5eed, 3.2 s.",
+        "rejected: 0 of 10, seed 5eed, the roster's, 3.2 s.",
         "  next: mend line 3, then grade it again",
     ]
 

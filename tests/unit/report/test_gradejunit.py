@@ -77,6 +77,9 @@ def test_the_seed_is_a_property_of_the_suite() -> None:
     found = parsed(graded()).find("testsuite/properties/property[@name='seed']")
     assert found is not None
     assert found.get("value") == "5eed"
+    source = parsed(graded()).find("testsuite/properties/property[@name='seed_from']")
+    assert source is not None
+    assert source.get("value") == "roster"
 
 
 def test_attempts_whose_names_can_not_be_told_apart_in_xml_have_names_of_their_own() -> None:

@@ -44,7 +44,7 @@ def test_a_failed_check_is_told_with_its_evidence_and_its_hint_and_the_log_of_it
         "The last lines of mx-beta",
         "connect from mx.alpha.test",
         "2 other files were ignored",
-        "seed 5eed",
+        "seed 5eed, the roster's",
         "examined before",
     ):
         assert each in said

@@ -28,8 +28,8 @@ def test_the_score_of_the_whole_and_of_each_check_is_there_with_what_it_was_made
     assert content["score"] == 2.5
     assert [each["score"] for each in content["tests"]] == [2, 0, 0.5, 0, 0]
     assert [each.get("status") for each in content["tests"]] == ["passed", "failed", "failed", None, "failed"]
-    assert content["extra_data"]["seed"] == "5eed"
-    assert content["output"].startswith("A zone of one's own: failed, 2.5 of 10, seed 5eed")
+    assert (content["extra_data"]["seed"], content["extra_data"]["seed_from"]) == ("5eed", "roster")
+    assert content["output"].startswith("A zone of one's own: failed, 2.5 of 10, seed 5eed, the roster's")
 
 
 def test_a_check_says_why_it_failed_with_evidence_and_hint_and_a_blocked_one_for_what_it_waits() -> None:

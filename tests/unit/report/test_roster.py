@@ -31,6 +31,7 @@ def test_each_attempt_is_a_row_with_its_score_and_each_checks_verdict() -> None:
         "max_score": "10",
         "percent": "25.0",
         "seed": "5eed",
+        "seed_from": "roster",
         "seconds": "3.2",
         "check:mx-resolves": "passed",
         "check:letter-arrives": "failed",
