@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import signal
@@ -280,6 +281,39 @@ def test_shards_join_to_what_one_machine_would_have_found(labctl: Labctl, tmp_pa
         labctl("grade", *made, "--lab", LAB, "--shard", f"{part}/3", "--out", out)
     joined = labctl.json("merge", *(str(tmp_path / part) for part in ("1", "2", "3")), code=1)
     assert verdicts(joined) == verdicts(labctl.json("grade", *made, "--lab", LAB, code=1))
+
+
+def test_an_attempt_with_anothers_seed_is_rejected_and_each_result_says_whose_word_its_seed_is(
+    labctl: Labctl, tmp_path: Path
+) -> None:
+    roster, made = tmp_path / "roster.csv", {}
+    for name in ("ann, who knows", "ben", "cat", "dan"):
+        attempt = tmp_path / "attempts" / name
+        labctl("init", LAB, str(attempt), *(() if name == "dan" else ("--seed-from", str(roster))))
+        made[name] = attempt
+    shutil.copy(made["ben"] / "labctl.toml", made["cat"] / "labctl.toml")
+    (made["ben"] / "labctl.toml").unlink()
+    known = dict(csv.reader(roster.read_text().splitlines()))
+
+    order = (*map(str, made.values()), "--lab", LAB, "--seeds", str(roster), "--out", str(tmp_path / "out"))
+    ran = labctl.json("grade", *order, code=1)
+
+    found = {each["id"]: each for each in ran["attempts"]}
+    assert {name: (each["verdict"], each["seed_from"]) for name, each in found.items()} == {
+        "ann, who knows": ("failed", "roster"),
+        "ben": ("failed", "roster"),
+        "cat": ("rejected", "roster"),
+        "dan": ("failed", "attempt"),
+    }
+    assert {name: found[name]["seed"] for name in known if name != "attempt"} == {
+        name: seed for name, seed in known.items() if name != "attempt"
+    }
+    assert found["cat"]["rejection"]["code"] == "other-seed"
+    assert found["dan"]["remarks"] == [
+        "the roster has no seed for this attempt, which is graded by its own word"
+    ]
+    joined = labctl.json("merge", str(tmp_path / "out"), code=1)
+    assert [each["seed_from"] for each in joined["attempts"]] == ["roster", "roster", "roster", "attempt"]
 
 
 @pytest.mark.usefixtures("alone")
