@@ -15,13 +15,13 @@ from labctl import byteordermark
 from labctl.engine import images
 from labctl.errors import AttemptError, GradingError, LabctlError, UsageError
 from labctl.exercises.children import Children
-from labctl.grading import batch, capacity, fingerprint, gradedlab, seeds
+from labctl.grading import batch, capacity, fingerprint, gradedlab, seedfrom, seeds
 from labctl.grading.batch import Batch, Candidate
 from labctl.grading.examiner import Examiner, rejection_of
 from labctl.grading.job import Rejection
 from labctl.grading.laboratories import Laboratories
 from labctl.grading.score import graded
-from labctl.grading.seeds import SeedFrom
+from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.store import Store
 from labctl.lab import attempt, catalogue, definition, leftovers, origin
 from labctl.lab.definition import Grading
@@ -360,9 +360,9 @@ def _seed(
     """Return an attempt's seed, who says so, and what a teacher should know of that."""
     if handed_out:
         return handed_out, SeedFrom.ROSTER, []
-    remarks = [seeds.UNLISTED] if roster is not None else []
+    remarks = [seedfrom.UNLISTED] if roster is not None else []
     if roster is None and lab.grading is not None and lab.grading.seeded:
-        remarks.append(seeds.OWN_WORD)
+        remarks.append(seedfrom.OWN_WORD)
     if read.seed:
         return read.seed, SeedFrom.ATTEMPT, remarks
     return fingerprint.of_files(read.files)[:16], SeedFrom.DRAWN, remarks

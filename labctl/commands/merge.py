@@ -11,7 +11,7 @@ from labctl.commands.grade import Grade
 from labctl.errors import UsageError
 from labctl.grading.job import Rejection
 from labctl.grading.score import GradedAttempt, GradedCheck
-from labctl.grading.seeds import SeedFrom
+from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from labctl.grading.gradedlab import GradedLab
     from labctl.grading.job import Rejection
-    from labctl.grading.seeds import SeedFrom
+    from labctl.grading.seedfrom import SeedFrom
     from labctl.grading.store import Store
 
 TRIES: Final = 2

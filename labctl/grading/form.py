@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from labctl.errors import GradingError
 from labctl.grading.job import Examination, Job, Observation, Rejection
-from labctl.grading.seeds import SeedFrom
+from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.verdict import CheckVerdict
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from labctl.grading.seeds import SeedFrom
+    from labctl.grading.seedfrom import SeedFrom
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from labctl.grading.job import Examination, Observation, Rejection
-    from labctl.grading.seeds import SeedFrom
+    from labctl.grading.seedfrom import SeedFrom
     from labctl.lab.definition import Check
 
 

@@ -10,7 +10,6 @@ import re
 import shutil
 import stat
 from contextlib import contextmanager
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import OutputError, UsageError
@@ -28,22 +27,8 @@ FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF00
 
 _LIKE_A_FORMULA: Final = re.compile(rf"[\s']*[{re.escape(''.join(FORMULA))}]")
 
-OWN_WORD: Final = "the seed is the attempt's own word (--seeds ROSTER compares it with what was handed out)"
-UNLISTED: Final = "the roster has no seed for this attempt, which is graded by its own word"
-
 _LARGEST: Final = 16 << 20
 _WAIT: Final = 60.0
-
-
-class SeedFrom(StrEnum):
-    """Who says which seed an attempt was handed out with."""
-
-    ROSTER = "roster"
-    """The teacher."""
-    ATTEMPT = "attempt"
-    """Its own ``labctl.toml``."""
-    DRAWN = "drawn"
-    """Nobody: it is made of what was handed in."""
 
 
 def read(path: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from labctl.grading.seeds import OWN_WORD, UNLISTED, SeedFrom
+from labctl.grading.seedfrom import OWN_WORD, UNLISTED, SeedFrom
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.plain import harmless
 from labctl.report.wrap import brief

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from labctl.commands.grade import Grade
 from labctl.grading.job import Rejection
 from labctl.grading.score import GradedAttempt, GradedCheck
-from labctl.grading.seeds import SeedFrom
+from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 
 ANYTHING: Final = st.text(st.characters(codec=None, exclude_categories=()), max_size=40) | st.sampled_from(

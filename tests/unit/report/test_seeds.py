@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.grading.seeds import OWN_WORD, UNLISTED, SeedFrom
+from labctl.grading.seedfrom import OWN_WORD, UNLISTED, SeedFrom
 from labctl.report.grade import grade
 from labctl.report.gradepage import page
 from labctl.report.gradescope import gradescope
