@@ -30,7 +30,7 @@ def strangers(lab: ExerciseLab, chance: Chance) -> Strangers:
 
 def colleagues(chance: Chance) -> list[Caller]:
     """Return hosts in the office that are not the scanner, whatever they say."""
-    free = chance.shuffled(range(150, 250))
+    free = chance.shuffled([*range(2, 20), *range(21, 99), *range(100, 143), *range(144, 255)])
     names = ("scanner.beta.test", "mail.beta.test", f"{chance.name()}.beta.test")
     return [Caller(f"EHLO {name}", SCANNER.via, f"198.51.100.{free.pop()}") for name in names]
 

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 DOMAINS: Final = ("gamma.test", "evil.test", "a1pha.test")
 """Domains that have names in every lab's DNS, and no users."""
 
-_HOSTS: Final = {"mx.gamma.test": "203.0.113.30", "mx.evil.test": "203.0.113.66"}
+_HOSTS: Final = {
+    "mx.gamma.test": "203.0.113.30",
+    "mail.gamma.test": "203.0.113.143",
+    "mx.evil.test": "203.0.113.66",
+}
 """Their hosts, which are not there: their addresses are free to call from."""
-
-_FREE: Final = range(150, 250)
-"""Last octets of addresses that no host of any lab has, and the DNS no name for."""
 
 _IN_USE: Final = (
     "abuse", "accounting", "admin", "boss", "ceo", "hostmaster", "info", "mailer-daemon", "noreply", "office",
@@ -67,12 +68,14 @@ class Strangers:
 
     def nameless(self) -> list[Caller]:
         """Return callers from addresses that the DNS knows no name of, each under a name that it knows."""
-        first, second, third = self.chance.shuffled([*_HOSTS, self.lab.host(self.via).hostname])
-        one, other = self.chance.shuffled(_FREE)[:2]
+        first, second, third, _ = self.chance.shuffled([*_HOSTS, self.lab.host(self.via).hostname])
+        taken = {*_HOSTS.values(), *(address for host in self.lab.there.hosts for address in host.addresses)}
+        addresses = (f"203.0.113.{octet}" for octet in range(1, 255))
+        one, other = self.chance.shuffled([each for each in addresses if each not in taken])[:2]
         return [
             Caller(f"EHLO {first}"),
-            Caller(f"EHLO {second}", self.via, f"203.0.113.{one}"),
-            Caller(f"HELO {third}", self.via, f"203.0.113.{other}"),
+            Caller(f"EHLO {second}", self.via, one),
+            Caller(f"HELO {third}", self.via, other),
         ]
 
     def liars(self) -> list[Caller]:

@@ -38,6 +38,7 @@ def test_every_kind_is_tried_whatever_chance_decides(
     assert {each.hello for each in them.named()} == {
         "EHLO mx.alpha.test",
         "EHLO mx.gamma.test",
+        "EHLO mail.gamma.test",
         "EHLO mx.evil.test",
     }
     assert {each.via for each in them.nameless()} == {None, "mx-alpha"}
