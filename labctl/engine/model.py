@@ -105,7 +105,7 @@ class ContainerSpec:
 class Container:
     """A container as the engine describes it.
 
-    The engine's list gives all of it but the last three; `Engine.inspect` gives these too.
+    The engine's list gives all of it but the last four; `Engine.inspect` gives these too.
     """
 
     id: str
@@ -119,6 +119,9 @@ class Container:
     exit_code: int | None = None
     oom_killed: bool | None = None
     """Whether the kernel killed one of its processes because its memory was used up."""
+
+    started_at: datetime | None = None
+    """When it was started last."""
 
     forks_refused: bool | None = None
     """Whether it could make no more processes at times, as it had all that it may; None if not known."""

@@ -15,6 +15,7 @@ from labctl.wait import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from labctl.engine.model import Container
     from labctl.engine.protocol import Engine
@@ -90,13 +91,13 @@ def await_ready(
         return True if complaint is None else None
 
     began = time.monotonic()
-    outlook = _Outlook(engine, container, host.role)
+    outlook = _Outlook(engine, host.role)
     while container.state == ContainerState.RUNNING and (left := began + within - time.monotonic()) > 0:
         if eventually(answer, within=min(_DEAD_CHECK, left)):
             return
         container = engine.inspect(container.id)
         if patience is not None and complaint is not None:
-            outlook.see(complaint)
+            outlook.see(container, complaint)
             if outlook.listens and listening_is_enough:
                 break
             if time.monotonic() > outlook.deadline(began, patience):
@@ -115,17 +116,16 @@ def await_ready(
     )
 
 
-def _said(engine: Engine, container: Container, tail: int) -> list[str]:
-    with closing(engine.logs(container.id, tail=tail)) as lines:
+def _said(engine: Engine, container: Container, tail: int, since: datetime | None = None) -> list[str]:
+    with closing(engine.logs(container.id, since=since, tail=tail)) as lines:
         return [line.text for line in lines]
 
 
 class _Outlook:
     """What a daemon's log and its answers tell of whether it will ever answer as it should."""
 
-    def __init__(self, engine: Engine, container: Container, role: Role | None) -> None:
+    def __init__(self, engine: Engine, role: Role | None) -> None:
         self._engine = engine
-        self._container = container
         self._started = _STARTED[role] if role is not None else None
         self._decided = False
         self._listens_since: float | None = None
@@ -135,9 +135,9 @@ class _Outlook:
         """Whether it has started, as far as that is known."""
         return self._listens_since is not None
 
-    def see(self, complaint: Complaint) -> None:
-        """Take a complaint, and the log of the time, into account."""
-        said = _said(self._engine, self._container, _LOG_SEARCHED)
+    def see(self, container: Container, complaint: Complaint) -> None:
+        """Take a complaint, and the log since the container was started, into account."""
+        said = _said(self._engine, container, _LOG_SEARCHED, since=container.started_at)
         started = self._started is not None and any(self._started in each for each in said)
         if not self.listens and (complaint.listens or started):
             self._listens_since = time.monotonic()

@@ -217,6 +217,11 @@ def _listed(each: Any) -> Container:
     )
 
 
+def _started(said: Any) -> datetime | None:
+    """Read when a container was started; of one that never was, the engine tells the year 1."""
+    return None if not said or text(said).startswith("0001-") else moment(said)
+
+
 def _inspected(each: Any) -> Container:
     state = each["State"]
     kernel = counted(text(each["Id"]), int(state.get("Pid", 0)))
@@ -230,6 +235,7 @@ def _inspected(each: Any) -> Container:
         address=_address(each["NetworkSettings"]["Networks"]),
         published=_published(each["NetworkSettings"].get("Ports") or {}),
         exit_code=int(state["ExitCode"]) if state["Status"] in {"exited", "dead"} else None,
+        started_at=_started(state.get("StartedAt")),
         oom_killed=bool(kernel.killed) or state.get("OOMKilled"),
         forks_refused=None if kernel.refused is None else kernel.refused > 0,
     )

@@ -170,7 +170,7 @@ class Containers(Images):
                 raise NoSuchObject(f"network {box.network_id or box.spec.network} not found", hint=_HINT)
             if not box.alive:
                 box.network_id = network.id
-                box.container = replace(box.container, oom_killed=False)
+                box.container = replace(box.container, oom_killed=False, started_at=datetime.now(UTC))
                 self._turn(box, ContainerState.RUNNING)
 
     def stop(self, name: str, *, timeout: int) -> None:  # noqa: ARG002  # its process ends at once

@@ -61,7 +61,12 @@ INSPECTED = {
     "Name": "/labctl-x-dns",
     "Image": "sha256:1",
     "Created": "2026-01-01T00:00:00.123456789Z",
-    "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": True},
+    "State": {
+        "Status": "exited",
+        "ExitCode": 137,
+        "OOMKilled": True,
+        "StartedAt": "2026-01-01T00:00:01.5Z",
+    },
     "Config": {"Labels": None},
     "NetworkSettings": {
         "Networks": {"labctl-x": {"IPAMConfig": None, "IPAddress": "198.18.0.2"}},
@@ -279,9 +284,15 @@ class TestContainers:
         found = scripted.engine.inspect("x")
         assert (found.state, found.exit_code, found.labels) == (ContainerState.EXITED, 137, {})
         assert found.oom_killed is True
+        assert found.started_at == datetime(2026, 1, 1, 0, 0, 1, 500000, tzinfo=UTC)
         assert found.created_at == datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)
         assert found.address == IPv4Address("198.18.0.2")
         assert found.published == (PublishedPort(53, "udp", 49153),)
+
+    def test_one_that_was_never_started_has_no_time_of_that(self, scripted: Scripted) -> None:
+        state = {"Status": "created", "ExitCode": 0, "StartedAt": "0001-01-01T00:00:00Z"}
+        scripted.answers("GET", "/containers/x/json", {**INSPECTED, "State": state})
+        assert scripted.engine.inspect("x").started_at is None
 
     def test_one_on_no_network_has_no_address(self, scripted: Scripted) -> None:
         cut_off = {**INSPECTED, "NetworkSettings": {"Networks": {}, "Ports": None}}

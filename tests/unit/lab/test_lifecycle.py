@@ -557,6 +557,20 @@ class TestAwaitReady:
             patience.await_ready(stage.fake, host, (), within=60, patience=0.2)
         assert caught.value.detail["waited"] >= least
 
+    @pytest.mark.usefixtures("quick")
+    def test_what_a_daemon_said_before_it_was_started_anew_does_not_count(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        complaint = readiness.Complaint("connection refused", listens=False)
+        monkeypatch.setattr(readiness, "complaint", lambda _host, _domains: complaint)
+        stage.stand()
+        stage.fake.say("labctl-x-mx-beta", STARTED["mx-alpha"])
+        stage.fake.stop("labctl-x-mx-beta", timeout=0)
+        stage.fake.start("labctl-x-mx-beta")
+        with pytest.raises(ServiceNotReady, match="connection refused") as caught:
+            patience.await_ready(stage.fake, stage.host("mx-beta"), (), within=60, patience=0.2)
+        assert caught.value.detail["waited"] >= 0.6
+
     def test_a_resolver_of_a_lab_without_mail_has_to_answer_too(self, stage: Stage) -> None:
         patience.await_ready(stage.fake, stage.stand().host("dns"), ())
         stage.daemons.instead["dns", 53] = stage.daemons.closed
