@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from labctl.errors import GradingError
 from labctl.grading import form
 from labctl.grading.job import Examination, Job, Observation, Rejection
+from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.verdict import CheckVerdict
 
 texts = st.text(max_size=30)
@@ -24,6 +25,7 @@ observations = st.builds(
 rejections = st.builds(
     Rejection, texts, texts, texts, st.none() | texts, st.none() | st.integers(1), st.none() | texts, texts
 )
+sources = st.none() | st.sampled_from(SeedFrom)
 examinations = st.builds(
     Examination,
     texts,
@@ -35,6 +37,7 @@ examinations = st.builds(
     texts,
     lines,
     st.dictionaries(texts, lines, max_size=2),
+    sources,
 )
 jobs = st.builds(
     Job,
@@ -45,6 +48,7 @@ jobs = st.builds(
     texts,
     texts,
     texts,
+    sources,
 )
 
 
@@ -67,6 +71,14 @@ def test_bytes_that_are_no_text_survive_as_surrogates() -> None:
 def test_what_is_no_examination_is_an_error_of_ours(text: str) -> None:
     with pytest.raises(GradingError):
         form.examination(text)
+
+
+def test_what_was_written_before_anybody_asked_whose_word_a_seed_is_can_be_read() -> None:
+    seen = Examination("anna", "small", "00", 1.0)
+    told = json.loads(form.examination_text(seen))
+    del told["seed_from"]
+
+    assert form.examination(json.dumps(told)) == seen
 
 
 def test_a_document_of_another_version_is_refused() -> None:
