@@ -10,6 +10,7 @@ from email.policy import compat32
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from labctl.mail.body import body, inner
 from labctl.mail.mailheader import date_of, field_text
 from labctl.mail.message import normal_message_id
 
@@ -69,7 +70,7 @@ def parse(content: bytes | Message) -> Dsn | None:
     message = content if isinstance(content, Message) else BytesParser(policy=compat32).parsebytes(content)
     if message.get_content_type() != "multipart/report" or not message.is_multipart():
         return None
-    parts = [part for part in message.get_payload() if isinstance(part, Message)]
+    parts = inner(message)
     report = next((part for part in parts if part.get_content_type() in _REPORTS), None)
     if report is None:
         return None
@@ -90,26 +91,18 @@ def field_groups(report: Message) -> Iterator[Message]:
     The email package does this for ``message/delivery-status`` alone; of the other type it takes what follows
     the first group for a body.
     """
-    payload = report.get_payload()
-    groups = payload if isinstance(payload, list) else [report]
-    for group in groups:
-        if isinstance(group, Message):
-            if group is not report:
-                yield group
-            yield from _groups_in(_body(group))
+    for group in inner(report) if report.is_multipart() else [report]:
+        if group is not report:
+            yield group
+        if not group.is_multipart():
+            yield from _groups_in(body(group))
 
 
 def _groups_in(text: bytes) -> Iterator[Message]:
     for block in _BLANK_LINES.split(text):
-        group = BytesParser(policy=compat32).parsebytes(block.lstrip(b"\r\n"), headersonly=True)
+        group = _header(block.lstrip(b"\r\n"))
         if group.keys():
             yield group
-
-
-def _body(part: Message) -> bytes:
-    """Return a part's body as it came: asked for text, the email package would replace 8-bit bytes."""
-    body = part.get_payload(decode=True)
-    return body if isinstance(body, bytes) else b""
 
 
 def _recipient(group: Message) -> DsnRecipient:
@@ -132,14 +125,15 @@ def typed(group: Message, name: str) -> str | None:
     return (value if semicolon else text).strip() or None
 
 
+def _header(content: bytes) -> Message:
+    return BytesParser(policy=compat32).parsebytes(content, headersonly=True)
+
+
 def _original_message_id(parts: list[Message]) -> str | None:
     for part in parts:
         if part.get_content_type() in _ORIGINALS:
-            payload = part.get_payload()
-            if isinstance(payload, list) and payload and isinstance(payload[0], Message):
-                original = payload[0]  # what is not pure text, the email package has parsed already
-            else:
-                original = BytesParser(policy=compat32).parsebytes(_body(part), headersonly=True)
+            parsed = inner(part)  # what is not pure text, the email package has parsed already
+            original = parsed[0] if parsed else _header(body(part))
             text = " ".join(field_text(original, "Message-ID").split())
             return normal_message_id(text) or None
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.parser import BytesHeaderParser
 from email.policy import compat32
@@ -54,7 +54,7 @@ def field_text(message: Message, name: str) -> str:
     text = next(iter(_values(message, name)), "")
     try:
         return str(make_header(decode_header(text)))
-    except (HeaderParseError, LookupError, ValueError):  # a broken encoded word, or an unknown charset
+    except (MessageError, LookupError, ValueError):  # a broken encoded word, or a charset that there is not
         return text
 
 
@@ -62,7 +62,7 @@ def addresses(message: Message, name: str) -> tuple[str, ...]:
     """Return the bare addresses of a field; its text as one where it holds none that can be read."""
     try:
         found = tuple(address for _, address in getaddresses(_values(message, name)) if address)
-    except (IndexError, TypeError, ValueError):  # the parser's own, met with unclosed comments
+    except (IndexError, TypeError, ValueError, RecursionError):  # its own, met with comments without an end
         found = ()
     text = field_text(message, name).strip()
     return found or ((text,) if text else ())

@@ -9,6 +9,7 @@ from email.parser import BytesParser
 from email.policy import compat32
 from typing import Final
 
+from labctl.mail.body import inner
 from labctl.mail.dsn import field_groups, typed
 from labctl.mail.mailheader import field_text
 from labctl.mail.message import normal_message_id
@@ -38,8 +39,7 @@ def parse(content: bytes | Message) -> Mdn | None:
     message = content if isinstance(content, Message) else BytesParser(policy=compat32).parsebytes(content)
     if message.get_content_type() != "multipart/report" or not message.is_multipart():
         return None
-    parts = [part for part in message.get_payload() if isinstance(part, Message)]
-    report = next((part for part in parts if part.get_content_type() in _REPORTS), None)
+    report = next((part for part in inner(message) if part.get_content_type() in _REPORTS), None)
     if report is None:
         return None
     group = next(field_groups(report), Message())

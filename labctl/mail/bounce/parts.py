@@ -10,6 +10,7 @@ from email.parser import BytesParser
 from email.policy import compat32
 from typing import TYPE_CHECKING, Final
 
+from labctl.mail.body import body, inner
 from labctl.mail.mailheader import field_text
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Part:
         content = self.content[:_LONGEST]
         try:
             text = content.decode(self.charset or "utf-8")
-        except (LookupError, UnicodeError):
+        except (LookupError, ValueError):  # a charset that there is not, or bytes that are none of its
             text = content.decode("utf-8" if _is_utf8(content) else "latin-1", "replace")
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         return _without_tags(text) if self.type == "text/html" else text
@@ -81,16 +82,12 @@ def opened(content: bytes) -> Opened | None:
 
 
 def _leaves(message: Message, depth: int) -> Iterator[Part]:
-    payload = message.get_payload()
-    if isinstance(payload, list):
+    if message.is_multipart():
         if depth < _DEEPEST:
-            for part in payload:
-                if isinstance(part, Message):
-                    yield from _leaves(part, depth + 1)
+            for part in inner(message):
+                yield from _leaves(part, depth + 1)
         return
-    content = message.get_payload(decode=True)
-    if isinstance(content, bytes):
-        yield Part(message.get_content_type(), content, _charset(message))
+    yield Part(message.get_content_type(), body(message), _charset(message))
 
 
 def _charset(message: Message) -> str:
