@@ -23,10 +23,11 @@ def main() -> None:
     from contextlib import suppress
 
     gc.set_threshold(_COLLECT_AFTER)
-    from labctl.cli import app, console, encoding  # noqa: F401  # what takes long is here before anything begins
+    from labctl.cli import app, console, encoding, streams  # noqa: F401  # what takes long is here before anything begins
 
     try:
         interruption.heed()
+        streams.open_standard_streams()
         encoding.settle(os.environ)
         code = run(sys.argv[1:])
         interruption.ignore()
@@ -75,7 +76,7 @@ def _run(arguments: list[str]) -> int:
     from labctl.cli import misuse
     from labctl.cli.app import create
     from labctl.cli.console import print_error
-    from labctl.errors import LabctlError
+    from labctl.errors import LabctlError, refused
 
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json, debug = "--json" in own, "--debug" in own
@@ -94,27 +95,28 @@ def _run(arguments: list[str]) -> int:
         code = interruption.EXIT_CODE
     except (BrokenPipeError, SystemExit):
         raise
-    except Exception as error:  # noqa: BLE001  # the last boundary: a bug is told as one
+    except Exception as error:  # noqa: BLE001  # the last boundary: what the system refused, or a bug
         if interruption.came() and not debug:  # what was cut short may fail in any way
             return _stopped()
-        bug = LabctlError(
-            f"labctl failed unexpectedly: {type(error).__name__}: {error}",
-            hint="run it again with --debug in front of the command, and report what it prints",
+        failed = (
+            refused(error)
+            if isinstance(error, OSError | MemoryError)
+            else LabctlError(
+                f"labctl failed unexpectedly: {type(error).__name__}: {error}",
+                hint="run it again with --debug in front of the command, and report what it prints",
+            )
         )
-        bug.__cause__ = error
-        print_error(bug, as_json=as_json, debug=debug)
-        return bug.exit_code
+        failed.__cause__ = error
+        print_error(failed, as_json=as_json, debug=debug)
+        return failed.exit_code
     return _stopped() if code == interruption.EXIT_CODE else int(code or 0)
 
 
 def _stopped() -> int:
-    from contextlib import suppress
-
+    from labctl.cli.console import tell
     from labctl.interruption import EXIT_CODE
 
-    with suppress(OSError):  # the terminal may have gone
-        sys.stderr.write("labctl: interrupted\n")
-        sys.stderr.flush()
+    tell("labctl: interrupted\n")  # the terminal may have gone
     return EXIT_CODE
 
 

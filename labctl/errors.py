@@ -7,6 +7,7 @@ LabctlError
 ├ LabError       InvalidLabFile
 ├ FaultError
 ├ OutputError
+├ MachineError
 ├ GradingError
 ├ AttemptError   MissingFile · ForbiddenFile · ConfigRejected
 └ EngineError    EngineUnavailable · ImageUnavailable · ServiceNotReady · ServiceCommandFailed
@@ -19,15 +20,89 @@ are values. Errors of libraries are translated into this tree at one edge, with 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import errno
+import os
+import re
+import reprlib
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+_OF_PATHS: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+    | {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ENODEV, errno.EFBIG}
+)
+"""Why the system refuses a path for its own sake."""
+
+_LONG_WORD: Final = re.compile(r"\S{256,}")
+_KEPT: Final = 80
+
+_LONG_INTEGER: Final = 1024
+"""Bits."""
+
+
+def refused(error: OSError | MemoryError) -> LabctlError:
+    """Translate what the system refused, where no command has said it better.
+
+    Returns:
+        A UsageError where a path can't be what a command wanted it to be, else a MachineError.
+    """
+    if isinstance(error, FileNotFoundError) and error.filename is None and _nowhere():
+        return UsageError("the current directory is not there any more", hint="cd to one that is")
+    if isinstance(error, OSError) and error.errno in _OF_PATHS and error.filename is not None:
+        return UsageError(
+            f"{quoted(os.fsdecode(error.filename))} can't be used: {error.strerror}",
+            hint="name another path, or mend what lies there",
+        )
+    said = "there is no memory left" if isinstance(error, MemoryError) else error.strerror or error
+    return MachineError(f"this machine failed: {said}", hint="labctl doctor")
+
+
+def _nowhere() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109  # the call that fails
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def quoted(value: object, limit: int = 80) -> str:
+    """Return how Python writes a value that somebody else wrote, on one line and not longer than `limit`."""
+    return _Quoting(limit).repr(value)
+
+
+class _Quoting(reprlib.Repr):
+    """Looks at no more of a value than it writes: YAML's aliases make endless ones of a few lines."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 3, limit, limit
+        self._limit = limit
+
+    def repr(self, x: object) -> str:
+        said = super().repr(x)
+        return said if len(said) <= self._limit else f"{said[: self._limit - 1]}…"
+
+    def repr_instance(self, x: object, level: int) -> str:
+        return self.repr_dict({**x}, level) if isinstance(x, dict) else super().repr_instance(x, level)
+
+    def repr_str(self, x: str, level: int) -> str:  # noqa: ARG002  # as reprlib calls it
+        return repr(x[: self._limit])
+
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002  # as above
+        return repr(x) if x.bit_length() < _LONG_INTEGER else hex(x)  # in decimal Python refuses long ones
+
+
+def _cut(word: re.Match[str]) -> str:
+    return f"{word[0][:_KEPT]}…"
+
 
 class LabctlError(Exception):
     """The root of all errors that a user may meet.
+
+    A word in it that is longer than any name is cut: somebody gave it that way.
 
     Args:
         message: What failed, on which host or in which file, and what was seen.
@@ -40,9 +115,9 @@ class LabctlError(Exception):
     exit_code: ClassVar[int] = 70
 
     def __init__(self, message: str, *, hint: str, detail: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _LONG_WORD.sub(_cut, message)
+        self.hint = _LONG_WORD.sub(_cut, hint)
+        super().__init__(self.message)
         self.detail: dict[str, Any] = dict(detail or {})
 
     @property
@@ -162,6 +237,13 @@ class OutputError(LabctlError):
 
     code = "output"
     exit_code = 2
+
+
+class MachineError(LabctlError):
+    """This machine refused what every command needs: memory, a descriptor, a process."""
+
+    code = "machine"
+    exit_code = 4
 
 
 class GradingError(LabctlError):

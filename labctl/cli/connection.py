@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -34,7 +33,7 @@ def connect() -> Connection:
     """
     from labctl.engine import endpoint
 
-    return _connected(endpoint.find(os.environ, Path.home()))
+    return _connected(endpoint.find(os.environ, endpoint.home()))
 
 
 def connect_or_bring(*, yes: bool, progress: Progress) -> Connection:
@@ -46,11 +45,11 @@ def connect_or_bring(*, yes: bool, progress: Progress) -> Connection:
     """
     from labctl.engine import endpoint
 
-    if (there := endpoint.look_around(os.environ, Path.home()).found) is not None:
+    if (there := endpoint.look_around(os.environ, endpoint.home()).found) is not None:
         return _connected(there)
     from labctl.engine.local import bootstrap  # only where there is none
 
-    found = bootstrap.ensure_engine(os.environ, Path.home(), _confirmation(yes=yes), progress)
+    found = bootstrap.ensure_engine(os.environ, endpoint.home(), _confirmation(yes=yes), progress)
     return _connected(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -50,7 +51,7 @@ def print_error(error: LabctlError, *, as_json: bool, debug: bool = False) -> No
     if debug:
         import traceback
 
-        traceback.print_exception(error)
+        tell("".join(traceback.format_exception(error)))
     if as_json:
         from labctl.report.document import dumped, error_document
 
@@ -59,7 +60,7 @@ def print_error(error: LabctlError, *, as_json: bool, debug: bool = False) -> No
             return
     from labctl.report.text import error_text
 
-    write(sys.stderr, error_text(error) + "\n")
+    tell(error_text(error) + "\n")
 
 
 def write_line(text: str) -> None:
@@ -131,7 +132,14 @@ def write(stream: TextIO, text: str, *, as_data: bool = False) -> None:
         raise
     except OSError as exc:
         name = "standard error" if stream is sys.stderr else "standard output"
-        raise OutputError(f"{name} can't be written: {exc.strerror}", hint="df -h") from exc
+        hint = "df -h" if exc.errno in {errno.ENOSPC, errno.EDQUOT} else "labctl … > FILE"
+        raise OutputError(f"{name} can't be written: {exc.strerror}", hint=hint) from exc
+
+
+def tell(text: str, stream: TextIO | None = None) -> None:
+    """Write what is no result to standard error, or another stream: where nobody can hear it, no matter."""
+    with suppress(OSError, OutputError):
+        write(stream or sys.stderr, text)
 
 
 def is_live(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -166,10 +174,10 @@ class Ticker:
             height = len(self._states)
             self._states[subject] = state
             if not self._live:
-                write(self._stream, f"{time.monotonic() - self._began:7.1f} s  {subject}: {state}\n")
+                tell(f"{time.monotonic() - self._began:7.1f} s  {subject}: {state}\n", self._stream)
             else:
                 back = f"\x1b[{height}A" if height else ""
-                write(self._stream, back + "".join(self._line(each) for each in self._states))
+                tell(back + "".join(self._line(each) for each in self._states), self._stream)
 
     def _line(self, subject: str) -> str:
         # A line that wraps would take two, and the next drawing would begin in the wrong one.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from labctl.cli import options
 from labctl.cli.console import print_result
+from labctl.cli.streams import standard_input
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -47,4 +47,4 @@ def explain(
     """
     from labctl.commands.explain import explain as tell
 
-    print_result(tell(what, sys.stdin.buffer), as_json=as_json)
+    print_result(tell(what, standard_input()), as_json=as_json)

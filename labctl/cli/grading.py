@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,6 +14,10 @@ from labctl.cli import options
 from labctl.cli.connection import connect_or_bring
 from labctl.cli.console import Ticker, write_line
 from labctl.cli.gradeoutputs import Outputs, print_grade
+from labctl.cli.streams import read_standard_input
+
+_LARGEST_JOB: Final = 64 << 20
+"""Bytes of a job: those of an attempt's files in base64 are far fewer."""
 
 Out = Annotated[
     Path | None,
@@ -248,7 +252,7 @@ def examine(
     from labctl.commands.examine import examine as perform
     from labctl.grading import form
 
-    job = form.job(sys.stdin.read())
+    job = form.job(read_standard_input(_LARGEST_JOB))
     ticker = Ticker(sys.stderr, os.environ)
     found = connect_or_bring(yes=yes, progress=ticker)
     write_line(

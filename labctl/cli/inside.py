@@ -9,7 +9,7 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect
-from labctl.cli.console import print_result, write, write_said
+from labctl.cli.console import print_result, tell, write, write_said
 
 if TYPE_CHECKING:
     from labctl.lab.logs import Line
@@ -112,7 +112,7 @@ def execute(
     else:
         write_said(result.stdout, result.stderr)
         if result.exit_code:
-            sys.stderr.write(f"labctl: the command ended with exit code {result.exit_code}\n")
+            tell(f"labctl: the command ended with exit code {result.exit_code}\n")
     raise typer.Exit(0 if result.exit_code == 0 else 1)
 
 

@@ -39,7 +39,9 @@ Examples:
 images = typer.Typer(help=_IMAGES_HELP, rich_markup_mode=None, suggest_commands=False)
 engine = typer.Typer(help=_ENGINE_HELP, rich_markup_mode=None, suggest_commands=False)
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="One file with all images.")]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="One file with all images.", exists=True, dir_okay=False)
+]
 
 
 def _ticker() -> Progress:
@@ -159,8 +161,9 @@ def engine_status(*, as_json: options.Json = False) -> None:
       labctl engine status
     """
     from labctl.commands import engine as command
+    from labctl.engine.endpoint import home
 
-    print_result(command.engine_status(os.environ, Path.home()), as_json=as_json)
+    print_result(command.engine_status(os.environ, home()), as_json=as_json)
 
 
 @engine.command("start")
@@ -172,8 +175,9 @@ def engine_start(*, as_json: options.Json = False) -> None:
       labctl engine start
     """
     from labctl.commands import engine as command
+    from labctl.engine.endpoint import home
 
-    print_result(command.engine_start(os.environ, Path.home(), progress=_ticker()), as_json=as_json)
+    print_result(command.engine_start(os.environ, home(), progress=_ticker()), as_json=as_json)
 
 
 @engine.command("stop")
@@ -185,8 +189,9 @@ def engine_stop(*, as_json: options.Json = False) -> None:
       labctl engine stop
     """
     from labctl.commands import engine as command
+    from labctl.engine.endpoint import home
 
-    print_result(command.engine_stop(os.environ, Path.home(), progress=_ticker()), as_json=as_json)
+    print_result(command.engine_stop(os.environ, home(), progress=_ticker()), as_json=as_json)
 
 
 @engine.command("remove")
@@ -207,6 +212,7 @@ def engine_remove(
       labctl engine remove --yes
     """
     from labctl.commands import engine as command
+    from labctl.engine.endpoint import home
     from labctl.errors import UsageError
 
     if not yes and not (
@@ -215,7 +221,7 @@ def engine_remove(
         and typer.confirm("Remove the engine that labctl installed, with all its containers?", err=True)
     ):
         raise UsageError("nothing was removed: it needs a yes of its own", hint="labctl engine remove --yes")
-    print_result(command.engine_remove(os.environ, Path.home(), progress=_ticker()), as_json=as_json)
+    print_result(command.engine_remove(os.environ, home(), progress=_ticker()), as_json=as_json)
 
 
 def doctor(*, as_json: options.Json = False) -> None:
@@ -226,7 +232,8 @@ def doctor(*, as_json: options.Json = False) -> None:
       labctl doctor
     """
     from labctl.commands.doctor import doctor as examine
+    from labctl.engine.endpoint import home
 
-    result = examine(os.environ, Path.home(), engine_at)
+    result = examine(os.environ, home(), engine_at)
     print_result(result, as_json=as_json)
     raise typer.Exit(4 if result.failed else 0)

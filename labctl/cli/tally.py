@@ -7,7 +7,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final, TextIO
 
-from labctl.cli.console import is_live, write
+from labctl.cli.console import is_live, tell
 from labctl.grading.verdict import AttemptVerdict
 from labctl.report.plain import one_line
 from labctl.report.verdict import score
@@ -96,4 +96,4 @@ class Tally:
         return f"{left} to go, about {told}"
 
     def _write(self, text: str) -> None:
-        write(self._stream, text)
+        tell(text, self._stream)

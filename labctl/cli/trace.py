@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shlex
-import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect
-from labctl.cli.console import print_result, width, write_file, write_line, write_text
-from labctl.errors import UsageError
+from labctl.cli.console import print_result, tell, width, write_file, write_line, write_text
+from labctl.cli.streams import standard_input
+from labctl.errors import UsageError, quoted
 from labctl.mail.state import MessageState
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def _tell(
         {"--html": html, "--svg": svg}, as_json=as_json, inputs=[Path(each) for each in paths if each != "-"]
     )
     if paths:
-        result = command.trace_files(paths, message, zone=zone, stdin=_stdin())
+        result = command.trace_files(paths, message, zone=zone, stdin=standard_input())
     else:
         result = command.trace(connect().engine, name, message, environ=os.environ)
     if html is not None:
@@ -154,7 +153,7 @@ def _list(name: str | None, paths: list[str], filters: Filters, zone: tzinfo, *,
     from labctl.report import tracetable
 
     if paths:
-        listed = command.table_of_files(paths, filters, zone=zone, stdin=_stdin())
+        listed = command.table_of_files(paths, filters, zone=zone, stdin=standard_input())
     else:
         listed = command.table(connect().engine, name, filters)
     with listed as table:
@@ -172,14 +171,9 @@ def _follow(name: str | None, message: Wanted | None, *, as_json: bool) -> None:
     from labctl.report import livetrace
 
     with command.following(connect().engine, name, message, environ=os.environ) as hops:
-        sys.stderr.write("Following; Ctrl-C ends it.\n")
+        tell("Following; Ctrl-C ends it.\n")
         for each in hops:
             write_line(livetrace.json_line(each) if as_json else livetrace.line(each, width()))
-
-
-def _stdin() -> BinaryIO:
-    """Return standard input's bytes; nothing where it was closed."""
-    return getattr(sys.stdin, "buffer", None) or io.BytesIO()
 
 
 def _parted(words: list[str], logs: list[str]) -> tuple[list[str], Wanted | None]:
@@ -247,9 +241,12 @@ def _moment(text: str | None) -> datetime | None:
             return datetime.now(UTC) - timedelta(seconds=parse_time(text))
         except (UsageError, OverflowError) as exc:
             raise UsageError(
-                f"--since {text!r} is no time", hint="--since 2026-11-24T10:00, or --since 30m"
+                f"--since {quoted(text)} is no time", hint="--since 2026-11-24T10:00, or --since 30m"
             ) from exc
-    return found.astimezone(UTC)
+    try:
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError):  # at the ends of the calendar, where no log is
+        return found.replace(tzinfo=UTC)
 
 
 def _zone(name: str | None) -> tzinfo:
@@ -268,4 +265,4 @@ def _zone(name: str | None) -> tzinfo:
     except (OSError, ValueError, KeyError) as exc:
         if name is None:
             return UTC
-        raise UsageError(f"there is no time zone {name!r}", hint="--zone Europe/Berlin") from exc
+        raise UsageError(f"there is no time zone {quoted(name)}", hint="--zone Europe/Berlin") from exc

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, Literal
 
-from labctl import byteordermark
-from labctl.errors import UsageError
+from labctl import byteordermark, plainfile
+from labctl.errors import UsageError, quoted
 from labctl.mail import bounce
 from labctl.mail.bounce import ReportKind
 from labctl.mail.dsn import DsnAction
@@ -122,15 +122,16 @@ def explain(argument: str, stdin: BinaryIO) -> Explanation:
     if argument == "-":
         return _of_content(_STDIN, _read(stdin))
     try:
-        is_file = Path(argument).is_file()
+        is_there = Path(argument).exists() and not Path(argument).is_dir()
     except (OSError, ValueError):  # a reply is too long for a name, or holds what no name may hold
-        is_file = False
-    if not is_file:
+        is_there = False
+    if not is_there:
         return _of_words(argument)
     try:
-        with Path(argument).open("rb") as file:
-            is_log = _is_log(argument, file.read(_HEADER))
-            file.seek(0)
+        with plainfile.opened(argument) as file:
+            is_log = file.seekable() and _is_log(argument, file.read(_HEADER))
+            if file.seekable():
+                file.seek(0)
             content = b"" if is_log else _read(file)
     except OSError as exc:
         raise UsageError(f"{argument}: {exc.strerror}", hint=f"ls -l {argument}") from exc
@@ -151,7 +152,7 @@ def _of_words(words: str) -> Explanation:
     if not is_known(words):
         meant = near(words, known_codes())
         raise UsageError(
-            f"{words[:200]!r} is no file, no code such as 550 or 5.1.1, and nothing that servers say"
+            f"{quoted(words, 200)} is no file, no code such as 550 or 5.1.1, and nothing that servers say"
             f"{question(meant)}",
             hint=_HINT,
         )

@@ -8,7 +8,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from labctl import resources
+from labctl import plainfile, resources
 from labctl.errors import OutputError, UsageError
 from labctl.grading import seeds
 from labctl.grading.handout.files import handed_out
@@ -108,12 +108,12 @@ def _settings_there(directory: Path, lab: LabDefinition) -> attempt.Settings:
 
 def _differs(path: Path, content: bytes) -> bool:
     """Whether something else is there already; a link counts as something else, wherever it leads."""
-    if path.is_symlink() or any(each.exists() and not each.is_dir() for each in path.parents):
+    if any(each.exists() and not each.is_dir() for each in path.parents):
         return True
     try:
-        if not path.is_file():  # a pipe would be waited for
-            return path.exists()
-        return path.read_bytes() != content
+        return path.is_symlink() or plainfile.content(path, len(content)) != content
+    except FileNotFoundError:
+        return False
     except OSError:
         return True
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from labctl import byteordermark
+from labctl import byteordermark, plainfile
 from labctl.errors import UsageError
 from labctl.lab import instance, logs
 from labctl.lab.mailhosts import find_account, mta_of
@@ -130,7 +130,7 @@ def _content(letter: Letter, mail_from: str, rcpt_tos: tuple[str, ...]) -> tuple
     if letter.file is None:
         return compose_message(mail_from, rcpt_tos, subject=letter.subject, body=letter.body)
     try:
-        with letter.file.open("rb") as file:
+        with plainfile.opened(letter.file) as file:
             content = file.read(LARGEST_FILE + 1)
     except OSError as exc:
         raise UsageError(f"message file {letter.file}: {exc.strerror}", hint="--file EML") from exc

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import socket
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from labctl import plainfile
 from labctl.engine import wire
 from labctl.engine.local.machine import SOCKET, Machine
-from labctl.errors import EngineUnavailable
+from labctl.errors import EngineUnavailable, quoted
 
 if TYPE_CHECKING:
     import ssl
@@ -92,6 +94,9 @@ class Answer(StrEnum):
     SILENT = "silent"
 
 
+_LONGEST_NAME: Final = 80
+_LONGEST_URL: Final = 200
+
 _MEANINGS: Final[tuple[tuple[type[OSError], Answer, str], ...]] = (
     (PermissionError, Answer.FORBIDDEN, "permission denied"),
     (FileNotFoundError, Answer.ABSENT, "no such socket"),
@@ -158,6 +163,14 @@ class Search:
                 ]
             },
         )
+
+
+def home() -> Path:
+    """Return the user's home directory; one without anything for a user who has none, as in a container."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
 
 
 def find(environ: Mapping[str, str], home: Path, *, machine: Machine | None = None) -> Endpoint:
@@ -240,12 +253,13 @@ def look(endpoint: Endpoint) -> Sighting:
 
 def _context(contexts: Path, name: str) -> Endpoint:
     """Read a docker context: it lies under the SHA-256 of its name."""
-    digest = hashlib.sha256(name.encode()).hexdigest()
-    order = f"docker context {name}"
-    meta = _json(contexts / "meta" / digest / "meta.json")
-    docker = (meta.get("Endpoints") or {}).get("docker") or {}
-    url = docker.get("Host")
-    if not url:
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+    order = f"docker context {name if name.isprintable() and len(name) <= _LONGEST_NAME else quoted(name)}"
+    docker: Any = _json(contexts / "meta" / digest / "meta.json")
+    for key in ("Endpoints", "docker"):
+        docker = docker.get(key) if isinstance(docker, dict) else None
+    url = docker.get("Host") if isinstance(docker, dict) else None
+    if not isinstance(url, str) or not url:
         raise EngineUnavailable(
             f"{order} is chosen, but {contexts} has no such context with a Docker endpoint",
             hint="docker context use default",
@@ -260,7 +274,7 @@ def _context(contexts: Path, name: str) -> Endpoint:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(plainfile.content(path, plainfile.LARGEST_TEXT))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as exc:
@@ -268,7 +282,7 @@ def _json(path: Path) -> dict[str, Any]:
             f"{path} may name an engine, but can't be read: {exc.strerror}",
             hint=f'sudo chown -R "$USER" {path.parent}',
         ) from exc
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise EngineUnavailable(
             f"{path} may name an engine, but is no JSON: {exc}", hint=f"mend or remove {path}"
         ) from exc
@@ -280,11 +294,13 @@ def _require_local(endpoint: Endpoint) -> None:
     try:
         parts = urlsplit(endpoint.url)
         host, _ = parts.hostname or "", parts.port
-    except ValueError as exc:
+        os.fsencode(endpoint.url)
+    except ValueError as exc:  # a UnicodeError among them
         raise EngineUnavailable(
-            f"{endpoint} is no URL of an engine: {exc}", hint=_countermand(endpoint)
+            f"{quoted(str(endpoint), _LONGEST_URL)} is no URL of an engine: {exc}",
+            hint=_countermand(endpoint),
         ) from exc
-    if parts.scheme == "unix" and parts.path:
+    if parts.scheme == "unix" and parts.path and "\0" not in parts.path:
         return
     if parts.scheme in {"tcp", "http", "https"} and _is_loopback(host):
         return

@@ -318,7 +318,7 @@ def _stage(setup: Setup) -> Stage:
     from labctl.exercises.stage import Condition, Stage  # noqa: PLC0415
     from labctl.lab import definition  # noqa: PLC0415
 
-    engine = DockerEngine(endpoint.find(os.environ, Path.home()))
+    engine = DockerEngine(endpoint.find(os.environ, endpoint.home()))
     lab = definition.load(Path(setup.directory))
     if setup.exam is not None:
         from labctl.exercises.examstage import ExamStage  # noqa: PLC0415  # as above

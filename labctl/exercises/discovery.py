@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from labctl import byteordermark
+from labctl import byteordermark, plainfile
 from labctl.errors import InvalidLabFile, LabctlError, NoSuchExercise, UsageError
 from labctl.exercises.fixtures import Fixtures
 from labctl.lab import catalogue, definition
@@ -91,7 +91,7 @@ def in_file(path: Path) -> tuple[Exercise, ...]:
         InvalidLabFile: It is no Python.
     """
     try:
-        content = path.read_bytes()
+        content = plainfile.content(path, plainfile.LARGEST_TEXT)
     except OSError as exc:
         raise InvalidLabFile(
             f"can't be read: {exc.strerror}", path=path, line=None, hint=f"ls -l {path}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.engine import endpoint
@@ -15,6 +14,7 @@ from labctl.lab.name import valid_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from typing import Self
 
     from labctl.engine.endpoint import Endpoint
@@ -91,7 +91,7 @@ class Stages:
 
 def _endpoint(environ: Mapping[str, str]) -> Endpoint:
     """Find the engine; it is installed where there is none and the environment says so."""
-    home = Path.home()
+    home = endpoint.home()
     if (found := endpoint.look_around(environ, home).found) is not None:
         return found
     from labctl.engine.local import bootstrap  # noqa: PLC0415  # only where there is none

@@ -17,7 +17,6 @@ import os
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from labctl.engine import endpoint
@@ -91,7 +90,7 @@ class MailLab:
             UsageError: A lab of that name is there already: it is left as it is.
             EngineError: The engine, an image or a daemon failed.
         """
-        found = endpoint.find(os.environ, Path.home())
+        found = endpoint.find(os.environ, endpoint.home())
         with ExitStack() as ends:
             engine = DockerEngine(found)
             ends.callback(engine.close)

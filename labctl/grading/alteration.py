@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.errors import InvalidLabFile
-from labctl.lab.definition import text_of
+from labctl.errors import InvalidLabFile, quoted
+from labctl.lab.textfile import line_of, table_of, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +85,7 @@ def of_lab(lab: LabDefinition) -> tuple[Alteration, ...]:
 
 def _load(kind: Kind, directory: Path, lab: LabDefinition) -> Alteration:
     path = directory / kind.file_name
-    alteration = parse(kind, text_of(path), path, lab)
+    alteration = parse(kind, text_of(path, hint=f"write {path}"), path, lab)
     files = {each.relative_to(directory).as_posix() for each in directory.rglob("*") if not each.is_dir()}
     editable = {each.path for each in lab.editable}
     if strangers := files - editable - {kind.file_name}:
@@ -112,32 +110,26 @@ def parse(kind: Kind, text: str, path: Path, lab: LabDefinition) -> Alteration:
     Raises:
         InvalidLabFile: With the line, where one can be named.
     """
-    try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as exc:
-        said = re.search(r"at line (\d+)", str(exc))
-        message, line = f"is no TOML: {exc}", int(said[1]) if said else None
-        raise InvalidLabFile(message, path=path, line=line, hint="https://toml.io") from exc
-    return _Reader(kind, text, path, lab).alteration(table)
+    return _Reader(kind, text, path, lab).alteration(table_of(text, path))
 
 
 class _Reader:
     def __init__(self, kind: Kind, text: str, path: Path, lab: LabDefinition) -> None:
         self._kind = kind
-        self._lines = text.splitlines()
+        self._text = text
         self._path = path
         self._lab = lab
 
     def alteration(self, table: dict[str, Any]) -> Alteration:
         for key in table:
             if key not in self._kind.keys:
-                raise self._wrong(key, f"unknown key {key!r}; known: {', '.join(self._kind.keys)}")
+                raise self._wrong(key, f"unknown key {quoted(key)}; known: {', '.join(self._kind.keys)}")
         title, rejected = table.get("title"), table.get("rejected", False)
         if not isinstance(title, str) or not title.strip():
             wish = "what is wrong with it" if self._kind == Kind.MUTANT else "what it does otherwise"
-            raise self._wrong("title", f"title = {title!r}, expected a text: {wish}")
+            raise self._wrong("title", f"title = {quoted(title)}, expected a text: {wish}")
         if not isinstance(rejected, bool):
-            raise self._wrong("rejected", f"rejected = {rejected!r}, expected true")
+            raise self._wrong("rejected", f"rejected = {quoted(rejected)}, expected true")
         fails = self._names(table, "fails", {each.id for each in self._lab.checks})
         if self._kind == Kind.MUTANT and rejected == bool(fails):
             raise self._wrong("fails", "expected either the checks that it fails, or rejected = true")
@@ -147,14 +139,14 @@ class _Reader:
     def _names(self, table: dict[str, Any], key: str, known: set[str]) -> tuple[str, ...]:
         value = table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise self._wrong(key, f"{key} = {value!r}, expected a list of texts")
+            raise self._wrong(key, f"{key} = {quoted(value)}, expected a list of texts")
         for each in value:
             if each not in known:
                 names = ", ".join(sorted(known))
-                raise self._wrong(each, f"{key}: lab {self._lab.id!r} has no {each!r}; it has: {names}")
+                raise self._wrong(each, f"{key}: lab {self._lab.id!r} has no {quoted(each)}; it has: {names}")
         return tuple(value)
 
     def _wrong(self, word: str, message: str) -> InvalidLabFile:
-        """Point at the first line that has the word."""
-        line = next((n for n, text in enumerate(self._lines, start=1) if word in text), None)
+        """Point at the line that is about the word."""
+        line = line_of(self._text, word)
         return InvalidLabFile(message, path=self._path, line=line, hint=f"edit {self._path}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from labctl.grading import gradedlab
 from labctl.grading.control import Control
 from labctl.grading.job import Examination, Observation, Rejection
 from labctl.grading.verdict import CheckVerdict
-from labctl.lab import definition
+from labctl.lab import attempt, definition
 from labctl.lab.definition import Grading
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Examiner:
         remarks: tuple[str, ...] = ()
         logs: dict[str, tuple[str, ...]] = {}
         try:
+            job = replace(job, files=attempt.checked(job.files, lab.lab))
             with self._laboratories.laboratory(job, lab) as given:
                 there = given.there
                 checks = tuple(self._observed(lab, self._run(job, lab, there.name)))

@@ -5,19 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 from labctl.errors import GradingError
-from labctl.grading.job import Examination, Job, Observation, Rejection
-from labctl.grading.seedfrom import SeedFrom
-from labctl.grading.verdict import CheckVerdict
+from labctl.grading import typedjson
+from labctl.grading.job import Examination, Job
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-T = TypeVar("T")
+T = TypeVar("T", Job, Examination)
 
 
 def job_text(job: Job) -> str:
@@ -37,26 +31,13 @@ def job_text(job: Job) -> str:
     )
 
 
-def job(text: str) -> Job:
+def job(text: str | bytes) -> Job:
     """Read a job.
 
     Raises:
         GradingError: It is none.
     """
-
-    def read(table: dict[str, Any]) -> Job:
-        return Job(
-            attempt=table["attempt"],
-            lab=Path(table["lab"]),
-            checks=None if table["checks"] is None else Path(table["checks"]),
-            files={path: base64.b64decode(content) for path, content in table["files"].items()},
-            seed=table["seed"],
-            name=table["name"],
-            run=table["run"],
-            seed_from=_seed_from(table),
-        )
-
-    return _read(text, Job.SCHEMA, read)
+    return _read(text, Job)
 
 
 def examination_text(examination: Examination) -> str:
@@ -64,47 +45,19 @@ def examination_text(examination: Examination) -> str:
     return json.dumps({"schema": Examination.SCHEMA, **asdict(examination)})
 
 
-def examination(text: str) -> Examination:
+def examination(text: str | bytes) -> Examination:
     """Read an examination.
 
     Raises:
         GradingError: It is none.
     """
-
-    def read(table: dict[str, Any]) -> Examination:
-        rejection = table["rejection"]
-        return Examination(
-            attempt=table["attempt"],
-            lab=table["lab"],
-            seed=table["seed"],
-            seconds=table["seconds"],
-            checks=tuple(_observation(each) for each in table["checks"]),
-            rejection=None if rejection is None else Rejection(**rejection),
-            broken=table["broken"],
-            remarks=tuple(table["remarks"]),
-            logs={service: tuple(lines) for service, lines in table["logs"].items()},
-            seed_from=_seed_from(table),
-        )
-
-    return _read(text, Examination.SCHEMA, read)
+    return _read(text, Examination)
 
 
-def _seed_from(table: dict[str, Any]) -> SeedFrom | None:
-    """Read who says the seed; what was written before that was told does not say so."""
-    return None if (said := table.get("seed_from")) is None else SeedFrom(said)
-
-
-def _observation(table: dict[str, Any]) -> Observation:
-    evidence = tuple(table["evidence"])
-    return Observation(**{**table, "verdict": CheckVerdict(table["verdict"]), "evidence": evidence})
-
-
-def _read(text: str, schema: str, read: Callable[[dict[str, Any]], T]) -> T:
+def _read(text: str | bytes, made: type[T]) -> T:
+    schema: str = made.SCHEMA
     try:
-        table = json.loads(text.removeprefix("\ufeff"))  # which some programs put before every text
-        if table.pop("schema") != schema:
-            raise GradingError(f"this is no {schema}", hint="labctl grade --help")
-        return read(table)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
-        message = f"this is no {schema}: {type(exc).__name__}: {exc}"
-        raise GradingError(message, hint="labctl grade --help") from exc
+        text = text.decode() if isinstance(text, bytes) else text
+        return typedjson.read(text.removeprefix("\ufeff"), made, schema)  # which some programs put there
+    except ValueError as exc:
+        raise GradingError(f"this is no {schema}: {exc}", hint="labctl grade --help") from exc

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from labctl.errors import InvalidLabFile, UsageError
+from labctl.errors import InvalidLabFile, UsageError, quoted
 from labctl.exercises import discovery
 from labctl.exercises.discovery import Choice
 from labctl.lab import definition
+from labctl.lab.textfile import wrong_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,12 +119,8 @@ def _are_there(checks: tuple[Check, ...], functions: Mapping[str, Exercise], pat
     for each in checks:
         name = f"test_{each.id.replace('-', '_')}"
         if (function := functions.get(each.id)) is None:
-            raise InvalidLabFile(
-                f"check {each.id!r} has no function {name} in {DIRECTORY}/",
-                path=path,
-                line=None,
-                hint=f"write {name}",
-            )
+            message = f"check {quoted(each.id)} has no function {name} in {DIRECTORY}/"
+            raise wrong_at(path, message, each.id, "checks")
         function.must_run()
         if not function.documented:
             raise InvalidLabFile(

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from labctl import plainfile
 from labctl.errors import GradingError, OutputError
 from labctl.grading import form
 from labctl.output import writing
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from labctl.grading.job import Examination
 
 DIRECTORY: Final = "examinations"
+
+_LARGEST: Final = 256 << 20
+"""Bytes of an examination; what a check keeps of a host's log has bounds of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Store:
     def get(self, key: str) -> Examination | None:
         """Return what was seen before, or None; what can't be read is seen anew."""
         with suppress(OSError, UnicodeDecodeError, GradingError):
-            return form.examination(self._path(key).read_text(encoding="utf-8"))
+            return form.examination(plainfile.content(self._path(key), _LARGEST).decode())
         return None
 
     def put(self, key: str, examination: Examination) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.errors import ForbiddenFile, GradingError, MissingFile, UsageError
+from labctl.errors import ForbiddenFile, GradingError, MissingFile, UsageError, quoted
 from labctl.lab import boundedtoml
 from labctl.lab.name import NAME_PATTERN
 
@@ -31,6 +31,8 @@ LARGEST_ATTEMPT: Final = 16 << 20
 
 SEED: Final = re.compile(r"[0-9a-f]{16}")
 """What ``labctl init`` draws for each attempt."""
+
+_NO_ROOM: Final = f"and what precedes it is larger than {LARGEST_ATTEMPT >> 20} MiB"
 
 MOST_COUNTED: Final = 1000
 """So many entries of an attempt are looked at to tell how many files nobody asked for."""
@@ -113,7 +115,7 @@ def read(directory: Path, lab: LabDefinition) -> HandIn:
             files[path] = _content(root, path, LARGEST_FILE)
             room -= len(files[path])
             if room < 0:
-                raise _forbidden(path, f"and what precedes it is larger than {_size(LARGEST_ATTEMPT)}")
+                raise _forbidden(path, _NO_ROOM)
         said = _settings(root)
         census = _Census(frozenset(files))
         census.take(root)
@@ -135,6 +137,25 @@ def settings(directory: Path) -> Settings:
         except (ForbiddenFile, ValueError) as exc:
             said = exc.message if isinstance(exc, ForbiddenFile) else f"{SETTINGS} {exc}"
             raise UsageError(f"attempt {directory}: {said}", hint="--lab LAB names the lab instead") from exc
+
+
+def checked(files: Mapping[str, bytes], lab: LabDefinition) -> dict[str, bytes]:
+    """Check what somebody else has read of an attempt, and return of it what the lab declares.
+
+    Raises:
+        MissingFile: A declared file is not among it.
+        ForbiddenFile: One is too large.
+    """
+    room = LARGEST_ATTEMPT
+    found: dict[str, bytes] = {}
+    for path in (each.path for each in lab.editable):
+        if path not in files:
+            raise _missing(path)
+        found[path] = files[path]
+        room -= len(files[path])
+        if len(files[path]) > LARGEST_FILE or room < 0:
+            raise _too_large(path, LARGEST_FILE) if room >= 0 else _forbidden(path, _NO_ROOM)
+    return found
 
 
 def for_hosts(files: Mapping[str, bytes], lab: LabDefinition) -> dict[tuple[str, str], bytes]:
@@ -177,7 +198,7 @@ def _of_form(table: dict[str, Any], key: str, form: re.Pattern[str], expected: s
     value = table.get(key)
     if value is None or (isinstance(value, str) and form.fullmatch(value)):
         return value
-    raise ValueError(f"has {key} = {str(value)[:80]!r}: expected {expected}")
+    raise ValueError(f"has {key} = {quoted(value)}: expected {expected}")
 
 
 @contextmanager
@@ -206,9 +227,7 @@ def _content(root: int, path: str, most: int) -> bytes:
                 _must_be_plain(os.fstat(file.fileno()), path, most)
                 content = file.read(most + 1)
     except FileNotFoundError as exc:
-        raise MissingFile(
-            f"the attempt has no {path}", hint=f"put {path} there", detail={"file": path}
-        ) from exc
+        raise _missing(path) from exc
     except OSError as exc:
         if exc.errno in _ITS_OWN_DOING:
             raise _forbidden(path, f"can't be opened: {exc.strerror}; links are not followed") from exc
@@ -244,6 +263,10 @@ def _must_be_plain(status: os.stat_result, path: str, most: int) -> None:
         raise _forbidden(path, f"has {status.st_nlink} hard links")
     if status.st_size > most:
         raise _too_large(path, most)
+
+
+def _missing(path: str) -> MissingFile:
+    return MissingFile(f"the attempt has no {path}", hint=f"put {path} there", detail={"file": path})
 
 
 def _too_large(path: str, most: int) -> ForbiddenFile:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl import resources
-from labctl.errors import InvalidLabFile, NoSuchLab
+from labctl.errors import InvalidLabFile, NoSuchLab, quoted
 from labctl.lab import attempt, definition, labels
 from labctl.suggestion import near, question
 
@@ -23,7 +24,11 @@ EXTRA_DIRECTORIES = "LABCTL_LABS"
 
 def directories(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the directories in which labs are looked for, in order."""
-    extra = (Path(each).expanduser() for each in environ.get(EXTRA_DIRECTORIES, "").split(":") if each)
+    extra = (
+        Path(os.path.expanduser(each))  # noqa: PTH111  # Path's own fails for a user who is not there
+        for each in environ.get(EXTRA_DIRECTORIES, "").split(":")
+        if each
+    )
     return (*extra, resources.labs_dir())
 
 
@@ -59,8 +64,8 @@ def find(lab: str, environ: Mapping[str, str]) -> LabDefinition:
     known = sorted({each.name for each in _lab_directories(environ)})
     meant = near(lab, known)
     raise NoSuchLab(
-        f"no lab {lab!r}: neither an id of the catalogue ({', '.join(known)}) nor a directory with a lab.toml"
-        f"{question(meant)}",
+        f"no lab {quoted(lab)}: neither an id of the catalogue ({', '.join(known)}) nor a directory with a"
+        f" lab.toml{question(meant)}",
         hint="labctl labs",
         detail={"near": meant},
     )
@@ -84,7 +89,7 @@ def _listed(directory: Path) -> LabDefinition:
     lab = definition.load(directory)
     if lab.id != directory.name:
         path = directory / definition.FILE_NAME
-        message = f"id {lab.id!r}: expected that of its directory, {directory.name!r}"
+        message = f"id {quoted(lab.id)}: expected that of its directory, {quoted(directory.name)}"
         raise InvalidLabFile(message, path=path, line=None, hint=f"edit {path}")
     return lab
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from labctl import byteordermark
-from labctl.errors import InvalidLabFile
+from labctl import plainfile
+from labctl.errors import InvalidLabFile, quoted
+from labctl.lab.textfile import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,10 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _DEEPEST: Final = 50
 """Collections inside each other; libyaml's own bookkeeping overflows the stack far later, with a crash."""
+
+_TEXT: Final = "tag:yaml.org,2002:str"
+_LONGEST_VALUE: Final = 100
+"""Characters of what is no text; Python takes a square of their number to read an integer like 1:1:1."""
 
 HINT: Final = "a topology is plain Compose; labctl supports the keys that compose/two-domains.yaml uses"
 
@@ -40,15 +45,22 @@ class Mapping(dict[str, Any]):
         self.lines: dict[str, tuple[Path, int]] = {}
 
     def wrong(self, message: str, key: str | None = None) -> InvalidLabFile:
-        """Return the error that points at a key of this mapping, or at the mapping."""
+        """Return the error that points at a key of this mapping, or at the mapping.
+
+        What a file has taken over from another is what its author did not change: the error points there,
+        and says where it comes from.
+        """
         path, line = self.lines.get(key or "", (self.path, self.line))
+        if path != self.path:
+            message = f"{message} (from {path}:{line})"
+            path, line = self.path, self.line
         return InvalidLabFile(message, path=path, line=line, hint=HINT)
 
     def only(self, known: Iterable[str], where: str) -> None:
         """Refuse keys that are not among the known ones; ``x-`` extensions may always be there."""
         for key in self:
             if key not in known and not key.startswith("x-"):
-                message = f"{where}: {key!r} is not supported; labctl knows {', '.join(sorted(known))}"
+                message = f"{where}: {quoted(key)} is not supported; labctl knows {', '.join(sorted(known))}"
                 raise self.wrong(message, key)
 
     def mapping(self, key: str, where: str) -> Mapping:
@@ -57,7 +69,7 @@ class Mapping(dict[str, Any]):
         if value is None:
             return Mapping(*self.lines.get(key, (self.path, self.line)))
         if not isinstance(value, Mapping):
-            raise self.wrong(f"{where}: {key} is {value!r}, expected a mapping", key)
+            raise self.wrong(f"{where}: {key} is {quoted(value)}, expected a mapping", key)
         return value
 
     def sequence(self, key: str, where: str) -> list[Any]:
@@ -66,7 +78,7 @@ class Mapping(dict[str, Any]):
         if value is None:
             return []
         if not isinstance(value, list):
-            raise self.wrong(f"{where}: {key} is {value!r}, expected a list", key)
+            raise self.wrong(f"{where}: {key} is {quoted(value)}, expected a list", key)
         return value
 
     def text(self, key: str, where: str, default: str | None = None) -> str:
@@ -89,7 +101,7 @@ class Mapping(dict[str, Any]):
             for each in self.texts(key, where):
                 name, sign, content = each.partition("=")
                 if not sign:  # Compose would take it from the environment of whoever runs it
-                    raise self.wrong(f"{where}: {key}: {each!r} has no value", key)
+                    raise self.wrong(f"{where}: {key}: {quoted(each)} has no value", key)
                 found[name] = content
             return found
         mapping = self.mapping(key, where)
@@ -100,7 +112,7 @@ class Mapping(dict[str, Any]):
         name = self.text(key, where)
         beside = self.lines.get(key, (self.path, self.line))[0].parent / name
         for path in (beside, first / name):
-            if path.is_file():
+            if plainfile.is_there(path):
                 return path
         raise self.wrong(f"{where}: no file {beside}", key)
 
@@ -111,10 +123,10 @@ class Mapping(dict[str, Any]):
             InvalidLabFile: It is none, or has a variable in it (``$NAME``; ``$$`` is a dollar sign).
         """
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise self.wrong(f"{where}: {key}: {value!r}, expected a text", key)
+            raise self.wrong(f"{where}: {key}: {quoted(value)}, expected a text", key)
         text = str(value)
         if "$" in text.replace("$$", ""):
-            raise self.wrong(f"{where}: {key}: {text!r}: variables are not supported", key)
+            raise self.wrong(f"{where}: {key}: {quoted(text)}: variables are not supported", key)
         return text.replace("$$", "$")
 
 
@@ -124,17 +136,16 @@ def read(path: Path) -> Mapping:
     Raises:
         InvalidLabFile: It can't be read, is no YAML, or is no mapping.
     """
-    try:
-        text = byteordermark.without(path.read_bytes()).decode("utf-8").replace("\r\n", "\n")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise InvalidLabFile(f"can't be read: {exc}", path=path, line=None, hint=HINT) from exc
+    text = text_of(path, hint=HINT, mark=True)
     try:
         content = _content(text, path)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark is not None else None
         raise InvalidLabFile(f"is no YAML: {exc.problem}", path=path, line=line, hint=HINT) from exc
-    except yaml.YAMLError as exc:
-        raise InvalidLabFile(f"is no YAML: {exc}", path=path, line=None, hint=HINT) from exc
+    except yaml.reader.ReaderError as exc:  # it counts bytes or characters, as it was built
+        line = text.count("\n", 0, text.index(chr(exc.character))) + 1
+        message = f"is no YAML: {exc.reason}: {chr(exc.character)!r}"
+        raise InvalidLabFile(message, path=path, line=line, hint=HINT) from exc
     if not isinstance(content, Mapping):
         raise InvalidLabFile("expected a mapping", path=path, line=1, hint=HINT)
     return content
@@ -146,7 +157,7 @@ def laid_over(lower: Mapping, upper: Mapping) -> Mapping:
     Raises:
         InvalidLabFile: What is a list in one is a mapping in the other: Compose would merge some of these.
     """
-    merged = Mapping(lower.path, lower.line)
+    merged = Mapping(upper.path, upper.line)
     merged.update(lower)
     merged.lines.update(lower.lines)
     for key, value in upper.items():
@@ -204,7 +215,7 @@ def _extended(services: Mapping, name: str, first: Path, inside: tuple[tuple[Pat
         wanted = told.text("service", where, "")
     theirs = services if file is None else read(file).mapping("services", "the file")
     if wanted not in theirs:
-        raise service.wrong(f"{where}: no service {wanted!r} in {theirs.path}", "extends")
+        raise service.wrong(f"{where}: no service {quoted(wanted)} in {theirs.path}", "extends")
     own = Mapping(service.path, service.line)
     own.update((key, value) for key, value in service.items() if key != "extends")
     own.lines.update(service.lines)
@@ -259,10 +270,13 @@ class _Reader:
         return self._made[id(node)]
 
     def _scalar(self, node: Any) -> Any:
+        if node.tag != _TEXT and len(node.value) > _LONGEST_VALUE:
+            raise self._wrong(node, f"{quoted(node.value)} is longer than a number or a date may be")
         try:
             return self._loader.construct_object(node)
-        except (ValueError, KeyError, AttributeError) as exc:  # 0x_ and 2024-99-99 look like values
-            raise self._wrong(node, f"{node.value[:40]!r} is no value: {exc}") from exc
+        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as exc:
+            # 0x_ and 2024-99-99 look like values, and !!int "" is said to be one
+            raise self._wrong(node, f"{quoted(node.value)} is no value: {exc}") from exc
 
     def _sequence(self, node: Any) -> list[Any]:
         return [self.value(each) for each in node.value]
@@ -285,7 +299,7 @@ class _Reader:
         for key_node, _ in node.value:
             if isinstance(key_node, yaml.ScalarNode):
                 if key_node.value in seen:
-                    raise self._wrong(key_node, f"the key {key_node.value!r} is there twice")
+                    raise self._wrong(key_node, f"the key {quoted(key_node.value)} is there twice")
                 seen.add(key_node.value)
 
     def _wrong(self, node: Any, message: str) -> InvalidLabFile:

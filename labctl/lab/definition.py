@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections import Counter
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl import byteordermark
-from labctl.errors import InvalidLabFile
+from labctl.errors import InvalidLabFile, quoted
 from labctl.lab.account import Account
 from labctl.lab.name import NAME_PATTERN
+from labctl.lab.textfile import line_of, table_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -153,22 +152,7 @@ def load(directory: Path) -> LabDefinition:
         InvalidLabFile: It can't be read, is no TOML, or says something that labctl does not know.
     """
     path = directory / FILE_NAME
-    return parse(text_of(path), path)
-
-
-def text_of(path: Path) -> str:
-    """Read a file of a lab.
-
-    Raises:
-        InvalidLabFile: It can't be read, is no UTF-8, or begins with a byte order mark.
-    """
-    try:
-        content = path.read_bytes()
-        if (fault := byteordermark.fault_of(content)) is not None:
-            raise InvalidLabFile(fault, path=path, line=1, hint=f"edit {path}")
-        return content.decode("utf-8").replace("\r\n", "\n")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise InvalidLabFile(f"can't be read: {exc}", path=path, line=None, hint="labctl labs") from exc
+    return parse(text_of(path, hint="labctl labs"), path)
 
 
 def parse(text: str, path: Path) -> LabDefinition:
@@ -177,18 +161,7 @@ def parse(text: str, path: Path) -> LabDefinition:
     Raises:
         InvalidLabFile: With the line, where one can be named.
     """
-    return _Reader(text, path).definition(_table(text, path))
-
-
-def _table(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as exc:  # TOMLDecodeError, and what is too long or too deep
-        said = re.search(r"at line (\d+)", str(exc))
-        line = int(said[1]) if said else None
-        if "at end of document" in str(exc):
-            line = text.count("\n") + 1
-        raise InvalidLabFile(f"is no TOML: {exc}", path=path, line=line, hint="https://toml.io") from exc
+    return _Reader(text, path).definition(table_of(text, path))
 
 
 def load_checks(path: Path, known: tuple[Check, ...]) -> tuple[Check, ...]:
@@ -201,15 +174,15 @@ def load_checks(path: Path, known: tuple[Check, ...]) -> tuple[Check, ...]:
     Raises:
         InvalidLabFile: With the line, where one can be named.
     """
-    text = text_of(path)
-    return _Reader(text, path).further_checks(_table(text, path), known)
+    text = text_of(path, hint="labctl labs")
+    return _Reader(text, path).further_checks(table_of(text, path), known)
 
 
 class _Reader:
     """Reads one file's tables, and knows where in it to point."""
 
     def __init__(self, text: str, path: Path) -> None:
-        self._lines = text.split("\n")
+        self._content = text
         self._path = path
 
     def definition(self, table: dict[str, Any]) -> LabDefinition:
@@ -220,10 +193,12 @@ class _Reader:
         )
         lab_id = self._text(table, "id", "the file")
         if not NAME_PATTERN.fullmatch(lab_id):
-            raise self._wrong("id", f"id {lab_id!r}: expected lower-case letters, digits and hyphens")
+            raise self._wrong("id", f"id {quoted(lab_id)}: expected lower-case letters, digits and hyphens")
         topology = self._text(table, "topology", "the file")
         if not NAME_PATTERN.fullmatch(topology):
-            raise self._wrong("topology", f"topology {topology!r}: expected the name of one of compose/")
+            raise self._wrong(
+                "topology", f"topology {quoted(topology)}: expected the name of one of compose/"
+            )
         accounts = tuple(self._account(each) for each in self._tables(table, "accounts"))
         editable = tuple(self._editable(each) for each in self._tables(table, "editable"))
         checks = tuple(self._check(each) for each in self._tables(table, "checks"))
@@ -272,25 +247,29 @@ class _Reader:
         self._only(table, {"address", "password"}, "[[accounts]]")
         address = self._text(table, "address", "[[accounts]]")
         if not _ADDRESS.fullmatch(address):
-            raise self._wrong(address, f"address {address!r}: expected user@domain")
+            raise self._wrong(address, f"address {quoted(address)}: expected user@domain", "address")
         if "password" not in table:
             return Account(address, address.partition("@")[0])
         password = self._text(table, "password", "[[accounts]]")
         if not _PASSWORD.fullmatch(password):
-            raise self._wrong("password", f"password {password!r}: expected ASCII without spaces and colons")
+            raise self._wrong(
+                "password", f"password {quoted(password)}: expected ASCII without spaces and colons"
+            )
         return Account(address, password)
 
     def _editable(self, table: dict[str, Any]) -> Editable:
         self._only(table, {"path", "service", "target", "check"}, "[[editable]]")
         path = self._text(table, "path", "[[editable]]")
         if not _is_plain(path) or PurePosixPath(path).is_absolute():
-            raise self._wrong(path, f"path {path!r}: expected a path inside the attempt")
+            raise self._wrong(path, f"path {quoted(path)}: expected a path inside the attempt", "path")
         check = self._texts(table, "check", "[[editable]]")
         if not {"service", "target", "check"} & table.keys():
             return Editable(path)
         target = self._text(table, "target", "[[editable]]")
         if not _is_plain(target) or not PurePosixPath(target).is_absolute():
-            raise self._wrong(target, f"target {target!r}: expected an absolute path in the container")
+            raise self._wrong(
+                target, f"target {quoted(target)}: expected an absolute path in the container", "target"
+            )
         return Editable(path, self._text(table, "service", "[[editable]]"), target, check)
 
     def _grading(self, table: Any) -> Grading:
@@ -316,14 +295,14 @@ class _Reader:
     def _size(self, table: dict[str, Any], key: str, default: str) -> str:
         size = table.get(key, default)
         if not isinstance(size, str) or not re.fullmatch(r"[1-9][0-9]*[kmg]", size):
-            raise self._wrong(key, f'{key} {size!r}: expected a size as "{default}"')
+            raise self._wrong(key, f'{key} {quoted(size)}: expected a size as "{default}"')
         return size
 
     def _check(self, table: dict[str, Any]) -> Check:
         self._only(table, {"id", "points", "hint", "needs", "points_if_blocked"}, "[[checks]]")
         check_id = self._text(table, "id", "[[checks]]")
         if "points" not in table:
-            raise self._wrong(check_id, f"check {check_id!r}: points are missing")
+            raise self._wrong(check_id, f"check {quoted(check_id)}: points are missing", "checks")
         hint = self._text(table, "hint", "[[checks]]") if "hint" in table else ""
         return Check(
             check_id,
@@ -338,7 +317,9 @@ class _Reader:
         for check in checks:
             if strangers := set(check.needs) - known:
                 stranger = min(strangers)
-                raise self._wrong(stranger, f"check {check.id!r} needs {stranger!r}: no such check")
+                raise self._wrong(
+                    stranger, f"check {quoted(check.id)} needs {quoted(stranger)}: no such check"
+                )
         try:
             TopologicalSorter({check.id: check.needs for check in checks}).prepare()
         except CycleError as exc:
@@ -347,7 +328,8 @@ class _Reader:
     def _distinct(self, what: str, names: Iterable[str]) -> None:
         for name, times in Counter(names).items():
             if times > 1:
-                raise self._wrong(name.rpartition(":")[2], f"{what} {name!r} is there {times} times")
+                message = f"{what} {quoted(name)} is there {times} times"
+                raise self._wrong(name.rpartition(":")[2], message, what.split(maxsplit=1)[0])
 
     def _tables(self, table: dict[str, Any], key: str) -> list[dict[str, Any]]:
         value = table.get(key, [])
@@ -360,47 +342,37 @@ class _Reader:
             raise self._wrong(where.strip("[]"), f"{where}: {key} is missing")
         value = table[key]
         if not isinstance(value, str) or not value:
-            raise self._wrong(key, f"{where}: {key} = {value!r}, expected a text")
+            raise self._wrong(key, f"{where}: {key} = {quoted(value)}, expected a text")
         return value
 
     def _texts(self, table: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
         value = table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise self._wrong(key, f"{where}: {key} = {value!r}, expected a list of texts")
+            raise self._wrong(key, f"{where}: {key} = {quoted(value)}, expected a list of texts")
         return tuple(value)
 
     def _number(self, table: dict[str, Any], key: str, default: float) -> float:
         value = table.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise self._wrong(key, f"{key} = {value!r}, expected a number from 0 on")
+            raise self._wrong(key, f"{key} = {quoted(value)}, expected a number from 0 on")
         return value
 
     def _positive(self, table: dict[str, Any], key: str, default: float) -> float:
         """Read what an engine would take for no limit at all if it were 0."""
         if not (value := self._number(table, key, default)):
-            raise self._wrong(key, f"{key} = {value!r}, expected a number above 0")
+            raise self._wrong(key, f"{key} = {quoted(value)}, expected a number above 0")
         return value
 
     def _only(self, table: dict[str, Any], known: Iterable[str], where: str) -> None:
         for key in table:
             if key not in known:
                 raise self._wrong(
-                    key, f"{where} has an unknown key {key!r}; known: {', '.join(sorted(known))}"
+                    key, f"{where} has an unknown key {quoted(key)}; known: {', '.join(sorted(known))}"
                 )
 
-    def _wrong(self, word: str, message: str) -> InvalidLabFile:
-        """Point at the line that sets the word or is its table's head, else at the first that has it."""
-        spoken = re.escape(word)
-        sets = re.compile(rf"\s*(\[+\s*)?[\"']?{spoken}[\"']?\s*[]=.]")
-        line = next(
-            (
-                n
-                for test in (sets.match, lambda text: word in text)
-                for n, text in enumerate(self._lines, start=1)
-                if test(text)
-            ),
-            None,
-        )
+    def _wrong(self, word: str, message: str, key: str | None = None) -> InvalidLabFile:
+        """Point at the line that is about the word; where it is not there as it is, at that of a key."""
+        line = line_of(self._content, word, key or word)
         return InvalidLabFile(message, path=self._path, line=line, hint=f"edit {self._path}")
 
 

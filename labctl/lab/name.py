@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from labctl.errors import UsageError
+from labctl.errors import UsageError, quoted
 
 NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 """What a lab's id and the name of a running lab look like."""
@@ -19,7 +19,7 @@ def valid_name(name: str) -> str:
     """
     if not NAME_PATTERN.fullmatch(name):
         raise UsageError(
-            f"name {name!r}: expected up to 31 lower-case letters, digits and hyphens, no hyphen first",
+            f"name {quoted(name)}: expected up to 31 lower-case letters, digits and hyphens, no hyphen first",
             hint="--name mylab",
         )
     return name

@@ -7,15 +7,17 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl import resources
+from labctl import plainfile, resources
 from labctl.engine.model import ContainerSpec, File, NetworkSpec, PublishedPort
-from labctl.errors import InvalidLabFile
-from labctl.lab import addresses, labels, topology
+from labctl.errors import InvalidLabFile, quoted
+from labctl.lab import addresses, definition, labels, topology
 from labctl.lab.account import USERS_FILE, Account, accounts_in, distinct
 from labctl.lab.maincf import MAIN_CF, with_settings
 from labctl.lab.name import object_name
 from labctl.lab.record import Record
 from labctl.lab.role import Role
+from labctl.lab.textfile import wrong_at
+from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -241,33 +243,31 @@ def make_planner(
         InvalidLabFile: The topology does not exist, is wrong, or lacks what the definition names.
     """
     path = resources.compose_dir() / f"{lab.topology}.yaml"
-    lab_file = lab.directory / "lab.toml"
     if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in resources.compose_dir().glob("*.yaml")))
-        raise InvalidLabFile(
-            f"no topology {lab.topology!r}; there are: {known}",
-            path=lab_file,
-            line=None,
-            hint=f"edit {lab_file}",
-        )
+        known = sorted(each.stem for each in resources.compose_dir().glob("*.yaml"))
+        message = f"no topology {lab.topology!r}; there are: {', '.join(known)}"
+        raise _wrong(lab, message + question(near(lab.topology, known)), "topology")
     overlay = lab.directory / "compose.yaml"
-    found = topology.load(path, overlay if overlay.is_file() else None)
+    found = topology.load(path, overlay if overlay.exists() or overlay.is_symlink() else None)
     _fits(lab, found)
     return Planner(name, lab, found, images, publish, handed_in or {}, limits, labels or {})
 
 
 def _fits(lab: LabDefinition, found: Topology) -> None:
-    def wrong(message: str) -> InvalidLabFile:
-        path = lab.directory / "lab.toml"
-        return InvalidLabFile(message, path=path, line=None, hint=f"edit {path}")
-
     services = {each.name for each in found.services}
     for editable in lab.editable:
         if editable.service and editable.service not in services:
-            raise wrong(f"[[editable]] {editable.path}: no service {editable.service!r} in {lab.topology!r}")
+            service = quoted(editable.service)
+            message = f"[[editable]] {editable.path}: no service {service} in {lab.topology!r}"
+            raise _wrong(lab, message, editable.service, "service")
     for account in lab.accounts:
         if account.domain not in found.domains:
-            raise wrong(f"account {account.address}: the domains here are {', '.join(found.domains)}")
+            message = f"account {account.address}: the domains here are {', '.join(found.domains)}"
+            raise _wrong(lab, message, account.address, "accounts")
+
+
+def _wrong(lab: LabDefinition, message: str, *words: str) -> InvalidLabFile:
+    return wrong_at(lab.directory / definition.FILE_NAME, message, *words)
 
 
 def _host_labels(service: Service) -> dict[str, str]:
@@ -284,7 +284,7 @@ def _host_labels(service: Service) -> dict[str, str]:
 
 def _content(source: Any) -> bytes:
     try:
-        return bytes(source.read_bytes())
+        return plainfile.content(source, plainfile.LARGEST_TEXT)
     except OSError as exc:
         raise InvalidLabFile(f"can't be read: {exc}", path=source, line=None, hint="labctl doctor") from exc
 

@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING, Final
 
+from labctl.errors import quoted
 from labctl.lab import addresses, composefile, labels
 from labctl.lab.role import Role
 
@@ -58,7 +59,7 @@ _SERVICE_KEYS: Final = {
     "healthcheck",
     "depends_on",
 }
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 """A service's name, which becomes a part of its container's."""
 
 _DOMAIN: Final = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
@@ -151,7 +152,7 @@ def load(path: Path, overlay: Path | None = None) -> Topology:
         raise content.wrong("the file has no services", "services")
     for name in services:
         if not _NAME.fullmatch(name):
-            raise services.wrong(f"service {name!r}: expected letters, digits, dots and hyphens", name)
+            raise services.wrong(f"service {quoted(name)}: expected letters, digits, dots and hyphens", name)
     found = tuple(
         _service(services.mapping(name, "services"), name, network, subnet, configs) for name in services
     )
@@ -208,12 +209,12 @@ def _service(
     reload_signal = marks.pop(labels.RELOAD, "HUP")
     domain = marks.pop(labels.DOMAIN, None)
     if domain is not None and not _DOMAIN.fullmatch(domain):
-        raise table.wrong(f"{where}: label {labels.DOMAIN}: {domain!r} is no domain", "labels")
+        raise table.wrong(f"{where}: label {labels.DOMAIN}: {quoted(domain)} is no domain", "labels")
     hostname = table.text("hostname", where)
     if not _DOMAIN.fullmatch(hostname):
-        raise table.wrong(f"{where}: hostname {hostname!r} is no domain", "hostname")
+        raise table.wrong(f"{where}: hostname {quoted(hostname)} is no domain", "hostname")
     if marks:
-        raise table.wrong(f"{where}: label {min(marks)!r} is not supported", "labels")
+        raise table.wrong(f"{where}: label {quoted(min(marks))} is not supported", "labels")
     service = Service(
         name=name,
         image=table.text("image", where),
@@ -273,18 +274,20 @@ def _place(table: Mapping, where: str, network: str, subnet: IPv4Network) -> int
 
 def _config_file(table: Mapping, each: object, where: str, configs: dict[str, Path]) -> ConfigFile:
     if not isinstance(each, composefile.Mapping):
-        raise table.wrong(f"{where}: configs: {each!r}, expected a mapping with source and target", "configs")
+        raise table.wrong(
+            f"{where}: configs: {quoted(each)}, expected a mapping with source and target", "configs"
+        )
     each.only({"source", "target", "mode"}, f"{where}: configs")
     source = each.text("source", where)
     if source not in configs:
-        raise each.wrong(f"{where}: no config {source!r} in this file", "source")
+        raise each.wrong(f"{where}: no config {quoted(source)} in this file", "source")
     mode = each.get("mode", 0o644)
     mode = int(mode, 8) if isinstance(mode, str) and re.fullmatch(r"0?[0-7]{3}", mode) else mode
     if isinstance(mode, bool) or not isinstance(mode, int) or not 0 <= mode <= _MODES:
-        raise each.wrong(f"{where}: mode {mode!r}, expected an octal number", "mode")
+        raise each.wrong(f"{where}: mode {quoted(mode)}, expected an octal number", "mode")
     target = each.text("target", where)
     if not target.startswith("/") or ".." in target.split("/"):
-        raise each.wrong(f"{where}: target {target!r}, expected an absolute path", "target")
+        raise each.wrong(f"{where}: target {quoted(target)}, expected an absolute path", "target")
     return ConfigFile(target, configs[source], mode)
 
 
@@ -300,6 +303,6 @@ def _seconds(table: Mapping, where: str) -> int:
     text = table.text("stop_grace_period", where, "10s")
     if not (said := re.fullmatch(r"(\d+)s", text)):
         raise table.wrong(
-            f"{where}: stop_grace_period {text!r}, expected seconds, as 2s", "stop_grace_period"
+            f"{where}: stop_grace_period {quoted(text)}, expected seconds, as 2s", "stop_grace_period"
         )
     return int(said[1])

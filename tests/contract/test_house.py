@@ -54,6 +54,7 @@ TREE = {
     "InvalidLabFile": ("LabError", "invalid-lab-file", 3),
     "FaultError": ("LabctlError", "fault", 4),
     "OutputError": ("LabctlError", "output", 2),
+    "MachineError": ("LabctlError", "machine", 4),
     "GradingError": ("LabctlError", "grading", 4),
     "AttemptError": ("LabctlError", "attempt", 1),
     "MissingFile": ("AttemptError", "missing-file", 1),

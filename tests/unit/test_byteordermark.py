@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from labctl import byteordermark
 from labctl.errors import InvalidLabFile
 from labctl.exercises import discovery
-from labctl.lab import composefile, definition
+from labctl.lab import composefile
+from labctl.lab.textfile import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +43,12 @@ def test_whatever_is_behind_a_mark_becomes_utf_8(content: bytes) -> None:
         assert byteordermark.without(content) == content
 
 
+def definition_text(path: Path) -> str:
+    return text_of(path, hint="labctl labs")
+
+
 @pytest.mark.parametrize("encoding", MARKED)
-@pytest.mark.parametrize("read", [definition.text_of, discovery.in_file])
+@pytest.mark.parametrize("read", [definition_text, discovery.in_file])
 def test_a_file_of_a_lab_that_begins_with_one_is_told_so(
     tmp_path: Path, read: Callable[[Path], object], encoding: str
 ) -> None:

@@ -9,6 +9,7 @@ import zlib
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, cast
 
+from labctl import plainfile
 from labctl.engine.images import missing
 from labctl.errors import ImageUnavailable, UsageError
 from labctl.output import writing
@@ -136,9 +137,9 @@ def held(file: Path) -> tuple[str, ...]:
 
 
 def _opened(file: Path) -> IO[bytes]:
-    with file.open("rb") as raw:
+    with plainfile.opened(file) as raw:
         packed = raw.read(len(_GZIP)) == _GZIP
-    return cast("IO[bytes]", gzip.open(file)) if packed else file.open("rb")
+    return cast("IO[bytes]", gzip.open(file)) if packed else plainfile.opened(file)
 
 
 def _chunks(file: Path, progress: Progress) -> Iterator[bytes]:

@@ -7,9 +7,9 @@ import stat
 import sys
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from labctl import plainfile
 from labctl.errors import UsageError
 from labctl.trace.finding import presence
 from labctl.trace.logs.reading import Reader
@@ -284,21 +284,20 @@ def _opened(path: str, stdin: BinaryIO, stack: ExitStack) -> tuple[BinaryIO, obj
     if path == "-":
         return stdin, path
     try:
-        mode = Path(path).stat().st_mode
-        if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
-            stream = stack.enter_context(open(path, "rb", buffering=0))  # noqa: PTH123, SIM115  # unbuffered
-            status = os.fstat(stream.fileno())
-            return stream, (status.st_dev, status.st_ino)
+        stream = stack.enter_context(plainfile.opened(path, buffering=0))
+        status = os.fstat(stream.fileno())
     except FileNotFoundError as error:
         raise UsageError(f"There is no log file {path}.", hint="ls -l /var/log/mail*") from error
+    except IsADirectoryError as error:
+        raise UsageError(
+            f"{path} is a directory, not a log file.", hint=f"labctl trace --logs {path}/*"
+        ) from error
     except (OSError, ValueError) as error:
         raise UsageError(
             f"The log file {path} can't be read: {getattr(error, 'strerror', None) or error}.",
             hint=f"ls -l {path}  # who may read it? Mail logs are often for root only.",
         ) from error
-    if stat.S_ISDIR(mode):
-        raise UsageError(f"{path} is a directory, not a log file.", hint=f"labctl trace --logs {path}/*")
-    raise UsageError(f"{path} is a device or a socket, not a log file.", hint=f"ls -l {path}")
+    return stream, (status.st_dev, status.st_ino)
 
 
 def _log(path: str, stream: BinaryIO, zone: tzinfo, stack: ExitStack) -> Log:

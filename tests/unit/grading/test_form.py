@@ -22,8 +22,9 @@ seconds = st.floats(0, 1e6)
 observations = st.builds(
     Observation, texts, texts, st.sampled_from(CheckVerdict), seconds, texts, lines, st.integers(1, 2)
 )
+maybe_texts = st.none() | texts
 rejections = st.builds(
-    Rejection, texts, texts, texts, st.none() | texts, st.none() | st.integers(1), st.none() | texts, texts
+    Rejection, texts, texts, texts, maybe_texts, st.none() | st.integers(1, 1 << 40), maybe_texts, texts
 )
 sources = st.none() | st.sampled_from(SeedFrom)
 examinations = st.builds(

@@ -116,8 +116,21 @@ def test_a_control_character_is_no_yaml(tmp_path: Path) -> None:
 def test_what_can_not_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidLabFile, match="can't be read"):
         composefile.read(tmp_path / "none.yaml")
-    (tmp_path / "bytes.yaml").write_bytes(b"a: \xff")
-    with pytest.raises(InvalidLabFile, match="can't be read"):
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a: 1\nb: \xff\n", r"bytes.yaml:2: is no UTF-8: it has the byte 0xff"),
+        (b"a: 1\n\xc3\xa9: 2\nb: \x01\n", r"bytes.yaml:3: is no YAML: .* not allowed: '\\x01'"),
+        (b"a: 1\nb: \x00\n", r"bytes.yaml:2: is no YAML: .* not allowed: '\\x00'"),
+        (b"a: 1\nb: [0x" + b"f" * 9999 + b"]\n", r"bytes.yaml:2: '0xf{20,80}… is longer than a number"),
+        (b"a: 1\nb: !!int ''\n", r"bytes.yaml:2: '' is no value"),
+    ],
+)
+def test_bytes_that_mean_nothing_are_named_with_their_line(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "bytes.yaml").write_bytes(content)
+    with pytest.raises(InvalidLabFile, match=said):
         composefile.read(tmp_path / "bytes.yaml")
 
 

@@ -47,6 +47,13 @@ def hashes(of: Plan) -> dict[str, str]:
     return {host.service.name: host.container.labels[labels.CONFIG] for host in of.hosts}
 
 
+def test_a_topology_that_is_not_there_is_refused_with_what_is_near(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text('id = "mine"\ntitle = "T"\ntopology = "two-domain"\n')
+    with pytest.raises(InvalidLabFile, match="did you mean 'two-domains'") as caught:
+        make_planner("x", definition.load(tmp_path), images={})
+    assert (caught.value.path, caught.value.line) == (tmp_path / "lab.toml", 3)
+
+
 def test_names_and_addresses_follow_from_the_labs_name_and_the_subnet(lab: LabDefinition) -> None:
     found = plan(lab)
     assert (found.network.name, found.network.subnet) == ("labctl-x", SUBNET)

@@ -398,6 +398,8 @@ configs:
         error = wrong(directory, SMALL, overlay)
         assert "service mx2" in error.message
         assert "belongs to mx already" in error.message
+        assert (error.path, error.line) == (directory / "lab" / "compose.yaml", 3)
+        assert f"from {directory / 'small.yaml'}:{line_of(SMALL, 'hostname:')}" in error.message
 
     def test_its_errors_name_it_and_not_the_topology(self, directory: Path) -> None:
         error = wrong(directory, SMALL, f"{SECOND}\n\nvolumes: {{}}\n")

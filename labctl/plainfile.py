@@ -1,0 +1,77 @@
+"""Files that a user names: opened at once, and read to a bound, whatever lies there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+LARGEST_TEXT: Final = 8 << 20
+"""Bytes of a file that people write by hand; far above what any needs."""
+
+
+def opened(path: str | PathLike[str], *, buffering: int = -1) -> BinaryIO:
+    """Open a file to read it; what may keep its reader waiting, or never ends, is refused at once.
+
+    A pipe without a name is taken, as a shell makes it of ``<(zcat mail.log.gz)``: somebody writes to it.
+
+    Args:
+        path: The file; links are followed.
+        buffering: As in ``open``; 0 gives a file without a buffer.
+
+    Raises:
+        OSError: It is not there, may not be read, or is a directory, a device, a socket or a named pipe.
+    """
+    _must_be_readable(Path(path).stat(), path)  # before it is opened, as opening a device may do something
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        _must_be_readable(os.fstat(descriptor), path)  # another thing may lie there by now
+        os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "rb", buffering=buffering)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def content(path: str | PathLike[str], most: int) -> bytes:
+    """Read a file of at most `most` bytes.
+
+    Raises:
+        OSError: As `opened` does; or it is larger, or can't be read.
+    """
+    with opened(path) as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", os.fspath(path))
+    return found
+
+
+def is_there(path: Path) -> bool:
+    """Say whether a file can be looked at: one whose name no system takes is not there."""
+    with suppress(OSError):
+        return path.is_file()
+    return False
+
+
+def _must_be_readable(status: os.stat_result, path: str | PathLike[str]) -> None:
+    if stat.S_ISREG(status.st_mode) or (stat.S_ISFIFO(status.st_mode) and _has_no_name(path)):
+        return
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    kinds = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
+    kind = next((name for test, name in kinds if test(status.st_mode)), "a device")
+    raise OSError(errno.EINVAL, f"it is {kind}, no file", os.fspath(path))
+
+
+def _has_no_name(path: str | PathLike[str]) -> bool:
+    """Whether a pipe is reached by its descriptor only, as through ``/dev/fd/63``; see proc_pid_fd(5)."""
+    try:
+        return str(Path(path).readlink()).startswith("pipe:[")
+    except OSError:
+        return False
