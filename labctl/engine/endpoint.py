@@ -9,6 +9,7 @@ import socket
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
+from http.client import HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -239,7 +240,7 @@ def look(endpoint: Endpoint) -> Sighting:
     """Ask an endpoint whether it is there, with the API's ``/_ping``."""
     try:
         answer = wire.request(endpoint, "GET", "/_ping", timeout=wire.ANSWER_TIMEOUT)
-    except (OSError, wire.HTTPException) as exc:
+    except (OSError, HTTPException) as exc:
         for kind, verdict, seen in _MEANINGS:
             if isinstance(exc, kind):
                 return Sighting(endpoint, verdict, seen)

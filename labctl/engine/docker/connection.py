@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from labctl.engine import wire
+from labctl.engine.answer import Answer, answering
 from labctl.engine.model import EngineVersion
 from labctl.errors import EngineError, NameInUse, NoSuchObject, SubnetInUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from labctl.engine.answer import Stream
     from labctl.engine.endpoint import Endpoint
     from labctl.engine.wire import Body
 
@@ -151,7 +153,7 @@ class Connection:
     def _blob(self, doing: str, path: str, /, **query: Any) -> bytes:
         """Ask for bytes that are many."""
         target = _target(self._path(path), query)
-        with wire.answering(self.endpoint, doing):
+        with answering(self.endpoint, doing):
             answer = wire.request(
                 self.endpoint, "GET", target, timeout=self.patience.log, most=_LONGEST_BLOB, in_chunks=False
             )
@@ -171,10 +173,10 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         terminal: bool = False,
         **query: Any,
-    ) -> wire.Stream:
+    ) -> Stream:
         """Ask for an answer that comes bit by bit; its head within the time of an answer, or another."""
         target = _target(self._path(path), query)
-        with wire.answering(self.endpoint, doing):
+        with answering(self.endpoint, doing):
             answer = wire.stream(
                 self.endpoint,
                 method,
@@ -185,7 +187,7 @@ class Connection:
                 headers=headers,
                 terminal=terminal,
             )
-        if isinstance(answer, wire.Answer):
+        if isinstance(answer, Answer):
             raise refusal(doing, answer.status, answer.words)
         return answer
 
@@ -198,7 +200,7 @@ class Connection:
         /,
         headers: Mapping[str, str] | None = None,
         **query: Any,
-    ) -> wire.Stream:
+    ) -> Stream:
         """Ask for work on an image, of which there are signs while it is done."""
         stream = self._stream(doing, method, path, body, timeout=self.patience.work, headers=headers, **query)
         stream.connection.bound(silence=self.patience.work, within=self.patience.image)
@@ -213,9 +215,9 @@ class Connection:
         *,
         query: Mapping[str, Any] = MappingProxyType({}),
         takes: float = 0.0,
-    ) -> wire.Answer:
+    ) -> Answer:
         within = self.patience.answer + takes
-        with wire.answering(self.endpoint, doing):
+        with answering(self.endpoint, doing):
             answer = wire.request(self.endpoint, method, _target(path, query), body, timeout=within)
         if answer.refused:
             raise refusal(doing, answer.status, answer.words)

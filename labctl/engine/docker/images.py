@@ -10,7 +10,7 @@ from email.message import Message
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from labctl.engine import wire
+from labctl.engine.answer import Answer
 from labctl.engine.docker import credentials
 from labctl.engine.docker.connection import Connection, escaped, filters, labels_in, text
 from labctl.engine.logstream import moment
@@ -132,7 +132,7 @@ class Images(Connection):
         failed = ""
         with closing(self._work(doing, method, path, body, headers, **query)) as stream:
             for line in stream.lines():
-                event = wire.Answer(HTTPStatus.OK, Message(), line).read(doing, lambda said: {**(said or {})})
+                event = Answer(HTTPStatus.OK, Message(), line).read(doing, lambda said: {**(said or {})})
                 failed = failed or str(event.get("error", "")).strip()
                 yield event
         if failed:
