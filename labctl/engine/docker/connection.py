@@ -104,10 +104,10 @@ class Connection:
         doing = "engine identity"
         if self._identity is None:
             try:
-                self._identity = self._ask(doing, "GET", "/networks/none", read=lambda said: str(said["Id"]))
+                self._identity = self._ask(doing, "GET", "/networks/none", read=id_in)
             except NoSuchObject:
                 self._identity = self._ask(
-                    doing, "GET", "/info", read=lambda said: str(said["DockerRootDir"])
+                    doing, "GET", "/info", read=lambda said: text(said["DockerRootDir"])
                 )
         return self._identity
 

@@ -67,6 +67,7 @@ ANSWERS: Final[dict[tuple[str, str], Answer]] = {
     ("GET", "/version"): Answer.of({"Version": "1", "ApiVersion": "1.41"}),
     ("GET", "/info"): Answer.of({"MemoryLimit": True}),
     ("GET", "/networks"): Answer.of([{"Id": "n1", "Name": "n", "IPAM": {"Config": None}, "Labels": None}]),
+    ("GET", "/networks/none"): Answer.of({"Id": "n0"}),
     ("POST", "/networks/create"): Answer.of({"Id": "n1"}),
     ("GET", "/networks/n"): Answer.of({"Containers": {"c1": {}}}),
     ("GET", "/volumes"): Answer.of({"Volumes": [{"Name": "v", "Labels": None}]}),
@@ -111,6 +112,7 @@ def rootfs(directory: Path) -> Path:
 
 CALLS: Final[dict[str, Callable[[DockerEngine, Path], object]]] = {
     "version": lambda engine, _: engine.version(),
+    "identity": lambda engine, _: engine.identity(),
     "enforces": lambda engine, _: engine.enforces(),
     "networks": lambda engine, _: engine.networks({}),
     "create_network": lambda engine, _: engine.create_network(NetworkSpec("n", NETWORK, NETWORK[1], {})),
