@@ -35,22 +35,32 @@ class _Orders:
 
     def __init__(self) -> None:
         self.last: float | None = None
-        self.number = signal.SIGINT
+        self._number = signal.SIGINT
+        self._can_raise = True
 
     def take(self, number: int, frame: FrameType | None) -> None:
         """Raise KeyboardInterrupt, but once only for one order."""
         del frame
-        before, self.last, self.number = self.last, time.monotonic(), signal.Signals(number)
+        if not self._can_raise:
+            self._send_later()
+            return
+        before, self.last, self._number = self.last, time.monotonic(), signal.Signals(number)
         if before is None or self.last - before > _SAME:
             raise KeyboardInterrupt
 
     def repeat(self, unraisable: sys.UnraisableHookArgs) -> None:
         """Take an order again that came while Python could not raise, as within a callback of its imports."""
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
+            self._can_raise = False
             self.last = None
-            _thread.interrupt_main(self.number)
+            self._send_later()
+            self._can_raise = True
         else:
             sys.__unraisablehook__(unraisable)
+
+    def _send_later(self) -> None:
+        """Send this thread the signal again, from another one: not before this one goes on."""
+        _thread.start_new_thread(signal.pthread_kill, (_thread.get_ident(), self._number))
 
 
 _ORDERS: Final = _Orders()
