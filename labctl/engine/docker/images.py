@@ -34,8 +34,10 @@ class Images(Connection):
         """See `Engine.image`."""
         try:
             return self._ask(f"image {tag}", "GET", f"/images/{escaped(tag)}/json", read=_inspected)
-        except NoSuchObject:
-            return None
+        except NoSuchObject as exc:
+            if "no such image" in exc.message.lower():
+                return None
+            raise  # nothing was said of the image: that it is not there is not known
 
     def images(self, labels: Mapping[str, str]) -> tuple[Image, ...]:
         """See `Engine.images`."""

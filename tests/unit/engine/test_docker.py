@@ -254,7 +254,13 @@ class TestErrors:
         scripted.engine.remove_network("x")
         scripted.engine.remove_volume("x")
         scripted.engine.remove_image("x")
+
+    def test_an_image_is_missing_only_where_the_engine_says_so(self, scripted: Scripted) -> None:
+        scripted.answers("GET", "/images/x/json", {"message": "No such image: x"}, 404)
         assert scripted.engine.image("x") is None
+        scripted.answers("GET", "/images/x/json", {"message": "page not found"}, 404)
+        with pytest.raises(EngineError, match="image x: page not found"):
+            scripted.engine.image("x")
 
     def test_what_somebody_else_is_removing_is_removed(self, scripted: Scripted) -> None:
         said = "removal of container x is already in progress"
