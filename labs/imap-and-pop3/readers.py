@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labctl.exercises.vocabulary.person import Person
 
 STORE: Final = "mail-beta"
-PATIENCE: Final = 15.0
+PATIENCE: Final = 30.0
 """Seconds."""
 
 _TRY: Final = r"""
