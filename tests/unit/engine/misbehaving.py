@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import socket
 import struct
 import threading
@@ -79,13 +81,8 @@ class Engine:
         self._misbehave = lambda connection, answer: how(self, connection, answer)
 
     def serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            head = b""
-            while b"\r\n\r\n" not in head:
-                if not (more := connection.recv(65536)):
-                    return
-                head += more
-            method, target, *_ = head.decode("latin-1").split(" ")
+        with connection, suppress(OSError, ValueError):  # one that asked nothing has no method
+            method, target, *_ = _asked(connection).split(" ")
             path = target.partition("?")[0]
             if path.startswith("/v1."):
                 path = f"/{path.split('/', 2)[2]}"
@@ -95,6 +92,19 @@ class Engine:
                 self._misbehave(connection, answer)
             else:
                 connection.sendall(answer.head + answer.body)
+
+
+def _asked(connection: socket.socket) -> str:
+    """Read a request to its end, and return its head: to hang up before would reset the connection."""
+    with connection.makefile("rb") as lines:
+        head = b"".join(itertools.takewhile(lambda line: line != b"\r\n", lines)).decode("latin-1")
+        if length := re.search(r"Content-Length: (\d+)", head):
+            lines.read(int(length[1]))
+        elif "chunked" in head:
+            for _ in itertools.takewhile(lambda line: line != b"0\r\n", lines):
+                pass
+            lines.readline()
+    return head
 
 
 @contextmanager
