@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
@@ -37,13 +38,19 @@ def junit(result: Grade) -> str:
 
 def _report(result: Grade, room: int) -> str:
     root = ET.Element("testsuites", {"name": "labctl"})
-    classes: dict[str, int] = {}
+    classes: set[str] = set()
     for each in result.attempts:
-        name = lawful(brief(f"{result.lab}.{named(each)}", 300))
-        classes[name] = times = classes.get(name, 0) + 1
-        _add(root, each, name if times == 1 else f"{name} ({times})", room)
+        _add(root, each, _apart(f"{result.lab}.{named(each)}", classes), room)
     root.attrib |= _counts(root)
     return written(root)
+
+
+def _apart(name: str, taken: set[str]) -> str:
+    """Return a name as XML can hold it, with a number where another is written in the same way."""
+    plain = lawful(brief(name, 300))
+    found = next(each for n in count(1) if (each := plain if n == 1 else f"{plain} ({n})") not in taken)
+    taken.add(found)
+    return found
 
 
 def _add(root: ET.Element, attempt: GradedAttempt, name: str, room: int) -> None:
@@ -58,8 +65,9 @@ def _add(root: ET.Element, attempt: GradedAttempt, name: str, room: int) -> None
         ET.SubElement(facts, "property", {"name": key, "value": lawful(brief(value, 500))})
     if attempt.rejection is not None or attempt.explanation:
         _whole(suite, attempt, name, room)
+    labels: set[str] = set()
     for check in attempt.checks:
-        label = lawful(brief(f"{check.id}: {check.title}", 300))
+        label = _apart(f"{check.id}: {check.title}", labels)
         case = _case(suite, name, label, check.seconds)
         if (element := _ELEMENTS.get(check.verdict)) is not None:
             _tell(case, element, check.explanation or check.verdict, _told(check, room))
@@ -105,13 +113,13 @@ def _told(check: GradedCheck, room: int) -> Iterator[str]:
 def _counts(parent: ET.Element) -> dict[str, str]:
     cases = list(parent.iter("testcase"))
 
-    def count(element: str) -> str:
+    def with_a(element: str) -> str:
         return str(sum(each.find(element) is not None for each in cases))
 
     return {
         "tests": str(len(cases)),
-        "failures": count("failure"),
-        "errors": count("error"),
-        "skipped": count("skipped"),
+        "failures": with_a("failure"),
+        "errors": with_a("error"),
+        "skipped": with_a("skipped"),
         "time": f"{sum(float(each.get('time', '0')) for each in cases):.3f}",
     }

@@ -84,8 +84,20 @@ def test_the_seed_is_a_property_of_the_suite() -> None:
 
 def test_attempts_whose_names_can_not_be_told_apart_in_xml_have_names_of_their_own() -> None:
     ada = graded().attempts[0]
-    result = replace(graded(), attempts=tuple(replace(ada, id=f"a{end}") for end in ("\ufffe", "\uffff")))
-    assert [each.get("name") for each in parsed(result)] == ["zones.a\ufffd", "zones.a\ufffd (2)"]
+    ids = ("a\ufffe", "a\ufffd (2)", "a\uffff")
+    result = replace(graded(), attempts=tuple(replace(ada, id=each) for each in ids))
+    assert [each.get("name") for each in parsed(result)] == [
+        "zones.a\ufffd",
+        "zones.a\ufffd (2)",
+        "zones.a\ufffd (3)",
+    ]
+
+
+def test_checks_whose_names_can_not_be_told_apart_in_xml_have_names_of_their_own() -> None:
+    ada = graded().attempts[0]
+    checks = tuple(replace(ada.checks[0], id=each, title="T") for each in ("a\ufffe", "a\uffff"))
+    suite = parsed(replace(graded(), attempts=(replace(ada, checks=checks),)))[0]
+    assert [each.get("name") for each in suite.iter("testcase")] == ["a\ufffd: T", "a\ufffd: T (2)"]
 
 
 def test_a_report_that_would_be_too_long_for_gitlab_has_less_evidence() -> None:
