@@ -30,6 +30,9 @@ _CHECKED_WITHIN: Final = 20.0
 _MOST_SAID: Final = 1 << 20
 """Bytes that it may say."""
 
+_NOTED_WITHIN: Final = 2.0
+"""Seconds in which an engine takes note that a container has ended."""
+
 _RELOADED_WITHIN: Final = 20.0
 """Seconds that a resolver has to say that it took its zones up, or did not."""
 
@@ -178,14 +181,31 @@ def _complaint(engine: Engine, container: Container, file: Editable) -> Refusal 
         return Refusal(reason, file.target, None, words)
     except EngineError:  # nothing can be run where an attempt used up all processes there may be
         return None
-    if done.exit_code == _KILLED and engine.inspect(container.id).oom_killed:
-        reason = f"{shlex.join(file.check)} used up all the memory that there is for it"
-        return Refusal(reason, file.target, None, reason)
+    if done.exit_code == _KILLED:
+        return _killed(engine, container, file)
     if done.exit_code == 0 or done.exit_code in _NO_ANSWER:
         return None
     lines = _lines(done)
     words = "\n".join(lines[-_MOST_LINES:]) or f"{file.check[0]} ended with exit code {done.exit_code}"
     return refusal(lines, warnings=True) or Refusal(words.rpartition("\n")[2], file.target, None, words)
+
+
+def _killed(engine: Engine, container: Container, file: Editable) -> Refusal | None:
+    """Return why a check was killed: for want of memory, or because its host has ended and all there with it.
+
+    An engine takes note of that end a moment later.
+    """
+
+    def ended() -> Container | None:
+        now = engine.inspect(container.id)
+        return now if now.oom_killed or now.state == ContainerState.EXITED else None
+
+    if (now := eventually(ended, within=_NOTED_WITHIN)) is None:
+        return None
+    if now.state == ContainerState.EXITED:
+        return _last_words(engine, now)
+    reason = f"{shlex.join(file.check)} used up all the memory that there is for it"
+    return Refusal(reason, file.target, None, reason)
 
 
 def _lines(done: ExecResult) -> list[str]:

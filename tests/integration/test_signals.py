@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -105,7 +106,10 @@ def _job(directory: Path) -> dict[str, Any]:
         "attempt": "a",
         "lab": str(directory),
         "checks": None,
-        "files": {},
+        "files": {
+            each.name: base64.b64encode(each.read_bytes()).decode()
+            for each in (directory / "solution").iterdir()
+        },
         "seed": "7",
         "name": f"it-{os.getpid()}-job",
         "run": "",

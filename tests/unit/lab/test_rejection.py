@@ -202,6 +202,27 @@ class TestRejection:
         assert error is not None
         assert error.message.endswith("doveconf -n used up all the memory that there is for it")
 
+    def test_a_check_that_was_killed_with_its_host_is_a_refusal_once_the_engine_takes_note(
+        self, stage: Stage, lab: LabDefinition, there: Instance
+    ) -> None:
+        seen_since = 0
+
+        def hook(call: Call) -> None:
+            nonlocal seen_since
+            if call.method == "execute":
+                seen_since = 1
+            elif call.method == "inspect" and seen_since:
+                seen_since += 1
+                if seen_since == 4:
+                    stage.fake.hook = lambda _call: None
+                    stage.fake.run_out_of_memory("labctl-x-mail-beta")
+
+        answering(stage, 137)
+        stage.fake.hook = hook
+        error = rejection(stage.fake, there, lab)
+        assert error is not None
+        assert error.message.endswith("it used up all the memory that it may use, and ended before it served")
+
     def test_a_host_in_which_nothing_can_be_run_refuses_nothing(
         self, stage: Stage, lab: LabDefinition, there: Instance
     ) -> None:

@@ -61,7 +61,7 @@ def test_a_malformed_address_is_refused_with_what_is_wrong(text: str, fault: str
     with pytest.raises(UsageError) as caught:
         Address.parse(text)
 
-    assert repr(text) in caught.value.message
+    assert caught.value.message.startswith(repr(text)[:60])  # a longer one is cut
     assert fault in caught.value.message
 
 
