@@ -110,7 +110,9 @@ def judged(call: Call, ran: Ran, known: dict[str, Any]) -> str:
 def _judged_document(call: Call, ran: Ran, known: dict[str, Any]) -> str:
     own = call.arguments[: call.arguments.index("--")] if "--" in call.arguments else call.arguments
     told = {"--follow", "-f", "--watch", "-w", "--help", "-h", "--version"} & {*own}
-    if call.stdout != "pipe" or "--json" not in own or told:
+    command = next((each for each in own if not each.startswith("-")), "")
+    helped = command == "help" and ran.code == 0  # only its errors are documents
+    if call.stdout != "pipe" or "--json" not in own or told or helped:
         return ""
     try:
         document = json.loads(ran.stdout)
