@@ -33,13 +33,15 @@ def with_records(zone: str, origin: str, owner: str, rdtype: str, data: Sequence
         rdtype: Their type.
         data: What they are to say; none where they are to be gone.
     """
-    lines = zone.splitlines()
+    lines = raised(
+        zone
+    ).splitlines()  # before there is a line more: an SOA that breaks off would reach into it
     doomed = [n for n, name, kind in _records(lines, origin) if (name, kind) == (owner.casefold(), rdtype)]
     place = doomed[0] if doomed else len(lines)
     new = [f"{owner}. {rdtype} {each}" for each in data]
     kept = [[each] if n not in doomed else [] for n, each in enumerate(lines)]
     kept.insert(place, new)
-    return raised("".join(f"{line}\n" for some in kept for line in some))
+    return "".join(f"{line}\n" for some in kept for line in some)
 
 
 def raised(zone: str) -> str:

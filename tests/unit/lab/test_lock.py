@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -208,12 +209,9 @@ def test_another_process_holds_it_until_it_is_killed(engine: FakeEngine, directo
 
 @needs_root
 @pytest.mark.parametrize("umask", ["022", "077"])
-def test_another_users_lock_is_seen_and_taken_over(
-    engine: FakeEngine, directory: Path, umask: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    for each in (directory, *directory.parents):
-        if each.is_relative_to(tmp_path_factory.getbasetemp().parent):
-            each.chmod(each.stat().st_mode | 0o011)
+def test_another_users_lock_is_seen_and_taken_over(engine: FakeEngine, directory: Path, umask: str) -> None:
+    for each in takewhile(lambda above: not above.stat().st_mode & stat.S_ISVTX, directory.parents):
+        each.chmod(each.stat().st_mode | 0o011)  # pytest's own are nobody else's
     with another(directory, "held", umask, "65534"):
         assert lock.is_held(engine, "x")
     with another(directory, "held", umask, "65533"):  # there are files of the first one's
