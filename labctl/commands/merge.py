@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from labctl.commands.grade import Grade
 from labctl.errors import UsageError
@@ -15,8 +15,10 @@ from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+T = TypeVar("T")
 
 FILE_NAME: Final = "grade.json"
 """In a directory that ``labctl grade --out`` wrote: the document."""
@@ -86,7 +88,7 @@ def _read(path: Path) -> Grade:
             _text(table["title"]),
             tuple(_attempt(each) for each in table["attempts"]),
             _number(table["seconds"]),
-            _shard(table.get("shard")),
+            _maybe(_shard, table.get("shard")),
         )
     except OSError as exc:
         raise UsageError(f"{path} can't be read: {exc.strerror}", hint="labctl grade --out DIR") from exc
@@ -106,11 +108,11 @@ def _attempt(table: dict[str, Any]) -> GradedAttempt:
         seconds=_number(table["seconds"]),
         checks=tuple(_check(each) for each in table["checks"]),
         explanation=_text(table["explanation"]),
-        rejection=None if table["rejection"] is None else _rejection(table["rejection"]),
+        rejection=_maybe(_rejection, table["rejection"]),
         remarks=_lines(table["remarks"]),
         logs={service: _lines(lines) for service, lines in table["logs"].items()},
         cached=bool(table["cached"]),
-        seed_from=None if table.get("seed_from") is None else SeedFrom(table["seed_from"]),
+        seed_from=_maybe(SeedFrom, table.get("seed_from")),
     )
 
 
@@ -127,29 +129,32 @@ def _check(table: dict[str, Any]) -> GradedCheck:
         evidence=_lines(table["evidence"]),
         seconds=_number(table["seconds"]),
         hidden=bool(table["hidden"]),
+        path=_maybe(_text, table.get("path")),
+        line=_maybe(_count, table.get("line")),
     )
 
 
 def _rejection(table: dict[str, Any]) -> Rejection:
-    file, line, service = table["file"], table["line"], table["service"]
     return Rejection(
         code=_text(table["code"], some=True),
         text=_text(table["text"], some=True),
         hint=_text(table["hint"], some=True),
-        file=None if file is None else _text(file),
-        line=None if line is None else _count(line),
-        service=None if service is None else _text(service),
+        file=_maybe(_text, table["file"]),
+        line=_maybe(_count, table["line"]),
+        service=_maybe(_text, table["service"]),
         said=_text(table["said"]),
     )
 
 
-def _shard(value: Any) -> tuple[int, int] | None:
-    if value is None:
-        return None
+def _shard(value: Any) -> tuple[int, int]:
     part, parts = map(_count, value)
     if not part <= parts <= _MOST_SHARDS:
         raise ValueError(f"no shard {part} of {parts}")
     return part, parts
+
+
+def _maybe(read: Callable[[Any], T], value: Any) -> T | None:
+    return None if value is None else read(value)
 
 
 def _text(value: Any, *, some: bool = False) -> str:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CHECK = GradedCheck("a", "A", CheckVerdict.FAILED, 0, 2, 1, "no", "look", ("seen",), 0.5)
+CHECK = GradedCheck(
+    "a", "A", CheckVerdict.FAILED, 0, 2, 1, "no", "look", ("seen",), 0.5, path="checks/test_a.py", line=7
+)
 
 
 def attempt(name: str, rejection: Rejection | None = None) -> GradedAttempt:
