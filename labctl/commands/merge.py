@@ -7,6 +7,7 @@ import stat
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from labctl import plainfile
 from labctl.commands.grade import Grade
 from labctl.errors import UsageError
 from labctl.grading.job import Rejection
@@ -80,7 +81,7 @@ def _read(path: Path) -> Grade:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
             raise UsageError(f"{path} is no regular file of 256 MiB at most", hint="labctl grade --out DIR")
-        table = json.loads(path.read_bytes())
+        table = json.loads(plainfile.content(path, LARGEST_FILE))
         if table["schema"] != Grade.SCHEMA:
             raise UsageError(f"{path} is no {Grade.SCHEMA}", hint="labctl grade --out DIR")
         return Grade(

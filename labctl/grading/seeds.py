@@ -7,11 +7,11 @@ import fcntl
 import io
 import os
 import re
-import shutil
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from labctl import output, plainfile
 from labctl.errors import OutputError, UsageError
 from labctl.lab import attempt
 from labctl.wait import eventually
@@ -49,13 +49,9 @@ def read(path: Path) -> dict[str, str]:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UsageError(f"{path} is no file", hint="--seeds ROSTER")
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
+        return _parsed(plainfile.content(path, _LARGEST), path)
     except OSError as exc:
         raise UsageError(f"{path} can't be read: {exc.strerror}", hint=f"ls -l {path}") from exc
-    if len(content) > _LARGEST:
-        raise UsageError(f"{path} is larger than {_LARGEST >> 20} MiB", hint="--seeds ROSTER")
-    return _parsed(content, path)
 
 
 @contextmanager
@@ -144,12 +140,5 @@ def _write(path: Path, seeds: Mapping[str, str]) -> None:
     writer = csv.writer(lines)  # with RFC 4180's line ends; with others it would leave CR as it is
     writer.writerow(HEAD)
     writer.writerows((_cell(name), seed) for name, seed in seeds.items())
-    part = path.with_name(f".labctl-{os.getpid()}.part")
-    try:
-        part.write_bytes(lines.getvalue().encode("utf-8", "surrogateescape"))
-        if path.exists():
-            shutil.copymode(path, part)
-        part.replace(path)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{path} can't be written: {exc.strerror}", hint=f"ls -l {path}") from exc
+    with output.writing(path) as file:
+        file.write(lines.getvalue().encode("utf-8", "surrogateescape"))
