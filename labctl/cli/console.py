@@ -104,7 +104,7 @@ def width() -> int | None:
 
 def write_said(stdout: str, stderr: str) -> None:
     """Pass on what a command on a host said; a terminal gets no character that would command it."""
-    from labctl.report.plain import harmless
+    from labctl.report.layout.plain import harmless
 
     for stream, said in ((sys.stdout, stdout), (sys.stderr, stderr)):
         write(stream, harmless(said) if stream.isatty() else said, as_data=True)
@@ -165,7 +165,7 @@ class Ticker:
 
     def __call__(self, subject: str, state: str) -> None:
         """Show that a subject has come to a state."""
-        from labctl.report.plain import one_line
+        from labctl.report.layout.plain import one_line
 
         subject, state = one_line(subject), one_line(state, 1000)
         with self._lock:

@@ -115,7 +115,7 @@ def run(
             progress=lambda: Ticker(sys.stderr, os.environ),
         )
     if junit is not None:
-        from labctl.report.junit import junit as written
+        from labctl.report.layout.junit import junit as written
 
         write_file(junit, written(result))
     if printed:

@@ -76,7 +76,7 @@ class Outputs:
             OutputError: One can't be written; a directory that was made for another is taken away again.
             UsageError: The environment lacks what Classroom 50 wants to know.
         """
-        from labctl.report.classroom50 import identity
+        from labctl.report.grading.classroom50 import identity
 
         with ExitStack() as unmade:
             free = self._check(unmade, attempts, several=several, as_json=as_json, inputs=inputs)
@@ -126,13 +126,13 @@ class Outputs:
             OutputError: One can't be written.
             UsageError: The environment lacks what Classroom 50 wants to know.
         """
-        from labctl.report.classroom50 import classroom50, identity
         from labctl.report.document import document, dumped
-        from labctl.report.gradejunit import junit
-        from labctl.report.gradepage import page
-        from labctl.report.gradescope import gradescope
-        from labctl.report.gradesummary import summary
-        from labctl.report.roster import roster
+        from labctl.report.grading.classroom50 import classroom50, identity
+        from labctl.report.grading.gradejunit import junit
+        from labctl.report.grading.gradepage import page
+        from labctl.report.grading.gradescope import gradescope
+        from labctl.report.grading.gradesummary import summary
+        from labctl.report.grading.roster import roster
 
         # All are made before the first is written: what can go wrong with one leaves no part of them.
         files: list[tuple[Path, str]] = []
@@ -170,7 +170,7 @@ def print_grade(
     if environ.get("GITHUB_ACTIONS") != "true":
         print_result(result, as_json=as_json)
         return
-    from labctl.report.annotations import annotated, unheard
+    from labctl.report.grading.annotations import annotated, unheard
     from labctl.report.text import text
 
     if as_json:  # none of its lines can be a command

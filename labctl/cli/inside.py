@@ -12,7 +12,7 @@ from labctl.cli.connection import connect
 from labctl.cli.console import print_result, tell, write, write_said
 
 if TYPE_CHECKING:
-    from labctl.lab.logs import Line
+    from labctl.lab.inside.logs import Line
 
 
 def logs(
@@ -117,7 +117,7 @@ def execute(
 
 
 def _print(line: Line) -> None:
-    from labctl.report.plain import harmless
+    from labctl.report.layout.plain import harmless
 
     said = f"{line.at:%H:%M:%S.%f} {line.service:<10} {harmless(line.text)}\n"
     write(sys.stdout, said, as_data=True)

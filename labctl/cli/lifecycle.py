@@ -50,7 +50,8 @@ def up(
     """
     from labctl.commands.up import Wish
     from labctl.commands.up import up as bring_up
-    from labctl.lab import catalogue, definition
+    from labctl.lab import catalogue
+    from labctl.lab.blueprint import definition
 
     catalogue.find(lab, os.environ)  # no engine is brought for a lab that is not there
     if lab == options.DEFAULT_LAB and Path(definition.FILE_NAME).is_file():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from labctl.cli.console import is_live, write_line
 from labctl.exercises.telling import MARKS
 from labctl.exercises.verdict import Verdict
-from labctl.report.plain import harmless, one_line
+from labctl.report.layout.plain import harmless, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -28,7 +28,7 @@ def complete_name(incomplete: str) -> list[str]:
 def complete_host(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete a host of the running lab."""
     from labctl.errors import LabctlError
-    from labctl.lab import instance
+    from labctl.lab.running import instance
 
     try:
         there = instance.select(_engine(), ctx.params.get("name"))
@@ -41,7 +41,7 @@ def complete_host(ctx: typer.Context, incomplete: str) -> list[str]:
 def complete_address(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete an account of the running lab."""
     from labctl.errors import LabctlError
-    from labctl.lab import instance
+    from labctl.lab.running import instance
 
     try:
         engine = _engine()
@@ -90,7 +90,7 @@ def complete_assignment(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _running_names() -> list[str]:
     from labctl.errors import LabctlError
-    from labctl.lab import instance
+    from labctl.lab.running import instance
 
     try:
         return [each.name for each in instance.observe_all(_engine())]

@@ -53,7 +53,7 @@ def queue(
 
 def _draw(looks: Iterable[Queues]) -> None:
     from labctl.cli.screen import Screen
-    from labctl.report.plain import harmless
+    from labctl.report.layout.plain import harmless
     from labctl.report.queue import queue as table
 
     with Screen(sys.stdout) as screen:

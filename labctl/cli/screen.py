@@ -50,7 +50,7 @@ class Screen:
         A terminal whose size has changed may have broken the old lines anew: nobody knows where the text
         began, and the screen is cleared.
         """
-        from labctl.report.wrap import cut
+        from labctl.report.layout.wrap import cut
 
         size = self._now()
         if self._size in {None, size}:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from labctl.cli.console import is_live, tell
 from labctl.grading.verdict import AttemptVerdict
-from labctl.report.plain import one_line
-from labctl.report.verdict import score
+from labctl.report.grading.verdict import score
+from labctl.report.layout.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -136,11 +136,11 @@ def _tell(
     else:
         result = command.trace(connect().engine, name, message, environ=os.environ)
     if html is not None:
-        from labctl.report.page import page
+        from labctl.report.tracing.page import page
 
         write_file(html, page(result))
     if svg is not None:
-        from labctl.report.svg import svg as picture
+        from labctl.report.tracing.svg import svg as picture
 
         write_file(svg, picture(result.messages[-1]))
     if printed:
@@ -150,7 +150,7 @@ def _tell(
 def _list(name: str | None, paths: list[str], filters: Filters, zone: tzinfo, *, as_json: bool) -> None:
     """List messages, each as soon as its end is known."""
     from labctl.commands import trace as command
-    from labctl.report import tracetable
+    from labctl.report.tracing import tracetable
 
     if paths:
         listed = command.table_of_files(paths, filters, zone=zone, stdin=standard_input())
@@ -168,7 +168,7 @@ def _list(name: str | None, paths: list[str], filters: Filters, zone: tzinfo, *,
 def _follow(name: str | None, message: Wanted | None, *, as_json: bool) -> None:
     """Tell each hop as it happens."""
     from labctl.commands import trace as command
-    from labctl.report import livetrace
+    from labctl.report.tracing import livetrace
 
     with command.following(connect().engine, name, message, environ=os.environ) as hops:
         tell("Following; Ctrl-C ends it.\n")

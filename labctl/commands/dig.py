@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labctl import resolver
 from labctl.errors import LabNotUp
-from labctl.lab import instance
 from labctl.lab.role import Role
+from labctl.lab.running import instance
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine

@@ -16,7 +16,8 @@ from labctl.engine.local import bootstrap, kernel
 from labctl.engine.local.kernel import Ability
 from labctl.engine.local.machine import Machine, own_addresses
 from labctl.errors import LabctlError
-from labctl.lab import addresses, leftovers, topology
+from labctl.lab.blueprint import addresses, topology
+from labctl.lab.running import leftovers
 from labctl.resources import compose_dir
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from labctl.errors import LabInUse, LabNotUp
-from labctl.lab import instance, leftovers, lock
+from labctl.lab import lock
 from labctl.lab.name import valid_name
-from labctl.lab.teardown import take_down
+from labctl.lab.running import instance, leftovers
+from labctl.lab.running.teardown import take_down
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from labctl.engine import images
 from labctl.exercises.children import Children
 from labctl.grading.examiner import Examiner
 from labctl.grading.laboratories import Laboratories
-from labctl.lab import leftovers, origin
+from labctl.lab import origin
 from labctl.lab.name import valid_name
+from labctl.lab.running import leftovers
 from labctl.progress import silent
 
 if TYPE_CHECKING:

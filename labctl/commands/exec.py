@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl.errors import UsageError
-from labctl.lab import instance
+from labctl.lab.running import instance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,10 +13,10 @@ from labctl import byteordermark, plainfile
 from labctl.errors import UsageError, quoted
 from labctl.mail import bounce
 from labctl.mail.bounce import ReportKind
-from labctl.mail.dsn import DsnAction
-from labctl.mail.logevent import Delivery, Rejected
-from labctl.mail.logline import LineReader
-from labctl.mail.mailheader import parse_header
+from labctl.mail.content.dsn import DsnAction
+from labctl.mail.content.mailheader import parse_header
+from labctl.mail.log.logevent import Delivery, Rejected
+from labctl.mail.log.logline import LineReader
 from labctl.mail.meaning import (
     Meaning,
     explain_action,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labctl.mail.bounce import BounceReport
-    from labctl.mail.dsn import DsnRecipient
+    from labctl.mail.content.dsn import DsnRecipient
     from labctl.trace.listing.reasons import Reason, Reasons
     from labctl.trace.logs.entry import Entry
 

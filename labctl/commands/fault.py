@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labctl.errors import UsageError
 from labctl.faults import application, catalogue
-from labctl.lab import instance, lock
+from labctl.lab import lock
+from labctl.lab.running import instance
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from labctl.engine.protocol import Engine
     from labctl.faults.fault import Fault
-    from labctl.lab.faultrecord import FaultRecord
+    from labctl.lab.mark.faultrecord import FaultRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,12 @@ from labctl.grading.laboratories import Laboratories
 from labctl.grading.score import graded
 from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.store import Store
-from labctl.lab import attempt, catalogue, definition, leftovers, origin
-from labctl.lab.definition import Grading
-from labctl.lab.limits import Limits
+from labctl.lab import catalogue, origin
+from labctl.lab.attempt import attempt
+from labctl.lab.blueprint import definition
+from labctl.lab.blueprint.definition import Grading
+from labctl.lab.blueprint.limits import Limits
+from labctl.lab.running import leftovers
 from labctl.progress import silent
 
 if TYPE_CHECKING:
@@ -36,8 +39,8 @@ if TYPE_CHECKING:
     from labctl.grading.job import Examination
     from labctl.grading.score import GradedAttempt
     from labctl.grading.verdict import AttemptVerdict
-    from labctl.lab.attempt import HandIn
-    from labctl.lab.definition import LabDefinition
+    from labctl.lab.attempt.attempt import HandIn
+    from labctl.lab.blueprint.definition import LabDefinition
     from labctl.progress import Progress
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from labctl.lab import instance
-from labctl.lab.mailhosts import find_account, mda_of
+from labctl.lab.inside.mailhosts import find_account, mda_of
+from labctl.lab.running import instance
 from labctl.mail.address import Address
-from labctl.mail.imap import ImapMailbox
-from labctl.mail.pop3 import Pop3Mailbox
+from labctl.mail.client.imap import ImapMailbox
+from labctl.mail.client.pop3 import Pop3Mailbox
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
-    from labctl.mail.mailbox import MailboxMessage
+    from labctl.mail.client.mailbox import MailboxMessage
 
 
 @dataclass(frozen=True, slots=True)

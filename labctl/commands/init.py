@@ -12,13 +12,14 @@ from labctl import plainfile, resources
 from labctl.errors import OutputError, UsageError
 from labctl.grading import seeds
 from labctl.grading.handout.files import handed_out
-from labctl.lab import attempt, catalogue
+from labctl.lab import catalogue
+from labctl.lab.attempt import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from labctl.lab.definition import LabDefinition
+    from labctl.lab.blueprint.definition import LabDefinition
 
 _OF_AN_INDEX: Final = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(?<!\.whl)(?<!\.gz)(?<!\.zip)\s*(?:\[[^]]*\]\s*)?(?:[<>=!~;][^/@]*)?"

@@ -11,7 +11,7 @@ from labctl.lab import catalogue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labctl.lab.definition import LabDefinition
+    from labctl.lab.blueprint.definition import LabDefinition
 
 
 @dataclass(frozen=True, slots=True)

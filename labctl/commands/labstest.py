@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.grading.alteration import Alteration
     from labctl.grading.score import GradedAttempt
-    from labctl.lab.definition import LabDefinition
+    from labctl.lab.blueprint.definition import LabDefinition
     from labctl.progress import Progress
 
 _AS_GOOD_AS: Final = 1e-9

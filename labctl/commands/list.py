@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from labctl.lab import instance
-from labctl.lab.instance import HostState, LabState
+from labctl.lab.running import instance
+from labctl.lab.running.instance import HostState, LabState
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from labctl.engine.protocol import Engine
-    from labctl.lab.instance import Instance
+    from labctl.lab.running.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)

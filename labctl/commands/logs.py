@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from labctl.lab import instance
-from labctl.lab import logs as lab_logs
+from labctl.lab.inside import logs as lab_logs
+from labctl.lab.running import instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labctl.engine.protocol import Engine
-    from labctl.lab.instance import Host
-    from labctl.lab.logs import Line
+    from labctl.lab.inside.logs import Line
+    from labctl.lab.running.instance import Host
 
 
 def logs(engine: Engine, name: str | None, host: str | None) -> Iterator[Line]:

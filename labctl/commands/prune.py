@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labctl.engine import images
 from labctl.errors import EngineError, LabInUse
-from labctl.lab import instance, leftovers, lock, origin
-from labctl.lab.teardown import take_down
+from labctl.lab import lock, origin
+from labctl.lab.running import instance, leftovers
+from labctl.lab.running.teardown import take_down
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:

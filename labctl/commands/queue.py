@@ -11,18 +11,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from labctl.errors import EngineError, LabError, LabNotUp, NoSuchHost, NoSuchLab
-from labctl.lab import catalogue, instance, logs
-from labctl.lab.clock import Clock
-from labctl.lab.instance import HostState
-from labctl.lab.queues import attempts, read_queue
+from labctl.lab import catalogue
+from labctl.lab.blueprint.clock import Clock
+from labctl.lab.inside import logs
+from labctl.lab.inside.queues import attempts, read_queue
 from labctl.lab.role import Role
+from labctl.lab.running import instance
+from labctl.lab.running.instance import HostState
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from labctl.engine.protocol import Engine
-    from labctl.lab.instance import Host, Instance
-    from labctl.lab.logs import Line
+    from labctl.lab.inside.logs import Line
+    from labctl.lab.running.instance import Host, Instance
     from labctl.mail.clock import Schedule
     from labctl.mail.queue import QueuedMessage
 

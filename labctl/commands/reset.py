@@ -10,14 +10,15 @@ from labctl.commands.status import Status, describe_ready
 from labctl.engine import images
 from labctl.errors import EngineError, FaultError
 from labctl.faults import application
-from labctl.lab import instance, lock, origin, pristine
+from labctl.lab import lock, origin
+from labctl.lab.running import instance, pristine
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labctl.engine.protocol import Engine
-    from labctl.lab.instance import Instance
+    from labctl.lab.running.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)

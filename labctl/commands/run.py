@@ -14,8 +14,9 @@ from labctl.exercises.outcome import Blame, Outcome, Result
 from labctl.exercises.runner import Orders, Runner
 from labctl.exercises.stage import Stage
 from labctl.exercises.verdict import Verdict
-from labctl.lab import catalogue, instance
+from labctl.lab import catalogue
 from labctl.lab.name import valid_name
+from labctl.lab.running import instance
 from labctl.progress import silent
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from labctl.exercises.discovery import Choice
     from labctl.exercises.process import Child
     from labctl.exercises.runner import Audience
-    from labctl.lab.definition import LabDefinition
-    from labctl.lab.instance import Instance
+    from labctl.lab.blueprint.definition import LabDefinition
+    from labctl.lab.running.instance import Instance
     from labctl.progress import Progress
 
 

@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from labctl import byteordermark, plainfile
 from labctl.errors import UsageError
-from labctl.lab import instance, logs
-from labctl.lab.mailhosts import find_account, mta_of
+from labctl.lab.inside import logs
+from labctl.lab.inside.mailhosts import find_account, mta_of
 from labctl.lab.role import Role
+from labctl.lab.running import instance
 from labctl.mail.address import Address
-from labctl.mail.delivery import DeliveryTracker, RecipientState
-from labctl.mail.envelope import Envelope
-from labctl.mail.maillog import event_of
-from labctl.mail.message import compose_message, prepared
+from labctl.mail.client.envelope import Envelope
+from labctl.mail.client.submission import submit
+from labctl.mail.content.message import compose_message, prepared
+from labctl.mail.log.delivery import DeliveryTracker, RecipientState
+from labctl.mail.log.maillog import event_of
 from labctl.mail.state import MessageState, contradicts
-from labctl.mail.submission import submit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from labctl.engine.protocol import Engine
-    from labctl.mail.submission import Submission
+    from labctl.mail.client.submission import Submission
 
 DEFAULT_TIMEOUT: Final = 30.0
 """Seconds to wait for a state: long enough for a deferred message's retries in a lab's time."""

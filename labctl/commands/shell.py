@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labctl.lab import instance
+from labctl.lab.running import instance
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine

@@ -6,18 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from labctl.lab import instance, lock, readiness
-from labctl.lab.faultrecord import FAULT
-from labctl.lab.instance import HostState, LabState
+from labctl.lab import lock
+from labctl.lab.mark.faultrecord import FAULT
 from labctl.lab.name import valid_name
 from labctl.lab.role import Role
+from labctl.lab.running import instance, readiness
+from labctl.lab.running.instance import HostState, LabState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from labctl.engine.protocol import Engine
     from labctl.lab.account import Account
-    from labctl.lab.instance import Host, Instance
+    from labctl.lab.running.instance import Host, Instance
 
 _PROTOCOLS: Final[dict[Role, tuple[tuple[str, int, str], ...]]] = {
     Role.DNS: (("dns", 53, "udp"),),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Final
 
 from labctl.errors import NoSuchMessage
-from labctl.lab import instance
+from labctl.lab.running import instance
 from labctl.trace.finding.search import search
 from labctl.trace.finding.wanted import WantedKind
 from labctl.trace.following import followed

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labctl.commands.status import Status, describe_ready
 from labctl.engine import images
-from labctl.lab import attempt, catalogue, instance, labels, lifecycle, lock, origin
-from labctl.lab.difference import compare
+from labctl.lab import catalogue, lock, origin
+from labctl.lab.attempt import attempt
+from labctl.lab.attempt.rejection import rejection
+from labctl.lab.mark import labels
 from labctl.lab.name import valid_name
-from labctl.lab.rejection import rejection
-from labctl.lab.teardown import take_down
+from labctl.lab.running import instance, lifecycle
+from labctl.lab.running.difference import compare
+from labctl.lab.running.teardown import take_down
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ _ARGUMENTS: Final = (
 _OF_CHECKS: Final = (
     "dns.message", "dns.reversename", "labctl.engine.docker", "labctl.exercises.examstage",
     "labctl.exercises.vocabulary.chance", "labctl.exercises.vocabulary.handedin",
-    "labctl.exercises.vocabulary.lab", "labctl.lab.definition",
+    "labctl.exercises.vocabulary.lab", "labctl.lab.blueprint.definition",
 )  # fmt: skip
 """What is imported only when it is used, and is by nearly every attempt's checks."""
 
@@ -316,7 +316,7 @@ def _stage(setup: Setup) -> Stage:
     from labctl.engine import endpoint  # noqa: PLC0415  # not before pytest itself, which is waited for
     from labctl.engine.docker import DockerEngine  # noqa: PLC0415
     from labctl.exercises.stage import Condition, Stage  # noqa: PLC0415
-    from labctl.lab import definition  # noqa: PLC0415
+    from labctl.lab.blueprint import definition  # noqa: PLC0415
 
     engine = DockerEngine(endpoint.find(os.environ, endpoint.home()))
     lab = definition.load(Path(setup.directory))

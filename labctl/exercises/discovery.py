@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 from labctl import byteordermark, plainfile
 from labctl.errors import InvalidLabFile, LabctlError, NoSuchExercise, UsageError
 from labctl.exercises.fixtures import Fixtures
-from labctl.lab import catalogue, definition
+from labctl.lab import catalogue
+from labctl.lab.blueprint import definition
 from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from labctl.lab.definition import LabDefinition
+    from labctl.lab.blueprint.definition import LabDefinition
 
 DIRECTORY: Final = "exercises"
 """Where a lab has its exercises."""

@@ -12,9 +12,9 @@ from labctl.exercises.judgement import ExamJudge
 from labctl.exercises.outcome import Blame, Outcome
 from labctl.exercises.stage import Condition, Stage
 from labctl.exercises.verdict import Verdict
-from labctl.lab import instance
-from labctl.lab.definition import Grading
-from labctl.lab.refusal import shown
+from labctl.lab.attempt.refusal import shown
+from labctl.lab.blueprint.definition import Grading
+from labctl.lab.running import instance
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.exercises.protocol import Exam
     from labctl.exercises.watch import Watch
-    from labctl.lab.definition import LabDefinition
-    from labctl.lab.instance import Instance
+    from labctl.lab.blueprint.definition import LabDefinition
+    from labctl.lab.running.instance import Instance
 
 _MOST_OVERHEARD: Final = 5
 """Lines of a daemon's complaints that stand in a report of one check."""

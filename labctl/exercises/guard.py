@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from labctl.errors import GradingError
-from labctl.lab import labels
+from labctl.lab.mark import labels
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -16,15 +16,15 @@ from labctl.errors import EngineError, LabctlError, LabNotUp, ServiceCommandFail
 from labctl.exercises.outcome import Blame, Outcome, told_below
 from labctl.exercises.performance import explained
 from labctl.exercises.verdict import Verdict
-from labctl.lab import instance
-from labctl.lab.instance import HostState
-from labctl.mail.failure import seen_in
+from labctl.lab.running import instance
+from labctl.lab.running.instance import HostState
+from labctl.mail.client.failure import seen_in
 
 if TYPE_CHECKING:
     from labctl.engine.model import Container
     from labctl.engine.protocol import Engine
     from labctl.exercises.protocol import Exam
-    from labctl.lab.instance import Host, Instance
+    from labctl.lab.running.instance import Host, Instance
 
 _LOG_TAIL: Final = 20
 

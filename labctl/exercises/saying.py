@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from labctl.lab.instance import Host
-    from labctl.mail.logevent import Event
+    from labctl.lab.running.instance import Host
+    from labctl.mail.log.logevent import Event
 
 _COMPLAINT: Final = re.compile(
     r"\[(?:WARNING|ERROR|FATAL)\] |panic: "  # CoreDNS, and Go itself

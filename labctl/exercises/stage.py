@@ -13,7 +13,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from labctl.errors import EngineError, FaultError, LabNotUp, UsageError
-from labctl.lab import emptying, instance, lock
+from labctl.lab import lock
+from labctl.lab.running import emptying, instance
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from labctl.exercises.judgement import ExamJudge
     from labctl.exercises.outcome import Outcome
     from labctl.exercises.watch import Watch
-    from labctl.lab.definition import LabDefinition
-    from labctl.lab.instance import Instance
+    from labctl.lab.blueprint.definition import LabDefinition
+    from labctl.lab.running.instance import Instance
 
 
 class Condition(Enum):
@@ -75,7 +76,8 @@ class Stage:
         if there.whole and not _fallen(there):
             return
         from labctl.engine import images
-        from labctl.lab import lifecycle, origin
+        from labctl.lab import origin
+        from labctl.lab.running import lifecycle
 
         specs = origin.image_specs()
         planner = origin.planner_for(self.name, self.lab, specs, publish=there.published)
@@ -127,7 +129,8 @@ class Stage:
         doubtful = self.condition == Condition.DOUBTFUL or bool(there.faults)
         if not doubtful and not emptying.empty(self.engine, there, search=unknown, progress=progress):
             return there
-        from labctl.lab import origin, pristine
+        from labctl.lab import origin
+        from labctl.lab.running import pristine
 
         planner = origin.planner_for(self.name, self.lab, origin.image_specs(), publish=there.published)
         pristine.restore(self.engine, planner, progress)
@@ -176,7 +179,7 @@ class Stage:
         """
         if not self._made:
             return
-        from labctl.lab import teardown  # the first step is waited for
+        from labctl.lab.running import teardown  # the first step is waited for
 
         with lock.working(self.engine, self.name):
             network = instance.observe(self.engine, self.name).network

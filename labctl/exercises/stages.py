@@ -9,8 +9,9 @@ from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
 from labctl.exercises import discovery
 from labctl.exercises.stage import Stage
-from labctl.lab import catalogue, instance
+from labctl.lab import catalogue
 from labctl.lab.name import valid_name
+from labctl.lab.running import instance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from labctl.engine.endpoint import Endpoint
-    from labctl.lab.definition import LabDefinition
+    from labctl.lab.blueprint.definition import LabDefinition
 
 
 class Stages:

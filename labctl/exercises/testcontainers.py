@@ -25,9 +25,10 @@ from labctl.errors import LabNotUp, NoSuchAccount
 from labctl.exercises.narration import Narrator
 from labctl.exercises.stage import Condition, Stage
 from labctl.exercises.vocabulary.lab import ExerciseLab
-from labctl.lab import catalogue, instance
-from labctl.lab.mailhosts import find_account, mda_of, mta_of
+from labctl.lab import catalogue
+from labctl.lab.inside.mailhosts import find_account, mda_of, mta_of
 from labctl.lab.name import valid_name
+from labctl.lab.running import instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from labctl.exercises.vocabulary.letter import Letter
     from labctl.exercises.vocabulary.person import Person
     from labctl.lab.account import Account
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
 
 
 @dataclass(frozen=True, slots=True)

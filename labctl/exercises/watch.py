@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from labctl.engine.model import ContainerState
 from labctl.errors import LabctlError, ServiceCommandFailed
 from labctl.exercises.saying import Saying
-from labctl.mail.journal import Journal
-from labctl.mail.maillog import event_of
+from labctl.mail.log.journal import Journal
+from labctl.mail.log.maillog import event_of
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from labctl.engine.protocol import Engine, LogStream
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from labctl.faults import hostchange
 from labctl.faults.fault import Scene
 from labctl.faults.files import Files
 from labctl.faults.hostchange import VOLATILE
-from labctl.lab import instance, patience
-from labctl.lab.faultrecord import FAULT, FaultRecord, volume_name
+from labctl.lab.mark.faultrecord import FAULT, FaultRecord, volume_name
 from labctl.lab.parallel import in_parallel
+from labctl.lab.running import instance, patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.faults.fault import Fault
     from labctl.faults.hostchange import HostChange
-    from labctl.lab.instance import Host, Instance
+    from labctl.lab.running.instance import Host, Instance
 
 
 _DISTURBED_WITHIN: Final = 2.0

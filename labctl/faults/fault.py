@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from labctl.faults.files import Files
     from labctl.faults.hostchange import HostChange
-    from labctl.lab.instance import Host, Instance
+    from labctl.lab.running.instance import Host, Instance
 
 
 @dataclass(frozen=True, slots=True)

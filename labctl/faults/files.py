@@ -9,7 +9,7 @@ from labctl.errors import NoSuchObject
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
 
 
 @dataclass(frozen=True, slots=True)

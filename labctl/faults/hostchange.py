@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from labctl.engine.model import File
 from labctl.errors import FaultError
 from labctl.faults.reload import reload
-from labctl.lab.maincf import MAIN_CF, settings_in, with_settings
+from labctl.lab.blueprint.maincf import MAIN_CF, settings_in, with_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labctl.engine.protocol import Engine
     from labctl.faults.files import Files
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
 
 VOLATILE: Final = frozenset({"rules", "server", "qdisc"})
 """What a host has of a fault only as long as it runs."""

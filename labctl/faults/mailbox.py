@@ -8,7 +8,7 @@ from labctl.faults import values
 from labctl.faults.fault import Fault, Parameter
 from labctl.faults.hostchange import HostChange
 from labctl.faults.postfix import put_first
-from labctl.lab.mailhosts import find_account
+from labctl.lab.inside.mailhosts import find_account
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:

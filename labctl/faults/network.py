@@ -12,7 +12,7 @@ from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from labctl.faults.fault import Plan, Scene
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
 
 _HOST: Final = Parameter("host", "mx-beta", "the host", check=values.name)
 _PORT: Final = Parameter("port", "25", "the TCP port", check=values.number(1, 65535))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from labctl.faults.hostchange import HostChange
-from labctl.lab.maincf import MAIN_CF, settings_in
+from labctl.lab.blueprint.maincf import MAIN_CF, settings_in
 
 if TYPE_CHECKING:
     from labctl.faults.fault import Scene
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
 
 _CLASSES: Final = "smtpd_restriction_classes"
 _CLASS: Final = "fault_for_others"

@@ -9,14 +9,15 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import FaultError, LabNotUp
-from labctl.lab import labels, logs
+from labctl.lab.inside import logs
+from labctl.lab.mark import labels
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labctl.engine.protocol import Engine
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
 
 _WITHIN: Final = 10
 """Seconds that a daemon has to say that it did, on a machine however busy."""

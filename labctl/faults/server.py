@@ -11,7 +11,7 @@ from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from labctl.faults.fault import Scene
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
 
 _PORT: Final = 2525
 

@@ -7,12 +7,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.errors import InvalidLabFile, quoted
-from labctl.lab.textfile import line_of, table_of, text_of
+from labctl.lab.blueprint.textfile import line_of, table_of, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from labctl.lab.definition import LabDefinition
+    from labctl.lab.blueprint.definition import LabDefinition
 
 
 class Kind(StrEnum):

@@ -17,7 +17,7 @@ from labctl.errors import LabctlError
 from labctl.grading import fingerprint
 from labctl.grading.handout.files import STARTER
 from labctl.grading.verdict import CheckVerdict
-from labctl.lab import attempt
+from labctl.lab.attempt import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

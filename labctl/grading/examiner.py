@@ -18,8 +18,9 @@ from labctl.grading import gradedlab
 from labctl.grading.control import Control
 from labctl.grading.job import Examination, Observation, Rejection
 from labctl.grading.verdict import CheckVerdict
-from labctl.lab import attempt, definition
-from labctl.lab.definition import Grading
+from labctl.lab.attempt import attempt
+from labctl.lab.blueprint import definition
+from labctl.lab.blueprint.definition import Grading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from labctl.grading.gradedlab import GradedLab
     from labctl.grading.job import Job
     from labctl.grading.laboratories import Laboratories
-    from labctl.lab.instance import Instance
+    from labctl.lab.running.instance import Instance
 
 _CHECK_LIMIT: Final = 60.0
 """Seconds that one check may take."""

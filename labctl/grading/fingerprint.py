@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.grading.gradedlab import GradedLab
-    from labctl.lab.definition import Grading
+    from labctl.lab.blueprint.definition import Grading
 
 _NOT_EXAMINED: Final = frozenset({"README.md", "lab.toml", "solution", *alteration.DIRECTORIES, "exercises"})
 """What may lie beside a lab's definition and changes nothing that can be seen of an attempt. A starter may:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 from labctl.errors import InvalidLabFile, UsageError, quoted
 from labctl.exercises import discovery
 from labctl.exercises.discovery import Choice
-from labctl.lab import definition
-from labctl.lab.textfile import wrong_at
+from labctl.lab.blueprint import definition
+from labctl.lab.blueprint.textfile import wrong_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labctl.exercises.discovery import Exercise
-    from labctl.lab.definition import Check, LabDefinition
+    from labctl.lab.blueprint.definition import Check, LabDefinition
 
 DIRECTORY: Final = "checks"
 """Where a lab has its checks."""

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from labctl.engine.model import File
 from labctl.errors import EngineError, LabctlError
-from labctl.lab import attempt, emptying, instance, labels, lifecycle, lock, origin, teardown
-from labctl.lab.definition import Grading
-from labctl.lab.lifecycle import Tolerance
-from labctl.lab.limits import Limits
-from labctl.lab.rejection import rejection, reloaded
+from labctl.lab import lock, origin
+from labctl.lab.attempt import attempt
+from labctl.lab.attempt.rejection import rejection, reloaded
+from labctl.lab.blueprint.definition import Grading
+from labctl.lab.blueprint.limits import Limits
+from labctl.lab.mark import labels
 from labctl.lab.role import Role
+from labctl.lab.running import emptying, instance, lifecycle, teardown
+from labctl.lab.running.lifecycle import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,9 +31,9 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.grading.gradedlab import GradedLab
     from labctl.grading.job import Job
-    from labctl.lab.definition import LabDefinition
-    from labctl.lab.instance import Instance
-    from labctl.lab.plan import Planner
+    from labctl.lab.blueprint.definition import LabDefinition
+    from labctl.lab.blueprint.plan import Planner
+    from labctl.lab.running.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from labctl.grading.job import Examination, Observation, Rejection
     from labctl.grading.seedfrom import SeedFrom
-    from labctl.lab.definition import Check
+    from labctl.lab.blueprint.definition import Check
 
 
 @dataclass(frozen=True, slots=True)

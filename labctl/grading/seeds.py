@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl import output, plainfile
 from labctl.errors import OutputError, UsageError
-from labctl.lab import attempt
+from labctl.lab.attempt import attempt
 from labctl.wait import eventually
 
 if TYPE_CHECKING:

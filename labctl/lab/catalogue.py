@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from labctl import resources
 from labctl.errors import InvalidLabFile, NoSuchLab, quoted
-from labctl.lab import attempt, definition, labels
+from labctl.lab.attempt import attempt
+from labctl.lab.blueprint import definition
+from labctl.lab.mark import labels
 from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from labctl.lab.definition import LabDefinition
-    from labctl.lab.instance import Instance
+    from labctl.lab.blueprint.definition import LabDefinition
+    from labctl.lab.running.instance import Instance
 
 EXTRA_DIRECTORIES = "LABCTL_LABS"
 """The environment variable that names more directories of labs, separated as in ``PATH``."""

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from labctl import resources
 from labctl.engine import images
 from labctl.engine.lockfile import voucher
+from labctl.lab.blueprint.plan import Planner, make_planner
 from labctl.lab.catalogue import definition_of
-from labctl.lab.labels import LOCKS
-from labctl.lab.plan import Planner, make_planner
+from labctl.lab.mark.labels import LOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labctl.engine.images import ImageSpec
-    from labctl.lab.definition import LabDefinition
-    from labctl.lab.instance import Instance
-    from labctl.lab.limits import Limits
+    from labctl.lab.blueprint.definition import LabDefinition
+    from labctl.lab.blueprint.limits import Limits
+    from labctl.lab.running.instance import Instance
 
 
 def image_specs() -> tuple[ImageSpec, ...]:

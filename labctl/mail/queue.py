@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from labctl.mail.clock import TOLERANCE
-from labctl.mail.message import normal_message_id
+from labctl.mail.content.message import normal_message_id
 
 _MARKER: Final = re.compile(r"\*\*\* ([A-Z ]+) (?:[^ ]*/)?([0-9A-Za-z]+) \*\*\*")
 

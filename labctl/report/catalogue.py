@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from labctl.report.plain import one_line
-from labctl.report.table import table
+from labctl.report.layout.plain import one_line
+from labctl.report.layout.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labctl.report.plain import one_line
-from labctl.report.table import size, table
+from labctl.report.layout.plain import one_line
+from labctl.report.layout.table import size, table
 
 if TYPE_CHECKING:
     from labctl.commands.doctor import Doctor

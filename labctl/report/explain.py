@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from labctl.report.plain import one_line
+from labctl.report.layout.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from labctl.report.plain import one_line
+from labctl.report.layout.plain import one_line
 
 if TYPE_CHECKING:
     from labctl.commands.fault import FaultApplied, FaultRow, Faults, FaultsReverted, ParameterRow

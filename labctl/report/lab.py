@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labctl.lab.instance import HostState, LabState
-from labctl.report.picture import picture
-from labctl.report.plain import one_line
-from labctl.report.table import table
+from labctl.lab.running.instance import HostState, LabState
+from labctl.report.layout.picture import picture
+from labctl.report.layout.plain import one_line
+from labctl.report.layout.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.mail.meaning import explain_recipient
 from labctl.mail.state import MessageState, is_final
-from labctl.report.plain import LONGEST, one_line
-from labctl.report.table import size, table
+from labctl.report.layout.plain import LONGEST, one_line
+from labctl.report.layout.table import size, table
 
 if TYPE_CHECKING:
     from labctl.commands.dig import Dug
     from labctl.commands.inbox import Inbox
     from labctl.commands.send import Sent
-    from labctl.mail.delivery import RecipientState
-    from labctl.mail.dsn import Dsn, DsnRecipient
-    from labctl.mail.mailbox import MailboxMessage
+    from labctl.mail.client.mailbox import MailboxMessage
+    from labctl.mail.content.dsn import Dsn, DsnRecipient
+    from labctl.mail.log.delivery import RecipientState
 
 _SENTENCE: Final = re.compile(r"(?<=[.])\s+(?=[A-Z])")
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.mail.clock import in_words
 from labctl.mail.queue import QueueName
-from labctl.report.plain import LONGEST, one_line
-from labctl.report.table import table
-from labctl.report.wrap import columns, wrapped
+from labctl.report.layout.plain import LONGEST, one_line
+from labctl.report.layout.table import table
+from labctl.report.layout.wrap import columns, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Final
 
 from labctl.exercises.verdict import Verdict
-from labctl.report.plain import LONGEST, one_line
-from labctl.report.table import table
+from labctl.report.layout.plain import LONGEST, one_line
+from labctl.report.layout.table import table
 
 if TYPE_CHECKING:
     from labctl.commands.exercises import Exercises

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labctl.engine.protocol import Engine, LogStream
-    from labctl.lab.instance import Host, Instance
+    from labctl.lab.running.instance import Host, Instance
     from labctl.trace.logs.entry import Entry
     from labctl.trace.logs.log import Log
 

@@ -19,17 +19,17 @@ from labctl.errors import (
     NoSuchLab,
     NoSuchObject,
 )
-from labctl.lab import instance as instances
+from labctl.lab.blueprint.clock import Clock
 from labctl.lab.catalogue import definition_of
-from labctl.lab.clock import Clock
-from labctl.lab.instance import HostState
-from labctl.lab.mailboxes import find_messages
-from labctl.lab.mailhosts import mda_of
+from labctl.lab.inside.mailboxes import find_messages
+from labctl.lab.inside.mailhosts import mda_of
+from labctl.lab.inside.queues import read_queue
 from labctl.lab.parallel import in_parallel
-from labctl.lab.queues import read_queue
 from labctl.lab.role import Role
-from labctl.mail.mailboxevent import Saved
-from labctl.mail.message import normal_message_id
+from labctl.lab.running import instance as instances
+from labctl.lab.running.instance import HostState
+from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.mailboxevent import Saved
 from labctl.trace.journey.gap import log_cut
 from labctl.trace.journey.hop import Note, NoteKind
 from labctl.trace.journey.world import World
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.engine.protocol import Engine
-    from labctl.lab.instance import Host, Instance
-    from labctl.mail.mailbox import MailboxMessage
+    from labctl.lab.running.instance import Host, Instance
+    from labctl.mail.client.mailbox import MailboxMessage
     from labctl.mail.queue import QueuedMessage
 
 Found: TypeAlias = "dict[str, tuple[tuple[str, MailboxMessage], ...]]"

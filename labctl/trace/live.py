@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.logevent import (
+from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.logevent import (
     Delivery,
     NonDelivery,
     Queued,
@@ -19,8 +20,7 @@ from labctl.mail.logevent import (
     Rejected,
     Removed,
 )
-from labctl.mail.mailboxevent import LoggedOut, MailboxChanged, Saved, SaveFailed, SieveActed
-from labctl.mail.message import normal_message_id
+from labctl.mail.log.mailboxevent import LoggedOut, MailboxChanged, Saved, SaveFailed, SieveActed
 from labctl.trace.finding.wanted import Wanted, WantedKind
 from labctl.trace.journey.weaving import Weaver, refusal
 from labctl.trace.journey.world import address_in

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.errors import ServiceCommandFailed
 from labctl.exercises.vocabulary.stranger import Strangers
-from labctl.mail.dialogue import SmtpDialogue
-from labctl.mail.imap import ImapMailbox
-from labctl.mail.pop3 import Pop3Mailbox
+from labctl.mail.client.dialogue import SmtpDialogue
+from labctl.mail.client.imap import ImapMailbox
+from labctl.mail.client.pop3 import Pop3Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

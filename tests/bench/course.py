@@ -25,7 +25,8 @@ from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
 from labctl.exercises.narration import Narrator
 from labctl.exercises.vocabulary.lab import ExerciseLab
-from labctl.lab import catalogue, emptying, instance
+from labctl.lab import catalogue
+from labctl.lab.running import emptying, instance
 from tests.bench.measure import LABCTL, Figure, labctl
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from labctl.engine.model import File
-    from labctl.lab.plan import Plan, PlannedHost
+    from labctl.lab.blueprint.plan import Plan, PlannedHost
 
 SOCKET = "unix:///var/run/docker.sock"
 

@@ -26,8 +26,10 @@ from labctl import resources
 from labctl.engine.docker import DockerEngine
 from labctl.engine.endpoint import Endpoint
 from labctl.engine.model import File
-from labctl.lab import definition, emptying, origin
-from labctl.lab.addresses import candidates
+from labctl.lab import origin
+from labctl.lab.blueprint import definition
+from labctl.lab.blueprint.addresses import candidates
+from labctl.lab.running import emptying
 from labctl.resolver import resolve
 from tests.bench.floor import SOCKET, Floor, archive
 from tests.bench.measure import LABCTL
@@ -35,7 +37,7 @@ from tests.bench.measure import LABCTL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from labctl.lab.definition import LabDefinition
+    from labctl.lab.blueprint.definition import LabDefinition
 
 ZONE: Final = "/etc/coredns/zones/beta.test.zone"
 ALIASES: Final = "/etc/postfix/aliases"

@@ -25,14 +25,14 @@ from labctl.engine import images
 from labctl.engine.docker import DockerEngine
 from labctl.engine.endpoint import Endpoint
 from labctl.lab import catalogue
-from labctl.lab.addresses import candidates
-from labctl.lab.plan import make_planner
+from labctl.lab.blueprint.addresses import candidates
+from labctl.lab.blueprint.plan import make_planner
 from tests.bench.floor import SOCKET, Floor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from labctl.lab.plan import Plan
+    from labctl.lab.blueprint.plan import Plan
 
 LABCTL = [str(Path(sys.executable).with_name("labctl"))]
 COMPOSE_FILE = resources.compose_dir() / "two-domains.yaml"

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
-from labctl.lab import instance
-from labctl.mail.logevent import Queued
-from labctl.mail.mailboxevent import Saved
-from labctl.mail.message import normal_message_id
+from labctl.lab.running import instance
+from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.logevent import Queued
+from labctl.mail.log.mailboxevent import Saved
 from labctl.trace.following import followed
 from labctl.trace.laboratory import logs_of
 from labctl.wait import eventually
@@ -32,7 +32,7 @@ from tests.bench.measure import LABCTL, Figure, in_turn, labctl, ratio, timed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from labctl.lab.instance import Instance
+    from labctl.lab.running.instance import Instance
     from labctl.trace.logs.entry import Entry
 
 PORTION = 500

@@ -15,13 +15,13 @@ import pytest
 
 from labctl import resources
 from labctl.exercises import discovery
-from labctl.lab import definition
+from labctl.lab.blueprint import definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labctl.exercises.discovery import Exercise
-    from labctl.lab.definition import LabDefinition
+    from labctl.lab.blueprint.definition import LabDefinition
 
 ORDER = ("two-domains", "dns", "bounces", "delays", "routing-and-policy", "automation")
 """The labs as a course teaches them; what is not named here comes after these."""

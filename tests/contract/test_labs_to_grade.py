@@ -12,7 +12,7 @@ from labctl.grading import alteration
 from labctl.lab import catalogue
 
 if TYPE_CHECKING:
-    from labctl.lab.definition import LabDefinition
+    from labctl.lab.blueprint.definition import LabDefinition
 
 LABS = [each for each in catalogue.all_labs({}) if each.checks]
 

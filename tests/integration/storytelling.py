@@ -22,9 +22,9 @@ from labctl.exercises.vocabulary.hosts import Hosts
 from labctl.exercises.vocabulary.letter import Letter
 from labctl.exercises.vocabulary.mailbox import Mailbox
 from labctl.exercises.vocabulary.person import Person
-from labctl.lab.instance import accounts
-from labctl.mail import dsn
-from labctl.mail.logevent import DeliveryStatus, NotificationKind, Rejected
+from labctl.lab.running.instance import accounts
+from labctl.mail.content import dsn
+from labctl.mail.log.logevent import DeliveryStatus, NotificationKind, Rejected
 from labctl.mail.state import MessageState
 from labctl.trace.finding.wanted import Wanted
 from labctl.trace.journey.hop import HopEvent, NoteKind
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.letter import Attempt
     from labctl.exercises.vocabulary.mail import Mail
-    from labctl.mail.dsn import Dsn
+    from labctl.mail.content.dsn import Dsn
     from labctl.trace.journey.hop import Hop, Notice, TracedMessage
 
 FINDINGS: Final = "LABCTL_TEST_FINDINGS"

@@ -14,7 +14,7 @@ import pytest
 
 from labctl import resources
 from labctl.exercises import discovery
-from labctl.lab import definition
+from labctl.lab.blueprint import definition
 from tests.integration.storytelling import FINDINGS
 
 if TYPE_CHECKING:

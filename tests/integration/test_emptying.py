@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.cli import connection
-from labctl.lab import instance, pristine
+from labctl.lab.running import instance, pristine
 from labctl.wait import eventually
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from labctl.exercises.children import Children
 from labctl.exercises.outcome import Blame
 from labctl.exercises.protocol import Exam
 from labctl.exercises.runner import Orders, Runner
-from labctl.lab import definition
+from labctl.lab.blueprint import definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ import pytest
 from labctl import resources
 from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
-from labctl.lab import leftovers
+from labctl.lab.running import leftovers
 from labctl.wait import eventually
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 from labctl import resources
 from labctl.engine import endpoint
 from labctl.exercises.testcontainers import MailLab
-from labctl.lab import labels
+from labctl.lab.mark import labels
 from labctl.wait import eventually
 from tests.integration.conftest import SOON, Ran
 

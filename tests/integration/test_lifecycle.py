@@ -6,7 +6,7 @@ import smtplib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from labctl.lab import addresses
+from labctl.lab.blueprint import addresses
 from labctl.wait import eventually
 
 if TYPE_CHECKING:

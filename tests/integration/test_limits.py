@@ -13,9 +13,11 @@ import pytest
 from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
 from labctl.engine.model import ContainerState
-from labctl.lab import catalogue, instance, labels, leftovers, lifecycle, lock, origin
-from labctl.lab.limits import Limits
-from labctl.lab.teardown import take_down
+from labctl.lab import catalogue, lock, origin
+from labctl.lab.blueprint.limits import Limits
+from labctl.lab.mark import labels
+from labctl.lab.running import instance, leftovers, lifecycle
+from labctl.lab.running.teardown import take_down
 from labctl.wait import eventually
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from labctl.commands.trace import Trace
-from labctl.report.page import page
-from labctl.report.svg import svg
+from labctl.report.tracing.page import page
+from labctl.report.tracing.svg import svg
 from labctl.trace.journey.hop import HopEvent
 from tests.integration.packages import ensure
 from tests.unit.report.hostile import HOSTILE, spoilt

@@ -15,8 +15,10 @@ from labctl import resources
 from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
 from labctl.engine.model import File
-from labctl.lab import definition, instance, rejection
-from labctl.lab.rejection import reloaded
+from labctl.lab.attempt import rejection
+from labctl.lab.attempt.rejection import reloaded
+from labctl.lab.blueprint import definition
+from labctl.lab.running import instance
 from tests.integration.conftest import Lab, OwnLab
 
 if TYPE_CHECKING:

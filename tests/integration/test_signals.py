@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from labctl import resources
-from labctl.lab import labels
+from labctl.lab.mark import labels
 from labctl.wait import eventually
 from tests.integration.conftest import SOON
 from tests.integration.test_crash import await_progress

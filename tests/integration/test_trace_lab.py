@@ -13,8 +13,8 @@ import pytest
 
 from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
-from labctl.lab import instance
-from labctl.mail.mailboxevent import Saved
+from labctl.lab.running import instance
+from labctl.mail.log.mailboxevent import Saved
 from labctl.trace.following import followed
 from labctl.trace.laboratory import logs_of, world_of
 from tests.integration.conftest import SERVICES

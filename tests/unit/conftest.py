@@ -23,18 +23,20 @@ from labctl.engine import lockfile
 from labctl.engine.fake import FakeEngine
 from labctl.engine.model import Container, ContainerSpec, ExecResult, PublishedPort
 from labctl.errors import NoSuchObject
-from labctl.lab import definition, instance, labels
-from labctl.lab.difference import compare
-from labctl.lab.emptying import RESET, SCRIPT
-from labctl.lab.faultrecord import FaultRecord
-from labctl.lab.plan import make_planner
+from labctl.lab.blueprint import definition
+from labctl.lab.blueprint.plan import make_planner
+from labctl.lab.mark import labels
+from labctl.lab.mark.faultrecord import FaultRecord
+from labctl.lab.running import instance
+from labctl.lab.running.difference import compare
+from labctl.lab.running.emptying import RESET, SCRIPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from labctl.lab.instance import Host, Instance
-    from labctl.lab.plan import Planner
+    from labctl.lab.blueprint.plan import Planner
+    from labctl.lab.running.instance import Host, Instance
 
 settings.register_profile("house", deadline=None)  # a busy machine is no finding
 settings.load_profile("house")

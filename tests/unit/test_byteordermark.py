@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from labctl import byteordermark
 from labctl.errors import InvalidLabFile
 from labctl.exercises import discovery
-from labctl.lab import composefile
-from labctl.lab.textfile import text_of
+from labctl.lab.blueprint import composefile
+from labctl.lab.blueprint.textfile import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.lab.role import Role
-from labctl.mail import mdn
-from labctl.mail.logevent import Received
+from labctl.mail.content import mdn
+from labctl.mail.log.logevent import Received
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labctl.exercises.vocabulary.letter import Letter
     from labctl.exercises.vocabulary.mail import Mail
     from labctl.exercises.vocabulary.person import Person
-    from labctl.mail.mdn import Mdn
+    from labctl.mail.content.mdn import Mdn
 
 
 def await_answer(lab: ExerciseLab, person: Person, letter: Letter, within: float) -> Mail:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.errors import ServiceCommandFailed, UsageError
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
-from labctl.mail.dialogue import HUNG_UP, SmtpDialogue
+from labctl.mail.client.dialogue import HUNG_UP, SmtpDialogue
 from labctl.mail.reply import SmtpReply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from labctl.exercises.vocabulary.hosts import Hosts
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
 
 _SECONDS: Final = 10
 """How long a server may take for each answer."""

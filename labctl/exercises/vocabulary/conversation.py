@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
-from labctl.mail.dialogue import SmtpDialogue
+from labctl.mail.client.dialogue import SmtpDialogue
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.exercises.narration import Narrator
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
     from labctl.mail.reply import SmtpReply
 
 

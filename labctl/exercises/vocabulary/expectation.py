@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from labctl.errors import LabctlError
-from labctl.lab.queues import read_queue
+from labctl.lab.inside.queues import read_queue
 from labctl.lab.role import Role
 from labctl.trace.journey.world import World
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.exercises.vocabulary.letter import Letter
     from labctl.exercises.watch import Watch
-    from labctl.lab.instance import Instance
+    from labctl.lab.running.instance import Instance
 
 T = TypeVar("T")
 

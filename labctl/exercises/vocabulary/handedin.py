@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from labctl.errors import AttemptError, GradingError
 from labctl.exercises import discovery
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
-from labctl.lab import attempt, boundedtoml
+from labctl.lab.attempt import attempt
+from labctl.lab.blueprint import boundedtoml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,9 +13,10 @@ from labctl.exercises.vocabulary.records import Records
 from labctl.exercises.watch import Watch, now
 from labctl.faults import application, catalogue
 from labctl.faults.hostchange import HostChange
-from labctl.lab import instance, lock
-from labctl.lab.clock import Clock
+from labctl.lab import lock
+from labctl.lab.blueprint.clock import Clock
 from labctl.lab.role import Role
+from labctl.lab.running import instance
 from labctl.resolver import resolve
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from labctl.engine.protocol import Engine
     from labctl.exercises.narration import Narrator
-    from labctl.lab.definition import LabDefinition
-    from labctl.lab.instance import Host, Instance
+    from labctl.lab.blueprint.definition import LabDefinition
+    from labctl.lab.running.instance import Host, Instance
 
 
 class Hosts:

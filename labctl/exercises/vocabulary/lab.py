@@ -9,20 +9,20 @@ from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
 from labctl.exercises.vocabulary.hosts import Hosts
 from labctl.exercises.vocabulary.letter import Letter
 from labctl.exercises.vocabulary.person import Person
-from labctl.lab.mailhosts import find_account
-from labctl.lab.queues import read_queue
+from labctl.lab.inside.mailhosts import find_account
+from labctl.lab.inside.queues import read_queue
 from labctl.lab.role import Role
-from labctl.mail.delivery import DeliveryTracker
-from labctl.mail.logevent import Queued
-from labctl.mail.message import normal_message_id
+from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.delivery import DeliveryTracker
+from labctl.mail.log.logevent import Queued
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.exercises.narration import Narrator
     from labctl.exercises.saying import Saying
     from labctl.exercises.vocabulary.letter import Attempt
-    from labctl.lab.definition import LabDefinition
-    from labctl.lab.instance import Instance
+    from labctl.lab.blueprint.definition import LabDefinition
+    from labctl.lab.running.instance import Instance
     from labctl.mail.queue import QueuedMessage
 
 

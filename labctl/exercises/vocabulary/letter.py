@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.logevent import Delivery, Discarded, Held, NonDelivery, Rejected
-from labctl.mail.querylog import DnsAnswer
+from labctl.mail.log.logevent import Delivery, Discarded, Held, NonDelivery, Rejected
+from labctl.mail.log.querylog import DnsAnswer
 from labctl.mail.state import MessageState, is_final
 from labctl.trace.journey.weaving import weave
 from labctl.trace.logs.reading import Reader
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from labctl.exercises.saying import Saying
     from labctl.exercises.watch import Watch
-    from labctl.mail.delivery import DeliveryTracker
-    from labctl.mail.logevent import DeliveryStatus
-    from labctl.mail.submission import Submission
+    from labctl.mail.client.submission import Submission
+    from labctl.mail.log.delivery import DeliveryTracker
+    from labctl.mail.log.logevent import DeliveryStatus
     from labctl.trace.journey.hop import TracedMessage
     from labctl.trace.journey.world import World
     from labctl.trace.logs.entry import Entry

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from email.message import Message
 
     from labctl.exercises.narration import Narrator
-    from labctl.mail.mailbox import MailboxMessage
+    from labctl.mail.client.mailbox import MailboxMessage
 
 _BY: Final = re.compile(r"(?:^|\s)by\s+(\S+)")
 """In a Received field: the server that wrote it."""

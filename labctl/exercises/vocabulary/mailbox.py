@@ -8,14 +8,14 @@ from labctl.exercises.vocabulary import attempts
 from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
 from labctl.exercises.vocabulary.mail import Mail
 from labctl.exercises.vocabulary.report import all_happy
-from labctl.lab.mailhosts import mda_of
-from labctl.mail.imap import ImapMailbox
+from labctl.lab.inside.mailhosts import mda_of
+from labctl.mail.client.imap import ImapMailbox
 
 if TYPE_CHECKING:
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.letter import Letter
     from labctl.lab.account import Account
-    from labctl.mail.mailbox import MailboxMessage
+    from labctl.mail.client.mailbox import MailboxMessage
 
 
 class Mailbox:

@@ -13,14 +13,14 @@ from labctl.exercises.vocabulary.letter import Letter
 from labctl.exercises.vocabulary.mail import Mail
 from labctl.exercises.vocabulary.mailbox import Mailbox
 from labctl.exercises.vocabulary.report import Report, all_happy, await_report
-from labctl.lab.mailhosts import mda_of, mta_of
-from labctl.mail.delivery import DeliveryTracker
-from labctl.mail.envelope import Envelope
-from labctl.mail.logevent import DeliveryStatus, NotificationKind
-from labctl.mail.message import compose_message, prepared
-from labctl.mail.pop3 import Pop3Mailbox
+from labctl.lab.inside.mailhosts import mda_of, mta_of
+from labctl.mail.client.envelope import Envelope
+from labctl.mail.client.pop3 import Pop3Mailbox
+from labctl.mail.client.submission import submit
+from labctl.mail.content.message import compose_message, prepared
+from labctl.mail.log.delivery import DeliveryTracker
+from labctl.mail.log.logevent import DeliveryStatus, NotificationKind
 from labctl.mail.state import MessageState
-from labctl.mail.submission import submit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.lab.account import Account
-    from labctl.mail.delivery import RecipientState
+    from labctl.mail.log.delivery import RecipientState
 
 
 class Person:

@@ -12,7 +12,7 @@ from labctl.lab.role import Role
 if TYPE_CHECKING:
     from labctl.exercises.saying import Saying
     from labctl.exercises.vocabulary.hosts import Hosts
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
     from labctl.resolver import Answer
 
 

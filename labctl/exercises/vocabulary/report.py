@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from labctl.exercises.vocabulary import attempts, timing
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.vocabulary.letter import Letter
-from labctl.mail import dsn as notification
-from labctl.mail.delivery import DeliveryTracker
-from labctl.mail.logevent import NotificationKind
+from labctl.mail.content import dsn as notification
+from labctl.mail.log.delivery import DeliveryTracker
+from labctl.mail.log.logevent import NotificationKind
 from labctl.mail.state import MessageState, is_final
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.mail import Mail
     from labctl.exercises.vocabulary.person import Person
-    from labctl.mail.dsn import Dsn, DsnRecipient
-    from labctl.mail.logevent import NonDelivery
+    from labctl.mail.content.dsn import Dsn, DsnRecipient
+    from labctl.mail.log.logevent import NonDelivery
 
 _REPORTS = {
     NotificationKind.FAILED: "a bounce",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from labctl.faults.hostchange import HostChange
-from labctl.mail.certificate import LaboratoryCa
+from labctl.mail.client.certificate import LaboratoryCa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING, Final
 
 from labctl.exercises.vocabulary.call import Call, Caller, made
-from labctl.lab import instance
+from labctl.lab.running import instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from labctl.exercises.vocabulary.chance import Chance
     from labctl.exercises.vocabulary.hosts import Hosts
     from labctl.lab.account import Account
-    from labctl.lab.instance import Host
+    from labctl.lab.running.instance import Host
 
 DOMAINS: Final = ("gamma.test", "evil.test", "a1pha.test")
 """Domains that have names in every lab's DNS, and no users."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.clock import in_words
-from labctl.mail.logevent import DeliveryStatus, Expired, NotificationKind, Queued, Received
+from labctl.mail.log.logevent import DeliveryStatus, Expired, NotificationKind, Queued, Received
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from labctl.exercises.saying import Saying
     from labctl.exercises.vocabulary.letter import Attempt, Letter
-    from labctl.lab.clock import Clock
+    from labctl.lab.blueprint.clock import Clock
 
 _FOR_NOW: Final = {DeliveryStatus.DEFERRED, DeliveryStatus.SOFTBOUNCE}
 

@@ -8,10 +8,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import InvalidLabFile, UsageError
-from labctl.lab import attempt
+from labctl.lab.attempt import attempt
 
 if TYPE_CHECKING:
-    from labctl.lab.definition import LabDefinition
+    from labctl.lab.blueprint.definition import LabDefinition
 
 STARTER: Final = "starter"
 """Where a lab has the files that a student begins with."""

@@ -8,8 +8,8 @@ from email.parser import BytesParser
 from email.policy import compat32
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.dsn import DsnAction, DsnRecipient, typed
-from labctl.mail.mailheader import date_of, field_text
+from labctl.mail.content.dsn import DsnAction, DsnRecipient, typed
+from labctl.mail.content.mailheader import date_of, field_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

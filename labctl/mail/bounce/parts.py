@@ -10,8 +10,8 @@ from email.parser import BytesParser
 from email.policy import compat32
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.body import body, inner
-from labctl.mail.mailheader import field_text
+from labctl.mail.content.body import body, inner
+from labctl.mail.content.mailheader import field_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

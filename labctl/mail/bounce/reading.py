@@ -6,17 +6,17 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail import dsn
 from labctl.mail.bounce import fields, habit, wording
 from labctl.mail.bounce.parts import Opened, Part, opened
 from labctl.mail.bounce.report import BounceReport, ReportKind
-from labctl.mail.dsn import DsnAction, typed
-from labctl.mail.message import normal_message_id
+from labctl.mail.content import dsn
+from labctl.mail.content.dsn import DsnAction, typed
+from labctl.mail.content.message import normal_message_id
 
 if TYPE_CHECKING:
     from email.message import Message
 
-    from labctl.mail.dsn import DsnRecipient
+    from labctl.mail.content.dsn import DsnRecipient
 
 _REPORTS: Final = ("text/x-message-delivery-status", "text/x-message-global-delivery-status")
 _DISPOSITIONS: Final = (

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from labctl.mail.dsn import DsnRecipient
+    from labctl.mail.content.dsn import DsnRecipient
 
 
 class ReportKind(StrEnum):

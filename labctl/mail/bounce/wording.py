@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.mail.bounce.fields import status_in
 from labctl.mail.bounce.habit import habits
-from labctl.mail.dsn import DsnAction, DsnRecipient
+from labctl.mail.content.dsn import DsnAction, DsnRecipient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

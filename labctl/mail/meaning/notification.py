@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.dsn import DsnAction
+from labctl.mail.content.dsn import DsnAction
 from labctl.mail.meaning.explanation import explain_action, explain_status, is_known
 from labctl.mail.meaning.meaning import Meaning
 
 if TYPE_CHECKING:
-    from labctl.mail.dsn import DsnRecipient
+    from labctl.mail.content.dsn import DsnRecipient
 
 _TROUBLE: Final = (DsnAction.FAILED, DsnAction.DELAYED, DsnAction.UNDELIVERABLE)
 _NOTHING: Final = Meaning(

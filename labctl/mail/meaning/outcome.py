@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labctl.mail.logevent import (
+from labctl.mail.log.logevent import (
     ConnectionLost,
     Delivery,
     DeliveryStatus,
@@ -16,7 +16,7 @@ from labctl.mail.logevent import (
     Remark,
     Unreachable,
 )
-from labctl.mail.mailboxevent import SaveFailed
+from labctl.mail.log.mailboxevent import SaveFailed
 from labctl.mail.meaning.explanation import explain_reply, explain_state, explain_status, is_known
 from labctl.mail.state import MessageState
 
@@ -46,7 +46,7 @@ def outcome_of(event: object) -> Outcome | None:  # noqa: PLR0911  # a return fo
     """Return what an event of a log says became of mail; None where that is nothing to explain.
 
     Args:
-        event: Any of `labctl.mail.logevent` or `labctl.mail.mailboxevent`.
+        event: Any of `labctl.mail.log.logevent` or `labctl.mail.log.mailboxevent`.
     """
     match event:
         case Delivery():

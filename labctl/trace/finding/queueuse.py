@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.logevent import Accepted, Queued, Received, Removed
-from labctl.mail.message import normal_message_id
+from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.logevent import Accepted, Queued, Received, Removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

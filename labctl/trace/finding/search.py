@@ -13,8 +13,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.logevent import Accepted, Delivery, Discarded, Held, NonDelivery, Queued, Received, Rejected
-from labctl.mail.message import normal_message_id
+from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.logevent import (
+    Accepted,
+    Delivery,
+    Discarded,
+    Held,
+    NonDelivery,
+    Queued,
+    Received,
+    Rejected,
+)
 from labctl.trace.finding import needle
 from labctl.trace.finding.loglines import LogLines
 from labctl.trace.finding.queueuse import SLACK, QueueUse, uses_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.logevent import (
+from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.logevent import (
     Accepted,
     Connected,
     Delivery,
@@ -14,9 +15,8 @@ from labctl.mail.logevent import (
     Received,
     Rejected,
 )
-from labctl.mail.mailboxevent import LoggedIn, LoggedOut, MailboxChanged, Saved
-from labctl.mail.message import normal_message_id
-from labctl.mail.querylog import DnsAnswer
+from labctl.mail.log.mailboxevent import LoggedIn, LoggedOut, MailboxChanged, Saved
+from labctl.mail.log.querylog import DnsAnswer
 from labctl.trace.finding import needle
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from labctl.errors import UsageError
-from labctl.mail.message import normal_message_id
+from labctl.mail.content.message import normal_message_id
 from labctl.mail.queueid import is_queue_id
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.logevent import (
+from labctl.mail.log.logevent import (
     Connected,
     Delivery,
     Disconnected,
@@ -22,7 +22,7 @@ from labctl.mail.logevent import (
     TlsEstablished,
     Unreachable,
 )
-from labctl.mail.querylog import DnsAnswer
+from labctl.mail.log.querylog import DnsAnswer
 from labctl.trace.journey import telling
 from labctl.trace.journey.world import address_in
 

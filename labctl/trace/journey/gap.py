@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from labctl.mail.delivery import RecipientState
+    from labctl.mail.log.delivery import RecipientState
     from labctl.trace.journey.hop import Hop
     from labctl.trace.journey.world import World
 

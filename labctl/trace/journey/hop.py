@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from labctl.mail.delivery import RecipientState
-    from labctl.mail.dsn import Dsn
-    from labctl.mail.logevent import NotificationKind
+    from labctl.mail.content.dsn import Dsn
+    from labctl.mail.log.delivery import RecipientState
+    from labctl.mail.log.logevent import NotificationKind
     from labctl.mail.state import MessageState
 
 

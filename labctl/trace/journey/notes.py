@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labctl.mail.logevent import Queued, Received
+from labctl.mail.log.logevent import Queued, Received
 from labctl.mail.state import MessageState
 from labctl.trace.journey.hop import HopEvent, Note, NoteKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from labctl.mail.delivery import RecipientState
+    from labctl.mail.log.delivery import RecipientState
     from labctl.trace.journey.hop import Hop, Notice
     from labctl.trace.journey.queuefiles import Part
 

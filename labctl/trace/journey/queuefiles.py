@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.journal import Journal, QueueFile
-from labctl.mail.logevent import Accepted, Delivery, Discarded, Held, NonDelivery, Received, Rejected, Remark
+from labctl.mail.log.journal import Journal, QueueFile
+from labctl.mail.log.logevent import (
+    Accepted,
+    Delivery,
+    Discarded,
+    Held,
+    NonDelivery,
+    Received,
+    Rejected,
+    Remark,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

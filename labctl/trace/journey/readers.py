@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.mail.logevent import Delivery
-from labctl.mail.mailboxevent import (
+from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.logevent import Delivery
+from labctl.mail.log.mailboxevent import (
     LoggedIn,
     LoggedOut,
     MailboxChanged,
@@ -14,7 +15,6 @@ from labctl.mail.mailboxevent import (
     SaveFailed,
     SieveActed,
 )
-from labctl.mail.message import normal_message_id
 from labctl.trace.journey.hop import Hop, HopEvent
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.mail.clock import Schedule, in_words
-from labctl.mail.logevent import (
+from labctl.mail.log.logevent import (
     Accepted,
     ConnectionLost,
     Delivery,
@@ -31,9 +31,9 @@ from labctl.trace.journey.hop import Hop, HopEvent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from labctl.lab.clock import Clock
-    from labctl.mail.logevent import TlsEstablished
-    from labctl.mail.querylog import DnsAnswer
+    from labctl.lab.blueprint.clock import Clock
+    from labctl.mail.log.logevent import TlsEstablished
+    from labctl.mail.log.querylog import DnsAnswer
     from labctl.trace.journey.queuefiles import Part
     from labctl.trace.logs.entry import Entry
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.delivery import DeliveryTracker, RecipientState
-from labctl.mail.logevent import (
+from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.delivery import DeliveryTracker, RecipientState
+from labctl.mail.log.logevent import (
     Accepted,
     NonDelivery,
     NotificationKind,
@@ -14,7 +15,6 @@ from labctl.mail.logevent import (
     Received,
     Rejected,
 )
-from labctl.mail.message import normal_message_id
 from labctl.mail.state import MessageState, least_happy
 from labctl.trace.journey import gap, telling
 from labctl.trace.journey.attribution import Surroundings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from labctl.mail.dsn import Dsn
+    from labctl.mail.content.dsn import Dsn
     from labctl.trace.journey.queuefiles import Part
     from labctl.trace.journey.world import World
     from labctl.trace.logs.entry import Entry

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    from labctl.lab.clock import Clock
-    from labctl.lab.instance import HostState
-    from labctl.mail.mailbox import MailboxMessage
+    from labctl.lab.blueprint.clock import Clock
+    from labctl.lab.running.instance import HostState
+    from labctl.mail.client.mailbox import MailboxMessage
     from labctl.mail.queue import QueuedMessage
 
 

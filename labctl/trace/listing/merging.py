@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.maillog import event_from
+from labctl.mail.log.maillog import event_from
 from labctl.mail.queueid import QUEUE_ID_PATTERN
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.delivery import MAX_HOPS, RecipientState
+from labctl.mail.log.delivery import MAX_HOPS, RecipientState
 from labctl.mail.state import MessageState, is_final, least_happy
 
 if TYPE_CHECKING:

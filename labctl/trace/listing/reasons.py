@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.logevent import DeliveryStatus
+from labctl.mail.log.logevent import DeliveryStatus
 from labctl.mail.meaning import Meaning, explain_outcome, outcome_of
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
-from labctl.mail.logevent import DeliveryStatus
+from labctl.mail.log.logevent import DeliveryStatus
 from labctl.mail.state import MessageState
 from labctl.trace.journey.gap import log_cut, lost_by
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from labctl.mail.logevent import Delivery
+    from labctl.mail.log.logevent import Delivery
     from labctl.trace.journey.world import World
 
 TEXT_LIMIT: Final = 1000

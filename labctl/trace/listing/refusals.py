@@ -12,7 +12,7 @@ from labctl.trace.listing.record import TEXT_LIMIT, Copy, Refusal
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from labctl.mail.logevent import Rejected
+    from labctl.mail.log.logevent import Rejected
 
 NEAR: Final = timedelta(seconds=5)
 """How far a refusal and the line of the delivery that quotes it may be apart."""

@@ -7,7 +7,8 @@ from collections import OrderedDict, deque
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.logevent import (
+from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.logevent import (
     Accepted,
     Delivery,
     DeliveryStatus,
@@ -21,7 +22,6 @@ from labctl.mail.logevent import (
     Released,
     Removed,
 )
-from labctl.mail.message import normal_message_id
 from labctl.mail.state import MessageState, is_final
 from labctl.trace.listing.record import TEXT_LIMIT, Copy, Message, Record, Refusal
 from labctl.trace.listing.refusals import Refusals, refused

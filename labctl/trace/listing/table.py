@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labctl.mail.delivery import RecipientState
+from labctl.mail.log.delivery import RecipientState
 from labctl.trace.journey.gap import found
 from labctl.trace.journey.hop import QueueFileName
 from labctl.trace.journey.world import World

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from labctl.mail.logevent import Event
-    from labctl.mail.mailboxevent import MailboxEvent
-    from labctl.mail.querylog import DnsAnswer
+    from labctl.mail.log.logevent import Event
+    from labctl.mail.log.mailboxevent import MailboxEvent
+    from labctl.mail.log.querylog import DnsAnswer
 
 LogEvent: TypeAlias = "Event | MailboxEvent | DnsAnswer"
 """What Postfix, Dovecot or CoreDNS said happened."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from labctl.mail import dovecotlog, querylog
-from labctl.mail.logline import LineReader
-from labctl.mail.maillog import event_from, split_name, split_queue_id
+from labctl.mail.log import dovecotlog, querylog
+from labctl.mail.log.logline import LineReader
+from labctl.mail.log.maillog import event_from, split_name, split_queue_id
 from labctl.trace.logs.entry import Entry
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from labctl.trace.picture.evidence import (
 from labctl.trace.picture.station import Draft, Mark, StationKind
 
 if TYPE_CHECKING:
-    from labctl.mail.delivery import RecipientState
+    from labctl.mail.log.delivery import RecipientState
     from labctl.trace.journey.hop import Hop
 
 _OWN: Final = frozenset({"local", "virtual", "pipe"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.delivery import RecipientState
+from labctl.mail.log.delivery import RecipientState
 from labctl.mail.state import MessageState
 from labctl.trace.journey.hop import HopEvent, Notice, TracedMessage
 from labctl.trace.picture.ending import end_at_mailbox, end_at_mta, looked_up, taken_over

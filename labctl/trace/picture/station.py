@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from labctl.mail.delivery import RecipientState
+    from labctl.mail.log.delivery import RecipientState
     from labctl.trace.journey.hop import Notice
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.cli.screen import Screen
-from labctl.report.wrap import columns
+from labctl.report.layout.wrap import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

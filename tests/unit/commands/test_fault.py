@@ -6,7 +6,7 @@ import pytest
 
 from labctl.commands import fault
 from labctl.faults import application
-from labctl.lab import instance
+from labctl.lab.running import instance
 
 if TYPE_CHECKING:
     from typing import Any

@@ -13,8 +13,9 @@ from labctl.commands.reset import reset
 from labctl.commands.up import Up, Wish, up
 from labctl.engine.fake import Call
 from labctl.errors import ConfigRejected, LabInUse, LabNotUp, MissingFile, NoSuchLab, UsageError
-from labctl.lab import instance, lock
-from labctl.lab.instance import LabState
+from labctl.lab import lock
+from labctl.lab.running import instance
+from labctl.lab.running.instance import LabState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

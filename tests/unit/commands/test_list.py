@@ -7,8 +7,8 @@ import pytest
 
 from labctl.commands.list import Row, running
 from labctl.engine.model import Volume
-from labctl.lab import labels
-from labctl.lab.instance import LabState
+from labctl.lab.mark import labels
+from labctl.lab.running.instance import LabState
 
 if TYPE_CHECKING:
     from labctl.engine.fake import FakeEngine

@@ -9,8 +9,10 @@ import pytest
 
 from labctl.commands.prune import Pruned, prune
 from labctl.engine import lockfile
-from labctl.lab import instance, labels, lock
-from labctl.lab.leftovers import of_all
+from labctl.lab import lock
+from labctl.lab.mark import labels
+from labctl.lab.running import instance
+from labctl.lab.running.leftovers import of_all
 
 if TYPE_CHECKING:
     from labctl.engine.fake import FakeEngine

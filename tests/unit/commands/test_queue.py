@@ -11,7 +11,7 @@ import pytest
 from labctl.commands.queue import queues, watch
 from labctl.engine.model import Container, ExecResult
 from labctl.errors import EngineError, LabNotUp, NoSuchHost, ServiceCommandFailed
-from labctl.lab.instance import HostState
+from labctl.lab.running.instance import HostState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,8 +7,9 @@ import pytest
 from labctl.commands.status import Endpoint, describe_ready, status
 from labctl.engine.model import File
 from labctl.errors import LabNotUp, UsageError
-from labctl.lab import instance, lock
-from labctl.lab.instance import HostState, LabState
+from labctl.lab import lock
+from labctl.lab.running import instance
+from labctl.lab.running.instance import HostState, LabState
 
 if TYPE_CHECKING:
     from labctl.commands.status import Status

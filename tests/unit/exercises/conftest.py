@@ -12,7 +12,7 @@ import pytest
 from labctl import resources
 from labctl.exercises.narration import Narrator
 from labctl.exercises.vocabulary.lab import ExerciseLab
-from labctl.lab import definition
+from labctl.lab.blueprint import definition
 from tests.unit.conftest import QUEUE_ID
 
 if TYPE_CHECKING:

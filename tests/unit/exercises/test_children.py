@@ -16,7 +16,7 @@ from labctl.exercises.children import Children
 from labctl.exercises.protocol import Exam
 from labctl.exercises.runner import Orders, Runner
 from labctl.exercises.vocabulary.chance import Chance
-from labctl.lab.definition import LabDefinition
+from labctl.lab.blueprint.definition import LabDefinition
 from labctl.wait import eventually
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from labctl.errors import InvalidLabFile, NoSuchExercise, NoSuchLab, UsageError
 from labctl.exercises import discovery, fixtures, plugin
-from labctl.lab import definition
+from labctl.lab.blueprint import definition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

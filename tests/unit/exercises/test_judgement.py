@@ -25,8 +25,8 @@ from labctl.exercises.protocol import Exam
 from labctl.exercises.verdict import Verdict
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.watch import Watch, now
-from labctl.lab import definition
-from labctl.mail.imap import ImapMailbox
+from labctl.lab.blueprint import definition
+from labctl.mail.client.imap import ImapMailbox
 
 if TYPE_CHECKING:
     from pathlib import Path

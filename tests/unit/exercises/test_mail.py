@@ -7,7 +7,7 @@ import pytest
 from labctl.exercises.narration import Narrator
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.vocabulary.mail import Mail
-from labctl.mail.mailbox import MailboxMessage
+from labctl.mail.client.mailbox import MailboxMessage
 
 LISTED = MailboxMessage(
     uid=1,

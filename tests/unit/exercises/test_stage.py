@@ -10,10 +10,11 @@ from labctl import resources
 from labctl.errors import LabInUse, LabNotUp, UsageError
 from labctl.exercises.stage import Condition
 from labctl.exercises.stage import Stage as ExerciseStage
-from labctl.lab import definition, lock
-from labctl.lab.difference import compare
-from labctl.lab.emptying import SCRIPT
-from labctl.lab.faultrecord import FaultRecord
+from labctl.lab import lock
+from labctl.lab.blueprint import definition
+from labctl.lab.mark.faultrecord import FaultRecord
+from labctl.lab.running.difference import compare
+from labctl.lab.running.emptying import SCRIPT
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Stage

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from labctl.exercises.vocabulary.starttls import starttls
-from labctl.lab.maincf import MAIN_CF, settings_in
+from labctl.lab.blueprint.maincf import MAIN_CF, settings_in
 
 if TYPE_CHECKING:
     from tests.unit.exercises.conftest import Scene

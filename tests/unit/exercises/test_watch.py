@@ -9,7 +9,7 @@ import pytest
 from labctl.engine.model import Container, ContainerState, LogLine
 from labctl.errors import ServiceCommandFailed
 from labctl.exercises.watch import Watch
-from labctl.lab.instance import observed
+from labctl.lab.running.instance import observed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.vocabulary.mail import Mail
 from labctl.exercises.vocabulary.records import Records
 from labctl.lab.role import Role
-from labctl.mail.mailbox import MailboxMessage
+from labctl.mail.client.mailbox import MailboxMessage
 from labctl.resolver import Answer, Rcode, Record
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ import pytest
 
 from labctl.engine.model import ExecResult
 from labctl.faults import application, catalogue
-from labctl.lab import instance
+from labctl.lab.running import instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from labctl.engine.fake import Call, FakeEngine
     from labctl.engine.model import Container
-    from labctl.lab.instance import Instance
+    from labctl.lab.running.instance import Instance
     from tests.unit.conftest import Stage
 
 SAID = {

@@ -11,8 +11,8 @@ from labctl.engine.model import ContainerState, Volume
 from labctl.errors import EngineError, FaultClash, FaultError, LabNotUp
 from labctl.faults import application, catalogue
 from labctl.faults.hostchange import HostChange
-from labctl.lab import faultrecord, labels
-from labctl.lab.maincf import MAIN_CF
+from labctl.lab.blueprint.maincf import MAIN_CF
+from labctl.lab.mark import faultrecord, labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import pytest
 
 from labctl.errors import NoSuchAccount, NoSuchHost, UsageError
 from labctl.faults import catalogue
-from labctl.lab.maincf import MAIN_CF, settings_in
+from labctl.lab.blueprint.maincf import MAIN_CF, settings_in
 
 if TYPE_CHECKING:
     from labctl.faults.fault import Fault

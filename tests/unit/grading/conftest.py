@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.grading import gradedlab
-from labctl.lab import definition
+from labctl.lab.blueprint import definition
 
 if TYPE_CHECKING:
     from pathlib import Path

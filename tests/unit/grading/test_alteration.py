@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from labctl.errors import InvalidLabFile
 from labctl.grading import alteration
 from labctl.grading.alteration import Alteration, Kind
-from labctl.lab.definition import Check, Editable, LabDefinition
+from labctl.lab.blueprint.definition import Check, Editable, LabDefinition
 
 PATH = Path("mutants/no-mx/mutant.toml")
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.grading import fingerprint, gradedlab
-from labctl.lab import definition
+from labctl.lab.blueprint import definition
 from tests.unit.grading.conftest import CHECKS, LAB, write_lab
 
 if TYPE_CHECKING:

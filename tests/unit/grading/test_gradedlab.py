@@ -6,7 +6,7 @@ import pytest
 
 from labctl.errors import InvalidLabFile, UsageError
 from labctl.grading import gradedlab
-from labctl.lab import definition
+from labctl.lab.blueprint import definition
 from tests.unit.grading.conftest import CHECKS, LAB, write_lab
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.lab.addresses import POOL, candidates, mac_address, routed_here
+from labctl.lab.blueprint.addresses import POOL, candidates, mac_address, routed_here
 
 ROUTES = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.errors import ForbiddenFile, GradingError, MissingFile, UsageError
-from labctl.lab import attempt
-from labctl.lab.attempt import Settings
-from labctl.lab.definition import Editable, LabDefinition
+from labctl.lab.attempt import attempt
+from labctl.lab.attempt.attempt import Settings
+from labctl.lab.blueprint.definition import Editable, LabDefinition
 
 PATH = "zones/beta/beta.zone"
 ZONE = "/etc/coredns/zones/beta.test.zone"

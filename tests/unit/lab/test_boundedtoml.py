@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.lab import boundedtoml
-from labctl.lab.boundedtoml import NoToml
+from labctl.lab.blueprint import boundedtoml
+from labctl.lab.blueprint.boundedtoml import NoToml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ def test_no_text_within_the_bounds_takes_much_time_or_memory() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
 
     program = (
-        "import sys; from labctl.lab import boundedtoml\n"
+        "import sys; from labctl.lab.blueprint import boundedtoml\n"
         "for each in sys.stdin.buffer.read().split(b'\\0'): print(len(boundedtoml.parse(each)))"
     )
     done = subprocess.run(

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labctl.errors import InvalidLabFile
-from labctl.lab import composefile
-from labctl.lab.composefile import Mapping, extended, laid_over
+from labctl.lab.blueprint import composefile
+from labctl.lab.blueprint.composefile import Mapping, extended, laid_over
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.errors import InvalidLabFile
-from labctl.lab import definition
 from labctl.lab.account import Account
-from labctl.lab.definition import Check, ClockPair, Editable, Grading, LabDefinition
+from labctl.lab.blueprint import definition
+from labctl.lab.blueprint.definition import Check, ClockPair, Editable, Grading, LabDefinition
 
 PATH = Path("/labs/demo/lab.toml")
 

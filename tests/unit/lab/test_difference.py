@@ -8,13 +8,13 @@ import pytest
 
 from labctl.engine.model import ContainerState, NetworkSpec
 from labctl.errors import SubnetInUse
-from labctl.lab import lifecycle
-from labctl.lab.addresses import POOL
-from labctl.lab.difference import compare, free_subnet
+from labctl.lab.blueprint.addresses import POOL
+from labctl.lab.running import lifecycle
+from labctl.lab.running.difference import compare, free_subnet
 
 if TYPE_CHECKING:
     from labctl.engine.fake import FakeEngine
-    from labctl.lab.plan import Planner
+    from labctl.lab.blueprint.plan import Planner
     from tests.unit.conftest import Stage
 
 SERVICES = ["dns", "mx-alpha", "mail-alpha", "mx-beta", "mail-beta"]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.errors import ServiceCommandFailed
-from labctl.lab import emptying, instance
-from labctl.lab.emptying import Emptied, emptied, empty, idle
+from labctl.lab.running import emptying, instance
+from labctl.lab.running.emptying import Emptied, emptied, empty, idle
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Stage

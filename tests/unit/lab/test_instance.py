@@ -20,12 +20,13 @@ from labctl.engine.model import (
     Volume,
 )
 from labctl.errors import LabNotUp, NoSuchHost, UsageError
-from labctl.lab import faultrecord, instance, labels, record
 from labctl.lab.account import Account
-from labctl.lab.faultrecord import FaultRecord
-from labctl.lab.instance import HostState
-from labctl.lab.record import Record
+from labctl.lab.mark import faultrecord, labels, record
+from labctl.lab.mark.faultrecord import FaultRecord
+from labctl.lab.mark.record import Record
 from labctl.lab.role import Role
+from labctl.lab.running import instance
+from labctl.lab.running.instance import HostState
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Stage

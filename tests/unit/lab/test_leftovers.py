@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.lab import instance, lock
-from labctl.lab.leftovers import Leftovers, of_all, of_runs, remove_dead
+from labctl.lab import lock
+from labctl.lab.running import instance
+from labctl.lab.running.leftovers import Leftovers, of_all, of_runs, remove_dead
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Stage

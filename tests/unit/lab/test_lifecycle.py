@@ -10,16 +10,17 @@ import pytest
 from labctl.engine.fake import Call, FakeEngine
 from labctl.engine.model import ContainerSpec, ContainerState, NetworkSpec
 from labctl.errors import EngineError, EngineUnavailable, NameInUse, ServiceNotReady, SubnetInUse
-from labctl.lab import instance, labels, lifecycle, patience, readiness
-from labctl.lab.difference import compare
-from labctl.lab.lifecycle import Tolerance
-from labctl.lab.teardown import take_down
+from labctl.lab.mark import labels
+from labctl.lab.running import instance, lifecycle, patience, readiness
+from labctl.lab.running.difference import compare
+from labctl.lab.running.lifecycle import Tolerance
+from labctl.lab.running.teardown import take_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from labctl.lab.instance import Host
-    from labctl.lab.plan import Planner
+    from labctl.lab.blueprint.plan import Planner
+    from labctl.lab.running.instance import Host
     from tests.unit.conftest import Daemons, Stage
 
 LOOKING = {"containers", "networks", "volumes", "inspect", "get_file", "logs", "version"}

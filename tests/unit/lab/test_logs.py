@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.lab import instance, logs
+from labctl.lab.inside import logs
+from labctl.lab.running import instance
 
 if TYPE_CHECKING:
-    from labctl.lab.logs import Line
+    from labctl.lab.inside.logs import Line
     from tests.unit.conftest import Stage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

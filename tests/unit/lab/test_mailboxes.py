@@ -9,7 +9,7 @@ import pytest
 
 from labctl.engine.model import ExecResult
 from labctl.errors import LabNotUp, ServiceCommandFailed
-from labctl.lab.mailboxes import find_messages
+from labctl.lab.inside.mailboxes import find_messages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

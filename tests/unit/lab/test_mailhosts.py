@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.errors import NoSuchAccount, UsageError
-from labctl.lab.mailhosts import find_account, mda_of, mta_of
+from labctl.lab.inside.mailhosts import find_account, mda_of, mta_of
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Stage

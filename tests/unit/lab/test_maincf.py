@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl import resources
-from labctl.lab.maincf import settings_in, with_settings
+from labctl.lab.blueprint.maincf import settings_in, with_settings
 
 TEXT = b"""\
 # a comment

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.errors import NoSuchLab
-from labctl.lab import catalogue, instance, labels, lifecycle, origin
-from labctl.lab.plan import make_planner
+from labctl.lab import catalogue, origin
+from labctl.lab.blueprint.plan import make_planner
+from labctl.lab.mark import labels
+from labctl.lab.running import instance, lifecycle
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from labctl.lab.instance import Instance
+    from labctl.lab.running.instance import Instance
     from tests.unit.conftest import Stage
 
 

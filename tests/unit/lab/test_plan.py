@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from labctl import resources
 from labctl.errors import InvalidLabFile
-from labctl.lab import definition, labels
 from labctl.lab.account import Account, accounts_in
-from labctl.lab.definition import CLOCK_SETTINGS, ClockPair, Editable, Grading, LabDefinition
-from labctl.lab.limits import Limits
-from labctl.lab.maincf import with_settings
-from labctl.lab.plan import PORTS, Plan, Planner, make_planner
+from labctl.lab.blueprint import definition
+from labctl.lab.blueprint.definition import CLOCK_SETTINGS, ClockPair, Editable, Grading, LabDefinition
+from labctl.lab.blueprint.limits import Limits
+from labctl.lab.blueprint.maincf import with_settings
+from labctl.lab.blueprint.plan import PORTS, Plan, Planner, make_planner
+from labctl.lab.mark import labels
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:

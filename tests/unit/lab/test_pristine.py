@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.engine.model import ContainerState, File
-from labctl.lab import instance, lifecycle, pristine
+from labctl.lab.running import instance, lifecycle, pristine
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Stage

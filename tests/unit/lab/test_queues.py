@@ -8,7 +8,7 @@ import pytest
 
 from labctl.engine.model import ExecResult
 from labctl.errors import LabNotUp, ServiceCommandFailed
-from labctl.lab.queues import read_queue
+from labctl.lab.inside.queues import read_queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

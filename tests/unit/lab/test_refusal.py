@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.lab.refusal import refusal, shown
+from labctl.lab.attempt.refusal import refusal, shown
 
 ZONE = "/etc/coredns/zones/beta.test.zone"
 UNPARSED = f'plugin/file: failed to parse file "{ZONE}" for origin beta.test. with error '

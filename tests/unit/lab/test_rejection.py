@@ -8,16 +8,16 @@ import pytest
 
 from labctl.engine.model import Container, ExecResult
 from labctl.errors import ConfigRejected, EngineError, EngineUnavailable, ServiceCommandFailed
-from labctl.lab import rejection as subject
-from labctl.lab.definition import Editable
-from labctl.lab.rejection import rejection, reloaded
+from labctl.lab.attempt import rejection as subject
+from labctl.lab.attempt.rejection import rejection, reloaded
+from labctl.lab.blueprint.definition import Editable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labctl.engine.fake import Call
-    from labctl.lab.definition import LabDefinition
-    from labctl.lab.instance import Instance
+    from labctl.lab.blueprint.definition import LabDefinition
+    from labctl.lab.running.instance import Instance
     from tests.unit.conftest import Stage
 
     Inside: TypeAlias = tuple[Stage, LabDefinition, Instance]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from labctl import resources
 from labctl.errors import InvalidLabFile
 from labctl.grading import gradedlab
-from labctl.lab import definition, topology
-from labctl.lab.plan import make_planner
+from labctl.lab.blueprint import definition, topology
+from labctl.lab.blueprint.plan import make_planner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

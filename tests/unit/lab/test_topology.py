@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from labctl import resources
 from labctl.errors import InvalidLabFile
-from labctl.lab import topology
+from labctl.lab.blueprint import topology
+from labctl.lab.blueprint.topology import ConfigFile, Service, Topology
 from labctl.lab.role import Role
-from labctl.lab.topology import ConfigFile, Service, Topology
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail import bounce, dsn
-from labctl.mail.body import body, inner
-from labctl.mail.mailheader import parse_header
+from labctl.mail import bounce
+from labctl.mail.content import dsn
+from labctl.mail.content.body import body, inner
+from labctl.mail.content.mailheader import parse_header
 
 SAMPLES = Path(__file__).parent / "samples"
 BOUNCE = (SAMPLES / "bounces/sendmail-dsn.eml").read_bytes()

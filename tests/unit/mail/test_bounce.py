@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail import bounce, dsn
+from labctl.mail import bounce
 from labctl.mail.bounce import ReportKind
 from labctl.mail.bounce.habit import habits
+from labctl.mail.content import dsn
 
 SAMPLES = Path(__file__).parent / "samples" / "bounces"
 RECORDED = sorted((Path(__file__).parents[2] / "data" / "dsn").glob("*.eml"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl.errors import UsageError
-from labctl.mail.certificate import IssuedCertificate, LaboratoryCa
+from labctl.mail.client.certificate import IssuedCertificate, LaboratoryCa
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail.delivery import (
+from labctl.mail.log.delivery import (
     DeliveryTracker,
     Journal,
     MessageState,
@@ -16,8 +16,8 @@ from labctl.mail.delivery import (
     is_final,
     least_happy,
 )
-from labctl.mail.logevent import NotificationKind, Queued
-from labctl.mail.maillog import event_of, parse_event, parse_line
+from labctl.mail.log.logevent import NotificationKind, Queued
+from labctl.mail.log.maillog import event_of, parse_event, parse_line
 from labctl.mail.reply import SmtpReply
 
 LOGS = Path(__file__).parents[2] / "data" / "logs"

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labctl.errors import ServiceCommandFailed, UsageError
-from labctl.mail.certificate import LaboratoryCa
-from labctl.mail.dialogue import HUNG_UP, SmtpDialogue
+from labctl.mail.client.certificate import LaboratoryCa
+from labctl.mail.client.dialogue import HUNG_UP, SmtpDialogue
 from labctl.mail.reply import EnhancedStatus, SmtpReply
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail.dovecotlog import parse, process
-from labctl.mail.mailboxevent import (
+from labctl.mail.log.dovecotlog import parse, process
+from labctl.mail.log.mailboxevent import (
     LoggedIn,
     LoggedOut,
     MailboxChanged,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail import dsn
-from labctl.mail.dsn import Dsn, DsnAction, DsnRecipient
+from labctl.mail.content import dsn
+from labctl.mail.content.dsn import Dsn, DsnAction, DsnRecipient
 
 SAMPLES = sorted((Path(__file__).parents[2] / "data" / "dsn").glob("*.eml"))
 

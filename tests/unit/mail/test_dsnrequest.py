@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.errors import UsageError
-from labctl.mail.dsnrequest import EVENTS, DsnRequest, xtext
+from labctl.mail.client.dsnrequest import EVENTS, DsnRequest, xtext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,16 +13,16 @@ import pytest
 
 from labctl.engine.model import Container, ContainerState, PublishedPort
 from labctl.errors import ServiceCommandFailed
-from labctl.lab import readiness
-from labctl.lab.instance import Host
-from labctl.lab.readiness import Complaint
 from labctl.lab.role import Role
-from labctl.mail import imap, pop3, tls
-from labctl.mail.dialogue import SmtpDialogue
-from labctl.mail.envelope import Envelope
-from labctl.mail.imap import ImapMailbox
-from labctl.mail.pop3 import Pop3Mailbox
-from labctl.mail.submission import submit
+from labctl.lab.running import readiness
+from labctl.lab.running.instance import Host
+from labctl.lab.running.readiness import Complaint
+from labctl.mail.client import imap, pop3, tls
+from labctl.mail.client.dialogue import SmtpDialogue
+from labctl.mail.client.envelope import Envelope
+from labctl.mail.client.imap import ImapMailbox
+from labctl.mail.client.pop3 import Pop3Mailbox
+from labctl.mail.client.submission import submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

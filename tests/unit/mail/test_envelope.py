@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from labctl.errors import UsageError
-from labctl.mail.envelope import Envelope
+from labctl.mail.client.envelope import Envelope
 
 
 def test_the_null_sender_and_malformed_recipients_may_be_sent() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail.logline import LineReader
+from labctl.mail.log.logline import LineReader
 
 NEWEST = datetime(2026, 11, 24, 17, tzinfo=UTC)
 ZONE = timezone(timedelta(hours=1))

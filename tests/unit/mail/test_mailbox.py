@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.errors import ServiceCommandFailed
-from labctl.mail.imap import ImapMailbox
-from labctl.mail.pop3 import Pop3Mailbox
+from labctl.mail.client.imap import ImapMailbox
+from labctl.mail.client.pop3 import Pop3Mailbox
 
 if TYPE_CHECKING:
     from tests.unit.mail.conftest import ScriptedServer

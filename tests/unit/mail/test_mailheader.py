@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail.mailheader import date_of, parse_header
+from labctl.mail.content.mailheader import date_of, parse_header
 
 FIELDS = ("From", "To", "Subject", "Date", "Message-ID", "Content-Type", "content-type", "Resent-To", "X")
 GARBAGE = st.one_of(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail.logevent import (
+from labctl.mail.log.logevent import (
     Accepted,
     ConnectionLost,
     Delivery,
@@ -24,7 +24,7 @@ from labctl.mail.logevent import (
     Released,
     Removed,
 )
-from labctl.mail.maillog import event_of, parse_event, parse_line
+from labctl.mail.log.maillog import event_of, parse_event, parse_line
 from labctl.mail.queueid import is_queue_id
 from labctl.mail.reply import EnhancedStatus, SmtpReply
 

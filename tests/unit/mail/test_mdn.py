@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail import dsn, mdn
-from labctl.mail.mdn import Mdn
+from labctl.mail.content import dsn, mdn
+from labctl.mail.content.mdn import Mdn
 
 REJECTED = b"""From: Mail Delivery Subsystem <postmaster@mail.beta.test>
 To: <alice@alpha.test>

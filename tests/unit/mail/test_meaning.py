@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail import dsn
-from labctl.mail.dsn import DsnAction
+from labctl.mail.content import dsn
+from labctl.mail.content.dsn import DsnAction
 from labctl.mail.meaning import (
     Meaning,
     explain_action,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.errors import UsageError
-from labctl.mail.message import compose_message, message_id_of, normal_message_id, prepared
+from labctl.mail.content.message import compose_message, message_id_of, normal_message_id, prepared
 
 if TYPE_CHECKING:
     from email.message import EmailMessage

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail.querylog import DnsAnswer, parse
+from labctl.mail.log.querylog import DnsAnswer, parse
 
 LINE = (
     '{"time":"2026-11-24T16:09:56.500130741Z","client":"203.0.113.10","id":37923,"name":"mx.beta.test.",'

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl.errors import ServiceCommandFailed, UsageError
-from labctl.mail.envelope import Envelope
-from labctl.mail.submission import Stage, Submission, submit
+from labctl.mail.client.envelope import Envelope
+from labctl.mail.client.submission import Stage, Submission, submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -40,11 +40,11 @@ from labctl.exercises.outcome import Blame, Result
 from labctl.exercises.verdict import Verdict
 from labctl.grading.verdict import AttemptVerdict
 from labctl.lab.account import Account
-from labctl.lab.instance import HostState, LabState
 from labctl.lab.role import Role
-from labctl.mail import dsn
-from labctl.mail.delivery import RecipientState
-from labctl.mail.mailbox import MailboxMessage
+from labctl.lab.running.instance import HostState, LabState
+from labctl.mail.client.mailbox import MailboxMessage
+from labctl.mail.content import dsn
+from labctl.mail.log.delivery import RecipientState
 from labctl.mail.queue import QueuedMessage, QueuedRecipient
 from labctl.mail.state import MessageState
 from tests.unit.report.grades import graded

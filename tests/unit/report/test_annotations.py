@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.report.annotations import annotated, unheard
+from labctl.report.grading.annotations import annotated, unheard
 from tests.unit.report.formats import controls
 from tests.unit.report.grades import ANYTHING, graded, grades
 

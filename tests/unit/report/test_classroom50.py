@@ -12,7 +12,7 @@ from hypothesis import given
 
 from labctl.errors import GradingError, UsageError
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
-from labctl.report.classroom50 import Identity, classroom50, identity
+from labctl.report.grading.classroom50 import Identity, classroom50, identity
 from tests.unit.report.formats import controls, texts, validate
 from tests.unit.report.grades import graded, grades
 

@@ -11,8 +11,8 @@ from hypothesis import given
 
 from labctl.commands.grade import Grade
 from labctl.report.document import document, dumped
+from labctl.report.grading.verdict import excerpt, fitting, points, withheld
 from labctl.report.text import text
-from labctl.report.verdict import excerpt, fitting, points, withheld
 from tests.unit.report.formats import controls
 from tests.unit.report.grades import graded, grades
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 
 from labctl.grading.verdict import AttemptVerdict
-from labctl.report.gradescope import gradescope
+from labctl.report.grading.gradescope import gradescope
 from tests.unit.report.formats import controls, texts, validate
 from tests.unit.report.grades import graded, grades
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from labctl.commands.trace import Trace
 from labctl.mail.state import MessageState
-from labctl.report.journey import journey, text
-from labctl.report.wrap import columns, wrapped
+from labctl.report.layout.wrap import columns, wrapped
+from labctl.report.tracing.journey import journey, text
 from labctl.trace.journey.hop import HopEvent
 from tests.unit.report.hostile import HOSTILE, spoilt
 from tests.unit.trace import samples

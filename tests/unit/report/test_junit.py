@@ -12,7 +12,7 @@ from labctl.commands.run import Run
 from labctl.exercises.narration import Step
 from labctl.exercises.outcome import Blame, Result
 from labctl.exercises.verdict import Verdict
-from labctl.report.junit import junit
+from labctl.report.layout.junit import junit
 
 ANYTHING = st.text(st.characters(codec=None, exclude_categories=()), max_size=30)
 

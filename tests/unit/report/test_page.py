@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.commands.trace import Trace
-from labctl.report.page import page
+from labctl.report.tracing.page import page
 from labctl.trace.journey.hop import HopEvent
 from tests.unit.report.hostile import HOSTILE, spoilt
 from tests.unit.trace import samples

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.lab.account import Account
-from labctl.lab.instance import HostState
-from labctl.report.picture import picture
+from labctl.lab.running.instance import HostState
+from labctl.report.layout.picture import picture
 
 if TYPE_CHECKING:
     from labctl.commands.status import Status

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.report.plain import harmless, one_line
+from labctl.report.layout.plain import harmless, one_line
 
 HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 any_text = st.text(st.characters())

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labctl.lab.instance import HostState
+from labctl.lab.running.instance import HostState
 from labctl.mail.queue import QueuedRecipient
+from labctl.report.layout.wrap import columns
 from labctl.report.queue import queue
-from labctl.report.wrap import columns
 from tests.unit.report.conftest import NOON
 
 if TYPE_CHECKING:

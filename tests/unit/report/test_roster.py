@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
-from labctl.report.roster import roster
+from labctl.report.grading.roster import roster
 from tests.unit.report.formats import controls
 from tests.unit.report.grades import graded, grades
 

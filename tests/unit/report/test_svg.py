@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.report.svg import svg
+from labctl.report.tracing.svg import svg
 from tests.unit.report.hostile import HOSTILE, spoilt
 from tests.unit.trace import samples
 

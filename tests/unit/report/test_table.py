@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.report.table import size, table
+from labctl.report.layout.table import size, table
 
 
 def test_columns_begin_at_the_same_place_in_every_line() -> None:

@@ -21,8 +21,8 @@ from labctl.commands.prune import Pruned
 from labctl.commands.reset import Reset
 from labctl.commands.up import Up
 from labctl.errors import ConfigRejected, EngineUnavailable, InvalidLabFile, LabctlError, ServiceNotReady
-from labctl.lab.instance import HostState, LabState
-from labctl.mail.delivery import RecipientState
+from labctl.lab.running.instance import HostState, LabState
+from labctl.mail.log.delivery import RecipientState
 from labctl.mail.state import MessageState
 from labctl.report import schema
 from labctl.report.text import error_text, text

@@ -7,9 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from labctl.mail import dsn
-from labctl.mail.delivery import RecipientState
-from labctl.mail.logevent import NotificationKind
+from labctl.mail.content import dsn
+from labctl.mail.log.delivery import RecipientState
+from labctl.mail.log.logevent import NotificationKind
 from labctl.mail.state import MessageState, least_happy
 from labctl.trace.journey.hop import Hop, HopEvent, Note, NoteKind, Notice, QueueFileName, TracedMessage
 

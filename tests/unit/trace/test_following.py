@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.errors import EngineError
-from labctl.mail.logevent import Connected
+from labctl.mail.log.logevent import Connected
 from labctl.trace import following
 from labctl.trace.following import followed
 from labctl.wait import eventually

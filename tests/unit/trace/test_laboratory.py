@@ -8,8 +8,8 @@ import pytest
 
 from labctl.engine.model import ExecResult
 from labctl.errors import EngineError, EngineUnavailable
-from labctl.lab import instance
-from labctl.lab.instance import HostState
+from labctl.lab.running import instance
+from labctl.lab.running.instance import HostState
 from labctl.trace.laboratory import logs_of, world_of
 
 if TYPE_CHECKING:

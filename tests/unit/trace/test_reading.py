@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail.logevent import Connected, Received, Remark, TlsEstablished, Unreachable
-from labctl.mail.mailboxevent import Saved
-from labctl.mail.querylog import DnsAnswer
+from labctl.mail.log.logevent import Connected, Received, Remark, TlsEstablished, Unreachable
+from labctl.mail.log.mailboxevent import Saved
+from labctl.mail.log.querylog import DnsAnswer
 from labctl.trace.logs.reading import Reader
 
 NEWEST = datetime(2026, 11, 24, 17, tzinfo=UTC)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.lab.clock import DEFAULTS, Clock
+from labctl.lab.blueprint.clock import DEFAULTS, Clock
 from labctl.mail.clock import Schedule
-from labctl.mail.logevent import NotificationKind
+from labctl.mail.log.logevent import NotificationKind
 from labctl.mail.state import MessageState
 from labctl.trace.journey.hop import Hop, HopEvent, NoteKind, TracedMessage
 from labctl.trace.journey.weaving import weave

@@ -1,0 +1,1 @@
+"""What the hosts of a running lab hold: logs, queues and mailboxes."""

@@ -1,0 +1,1 @@
+"""The client's side of SMTP, IMAP, POP3 and TLS."""

@@ -1,0 +1,1 @@
+"""What stands in a message: headers, bodies, and reports about other messages."""

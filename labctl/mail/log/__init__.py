@@ -1,0 +1,1 @@
+"""What mail and name servers log, and what that says of messages."""

@@ -1,0 +1,1 @@
+"""Grades, for terminals, pages, spreadsheets, and the services that take them."""

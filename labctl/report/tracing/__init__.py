@@ -1,0 +1,1 @@
+"""Messages' stories, as text, pictures and pages."""

@@ -1,0 +1,197 @@
+"""All messages of some logs as a table, and as JSON; each is written as soon as it comes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from labctl.mail.state import MessageState
+from labctl.report.document import document
+from labctl.report.layout.plain import LONGEST, one_line
+from labctl.report.layout.wrap import brief, padded, wrapped
+from labctl.trace.journey.hop import Note, NoteKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from labctl.mail.log.delivery import RecipientState
+    from labctl.trace.journey.hop import QueueFileName
+    from labctl.trace.listing.table import Row
+
+SCHEMA: Final = "labctl/trace/v1"
+
+_HEAD: Final = ("TIME", "STATE", "FROM", "TO", "DELAY OR REASON", "QUEUE ID")
+_TIME, _STATE, _QUEUE_ID = 14, 10, 12
+_GAPS: Final = 5
+_USUAL: Final = 100
+"""Columns that short cells are set in where nothing limits them."""
+_NARROW: Final = 72
+"""What the columns need; in a narrower terminal the lines are broken."""
+_HAPPY: Final = (MessageState.DELIVERED, MessageState.RELAYED)
+_DAY: Final = 86400
+_MORE: Final = 20
+"""What is left in a cell for how many more there are."""
+_INCOMPLETE: Final = Note(NoteKind.INCOMPLETE, "The logs do not have its beginning or its end.")
+
+
+def lines(rows: Iterable[Row], width: int | None, notes: Iterable[Note] = ()) -> Iterator[str]:
+    """Yield the table's lines: the head, a line for each message, and how many there are of each state.
+
+    Args:
+        rows: The messages.
+        width: Columns of a line; where it is None, nothing is cut, and what is long moves what follows it.
+        notes: What must be known of the logs; it stands at the end.
+    """
+    states: Counter[MessageState] = Counter()
+    yield head(width)
+    for row in rows:
+        states[row.state] += 1
+        yield line(row, width)
+    for text in (end(states), *(f"! {note.text}" for note in notes)):
+        yield from [text] if width is None else wrapped(text, width)
+
+
+def head(width: int | None) -> str:
+    """Return the columns' names."""
+    return _line(_HEAD, width)
+
+
+def line(row: Row, width: int | None) -> str:
+    """Return one message's line; its time is the last that is known of it, in UTC."""
+    recipient, others = _recipients(row, all_of_them=width is None)
+    more = f" +{others}" if others else ""
+    cells = (
+        row.last_at.isoformat(" ", "seconds")[5:19],  # a third of what strftime takes
+        f"{row.state}?" if row.incomplete else str(row.state),
+        _address(row.mail_from),
+        recipient,
+        _why(row),
+        row.queue_ids[0].queue_id if row.queue_ids else "-",
+    )
+    return _line(cells, width, more)
+
+
+def end(states: Counter[MessageState]) -> str:
+    """Return how many messages there are, and of each state."""
+    total = states.total()
+    if not total:
+        return "No messages."
+    counted = ", ".join(f"{states[state]} {state}" for state in MessageState if states[state])
+    return f"{total} message{'s' * (total > 1)}: {counted}"
+
+
+def json_pieces(rows: Iterable[Row], notes: Iterable[Note] = ()) -> Iterator[str]:
+    """Yield the document ``labctl/trace/v1`` in pieces, message by message."""
+    yield f'{{"schema": "{SCHEMA}", "messages": ['
+    between = "\n"
+    for row in rows:
+        yield between + json.dumps(_message(row), ensure_ascii=True, allow_nan=False)
+        between = ",\n"
+    told = [{"kind": note.kind, "text": note.text} for note in notes]
+    yield f'\n], "notes": {json.dumps(told, ensure_ascii=True)}}}\n'
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """The fields of one message, as the contract names them."""
+
+    SCHEMA: ClassVar[str] = SCHEMA
+
+    message_id: str
+    state: MessageState
+    recipients: tuple[RecipientState, ...]
+    mail_from: str | None
+    first_at: datetime
+    last_at: datetime
+    queue_ids: tuple[QueueFileName, ...]
+    about: str | None
+    notes: tuple[Note, ...]
+    hops: tuple[()] = ()
+    bounce: None = None
+    notices: tuple[()] = ()
+
+    @classmethod
+    def of(cls, row: Row) -> _Message:
+        """Take what a row tells."""
+        return cls(
+            row.message_id or "",
+            row.state,
+            row.recipients,
+            row.mail_from,
+            row.first_at,
+            row.last_at,
+            row.queue_ids,
+            row.about,
+            (_INCOMPLETE,) if row.incomplete else (),
+        )
+
+
+def _message(row: Row) -> dict[str, object]:
+    """Return a message as the document of one message has it, without its journey."""
+    written = document(_Message.of(row))
+    del written["schema"]
+    return written
+
+
+def _line(cells: tuple[str, ...], width: int | None, more: str = "") -> str:
+    time, state, sender, recipient, why, queue_id = cells
+    free = max(width or _USUAL, _NARROW) - _TIME - _STATE - _QUEUE_ID - _GAPS
+    for_sender = free * 3 // 10
+    for_recipient = free * 4 // 10
+    if width is None:
+        rooms = (_TIME, _STATE, for_sender, for_recipient, free - for_sender - for_recipient, 0)
+        whole = (one_line(each, LONGEST) for each in (time, state, sender, recipient + more, why, queue_id))
+        return " ".join(cell.ljust(room) for cell, room in zip(whole, rooms, strict=True))
+    return " ".join(
+        (
+            padded(time, _TIME),
+            padded(state, _STATE),
+            padded(brief(sender, for_sender), for_sender),
+            padded(brief(recipient, for_recipient - len(more)) + more, for_recipient),
+            padded(brief(why, free - for_sender - for_recipient), free - for_sender - for_recipient),
+            one_line(queue_id, 40),
+        )
+    )
+
+
+def _address(address: str | None) -> str:
+    """Return an address as people see it: the null sender has none, and of some none is known."""
+    return "?" if address is None else address or "<>"
+
+
+def _recipients(row: Row, *, all_of_them: bool) -> tuple[str, int]:
+    """Return the first recipient, or as many as can be told in a cell, and how many more there are."""
+    if not row.recipients:
+        return _address(None), 0
+    told = _address(row.recipients[0].address)
+    count = 1
+    for each in row.recipients[1:] if all_of_them else ():
+        if len(told) + len(each.address) > LONGEST - _MORE:
+            break
+        told += f",{_address(each.address)}"
+        count += 1
+    return told, len(row.recipients) - count
+
+
+def _why(row: Row) -> str:
+    """Return what is most worth telling: how long it took, or why it did not get there."""
+    if row.state in _HAPPY:
+        return _span((row.last_at - row.first_at).total_seconds())
+    worst = next((each for each in row.recipients if each.state is row.state), None)
+    reason = worst.reason if worst is not None else None
+    if not reason:
+        return "its log is cut" if row.incomplete else "-"
+    return reason.partition(" said: ")[2] or reason  # what the other host said, not which
+
+
+def _span(seconds: float) -> str:
+    if seconds < 60:  # noqa: PLR2004  # a minute
+        return f"{seconds:.1f} s" if seconds % 1 else f"{seconds:.0f} s"
+    if seconds < 3600:  # noqa: PLR2004  # an hour
+        return f"{seconds // 60:.0f}m{seconds % 60:02.0f}s"
+    if seconds < _DAY:
+        return f"{seconds // 3600:.0f}h{seconds % 3600 // 60:02.0f}m"
+    return f"{seconds // _DAY:.0f}d{seconds % _DAY // 3600:02.0f}h"
