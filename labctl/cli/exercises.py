@@ -88,7 +88,7 @@ def run(
       labctl run --all --junit exercises.xml
     """
     from labctl.errors import UsageError
-    from labctl.exercises.process import Child
+    from labctl.exercises.worker.process import Child
 
     printed = check_outputs({"--junit": junit}, as_json=as_json)
     silent = as_json or not printed
@@ -125,7 +125,7 @@ def run(
 
 def _check_named(wanted: list[str], lab: str | None, *, every: bool) -> None:
     """Refuse what is not there, as far as that can be told without an engine: none is brought for it."""
-    from labctl.exercises import discovery
+    from labctl.exercises.catalogue import discovery
 
     known = (
         wanted

@@ -128,11 +128,11 @@ class Outputs:
         """
         from labctl.report.document import document, dumped
         from labctl.report.grading.classroom50 import classroom50, identity
-        from labctl.report.grading.gradejunit import junit
-        from labctl.report.grading.gradepage import page
         from labctl.report.grading.gradescope import gradescope
-        from labctl.report.grading.gradesummary import summary
+        from labctl.report.grading.junit import junit
+        from labctl.report.grading.page import page
         from labctl.report.grading.roster import roster
+        from labctl.report.grading.summary import summary
 
         # All are made before the first is written: what can go wrong with one leaves no part of them.
         files: list[tuple[Path, str]] = []

@@ -7,15 +7,15 @@ import sys
 from typing import TYPE_CHECKING, Final, TextIO
 
 from labctl.cli.console import is_live, write_line
-from labctl.exercises.telling import MARKS
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.telling import MARKS
+from labctl.exercises.result.verdict import Verdict
 from labctl.report.layout.plain import harmless, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labctl.exercises.narration import Step
-    from labctl.exercises.outcome import Result
+    from labctl.exercises.result.narration import Step
+    from labctl.exercises.result.outcome import Result
 
 _COLORS: Final = {Verdict.PASSED: "32", Verdict.FAILED: "31", Verdict.ERROR: "33", Verdict.SKIPPED: "36"}
 _FAINT: Final = "2"

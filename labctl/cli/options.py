@@ -54,7 +54,7 @@ def complete_address(ctx: typer.Context, incomplete: str) -> list[str]:
 def complete_exercise(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete an exercise: its id, with its lab's before it where none is named."""
     from labctl.errors import LabctlError
-    from labctl.exercises import discovery
+    from labctl.exercises.catalogue import discovery
     from labctl.lab import catalogue
 
     try:

@@ -150,7 +150,7 @@ def _tell(
 def _list(name: str | None, paths: list[str], filters: Filters, zone: tzinfo, *, as_json: bool) -> None:
     """List messages, each as soon as its end is known."""
     from labctl.commands import trace as command
-    from labctl.report.tracing import tracetable
+    from labctl.report.tracing import table as tracetable
 
     if paths:
         listed = command.table_of_files(paths, filters, zone=zone, stdin=standard_input())

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labctl.engine import images
-from labctl.exercises.children import Children
+from labctl.exercises.worker.children import Children
 from labctl.grading.examiner import Examiner
 from labctl.grading.laboratories import Laboratories
 from labctl.lab import origin

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from labctl.exercises import discovery
+from labctl.exercises.catalogue import discovery
 from labctl.lab import catalogue
 
 if TYPE_CHECKING:

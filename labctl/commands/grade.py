@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 from labctl import byteordermark
 from labctl.engine import images
 from labctl.errors import AttemptError, GradingError, LabctlError, UsageError
-from labctl.exercises.children import Children
+from labctl.exercises.worker.children import Children
 from labctl.grading import batch, capacity, fingerprint, gradedlab, seedfrom, seeds
 from labctl.grading.batch import Batch, Candidate
 from labctl.grading.examiner import Examiner, rejection_of

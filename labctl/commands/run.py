@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl.errors import EngineError, LabctlError, NoSuchLab, UsageError
-from labctl.exercises import discovery
-from labctl.exercises.outcome import Blame, Outcome, Result
-from labctl.exercises.runner import Orders, Runner
-from labctl.exercises.stage import Stage
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.catalogue import discovery
+from labctl.exercises.result.outcome import Blame, Outcome, Result
+from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.running.stage import Stage
+from labctl.exercises.worker.runner import Orders, Runner
 from labctl.lab import catalogue
 from labctl.lab.name import valid_name
 from labctl.lab.running import instance
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from labctl.engine.protocol import Engine
-    from labctl.exercises.discovery import Choice
-    from labctl.exercises.process import Child
-    from labctl.exercises.runner import Audience
+    from labctl.exercises.catalogue.discovery import Choice
+    from labctl.exercises.worker.process import Child
+    from labctl.exercises.worker.runner import Audience
     from labctl.lab.blueprint.definition import LabDefinition
     from labctl.lab.running.instance import Instance
     from labctl.progress import Progress

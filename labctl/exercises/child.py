@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from labctl.exercises import copying, discovery, plugin
-from labctl.exercises.outcome import bounded
-from labctl.exercises.performance import Performance, line_in
+from labctl.exercises import plugin
+from labctl.exercises.catalogue import discovery
 from labctl.exercises.proctor import Proctor
-from labctl.exercises.protocol import (
+from labctl.exercises.result.outcome import bounded
+from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.running.performance import Performance, line_in
+from labctl.exercises.worker import copying
+from labctl.exercises.worker.protocol import (
     Begins,
     Collecting,
     Continue,
@@ -38,14 +41,13 @@ from labctl.exercises.protocol import (
     decode,
     encode,
 )
-from labctl.exercises.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from labctl.exercises.narration import Step
-    from labctl.exercises.protocol import Message
-    from labctl.exercises.stage import Stage
+    from labctl.exercises.result.narration import Step
+    from labctl.exercises.running.stage import Stage
+    from labctl.exercises.worker.protocol import Message
 
 GRACE: Final = 5.0
 """Seconds after its limit until an exercise that can't be interrupted is ended together with its process."""
@@ -68,7 +70,7 @@ _ARGUMENTS: Final = (
 
 
 _OF_CHECKS: Final = (
-    "dns.message", "dns.reversename", "labctl.engine.docker", "labctl.exercises.examstage",
+    "dns.message", "dns.reversename", "labctl.engine.docker", "labctl.exercises.running.examstage",
     "labctl.exercises.vocabulary.chance", "labctl.exercises.vocabulary.handedin",
     "labctl.exercises.vocabulary.lab", "labctl.lab.blueprint.definition",
 )  # fmt: skip
@@ -315,13 +317,13 @@ def _stage(setup: Setup) -> Stage:
     """Return the lab, which who gives the orders has made as new."""
     from labctl.engine import endpoint  # noqa: PLC0415  # not before pytest itself, which is waited for
     from labctl.engine.docker import DockerEngine  # noqa: PLC0415
-    from labctl.exercises.stage import Condition, Stage  # noqa: PLC0415
+    from labctl.exercises.running.stage import Condition, Stage  # noqa: PLC0415
     from labctl.lab.blueprint import definition  # noqa: PLC0415
 
     engine = DockerEngine(endpoint.find(os.environ, endpoint.home()))
     lab = definition.load(Path(setup.directory))
     if setup.exam is not None:
-        from labctl.exercises.examstage import ExamStage  # noqa: PLC0415  # as above
+        from labctl.exercises.running.examstage import ExamStage  # noqa: PLC0415  # as above
 
         return ExamStage(engine, setup.name, lab, os.environ, setup.exam)
     return Stage(engine, setup.name, lab, os.environ, Condition.PRISTINE)

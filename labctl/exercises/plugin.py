@@ -21,15 +21,15 @@ from labctl.interruption import heeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from labctl.exercises.narration import Listener, Step
-    from labctl.exercises.performance import Performance
-    from labctl.exercises.protocol import Exam
-    from labctl.exercises.stage import Stage
+    from labctl.exercises.result.narration import Listener, Step
+    from labctl.exercises.running.performance import Performance
+    from labctl.exercises.running.stage import Stage
     from labctl.exercises.testcontainers import MailLab
     from labctl.exercises.vocabulary.chance import Chance
     from labctl.exercises.vocabulary.handedin import HandedIn
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.person import Person
+    from labctl.exercises.worker.protocol import Exam
 
 STAGE_OF: Final = pytest.StashKey["Callable[[Path], Stage]"]()
 """Of the configuration: returns the lab for the exercises of a file; who runs pytest may set it."""
@@ -68,7 +68,7 @@ def _stage_of(pytestconfig: pytest.Config) -> Iterator[Callable[[Path], Stage]]:
     if given is not None:
         yield given
         return
-    from labctl.exercises.stages import Stages  # noqa: PLC0415  # nothing heavy until a fixture is used
+    from labctl.exercises.running.stages import Stages  # noqa: PLC0415  # nothing heavy until a fixture is used
 
     worker = getattr(pytestconfig, "workerinput", {}).get("workerid", "")
     with heeded(), Stages(os.environ, worker) as stages:
@@ -164,7 +164,7 @@ def mail_lab(_mail_lab: MailLab) -> MailLab:
 
 def id_of(item: pytest.Item) -> str:
     """Return the id of an exercise, with the values of its parameters where it has any."""
-    from labctl.exercises import discovery  # noqa: PLC0415  # as above
+    from labctl.exercises.catalogue import discovery  # noqa: PLC0415  # as above
 
     parameters = f"[{item.callspec.id}]" if hasattr(item, "callspec") else ""
     return discovery.id_of(getattr(item, "originalname", None) or item.name) + parameters
@@ -173,7 +173,7 @@ def id_of(item: pytest.Item) -> str:
 def performance_of(item: pytest.Item) -> Performance:
     """Return what is known of an exercise while it runs; from now on it is one."""
     if PERFORMANCE not in item.stash:
-        from labctl.exercises.performance import Performance  # noqa: PLC0415  # as above
+        from labctl.exercises.running.performance import Performance  # noqa: PLC0415  # as above
 
         listeners: list[Listener] = []
         reporter = item.config.pluginmanager.get_plugin("terminalreporter")
@@ -202,7 +202,7 @@ def pytest_runtest_makereport(
     report = yield
     if (performance := item.stash.get(PERFORMANCE, None)) is None:
         return report
-    from labctl.exercises.outcome import Blame  # noqa: PLC0415  # as above
+    from labctl.exercises.result.outcome import Blame  # noqa: PLC0415  # as above
 
     at_its_end = call.when == "call" or (call.when == "setup" and call.excinfo is not None)
     performance.note(call.excinfo, look=at_its_end)
@@ -210,7 +210,7 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = performance.outcome.explanation
     if report.failed:
-        from labctl.exercises.telling import told  # noqa: PLC0415  # as above
+        from labctl.exercises.result.telling import told  # noqa: PLC0415  # as above
 
         if performance.outcome.blame == Blame.LAB:
             report.sections.append(("lab", performance.outcome.explanation))
@@ -255,7 +255,7 @@ class _Aloud:
 
     def ended(self, step: Step) -> None:
         """Tell a step."""
-        from labctl.exercises.telling import told  # noqa: PLC0415  # as above
+        from labctl.exercises.result.telling import told  # noqa: PLC0415  # as above
 
         self._write(told(step))
 

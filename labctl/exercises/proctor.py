@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.exercises import plugin
-from labctl.exercises.outcome import Outcome
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.outcome import Outcome
+from labctl.exercises.result.verdict import Verdict
 
 if TYPE_CHECKING:
-    from labctl.exercises.judgement import ExamJudge
-    from labctl.exercises.protocol import Exam
+    from labctl.exercises.running.judgement import ExamJudge
+    from labctl.exercises.worker.protocol import Exam
 
 
 class Proctor:

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Self
 from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
 from labctl.errors import LabNotUp, NoSuchAccount
-from labctl.exercises.narration import Narrator
-from labctl.exercises.stage import Condition, Stage
+from labctl.exercises.result.narration import Narrator
+from labctl.exercises.running.stage import Condition, Stage
 from labctl.exercises.vocabulary.lab import ExerciseLab
 from labctl.lab import catalogue
 from labctl.lab.inside.mailhosts import find_account, mda_of, mta_of

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import AttemptError, LabctlError
-from labctl.exercises.outcome import Blame, bounded
-from labctl.exercises.protocol import Exam
-from labctl.exercises.runner import Orders, Runner
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.outcome import Blame, bounded
+from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.worker.protocol import Exam
+from labctl.exercises.worker.runner import Orders, Runner
 from labctl.grading import gradedlab
 from labctl.grading.control import Control
 from labctl.grading.job import Examination, Observation, Rejection
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.engine.protocol import Engine
-    from labctl.exercises.narration import Step
-    from labctl.exercises.outcome import Result
-    from labctl.exercises.process import Child
+    from labctl.exercises.result.narration import Step
+    from labctl.exercises.result.outcome import Result
+    from labctl.exercises.worker.process import Child
     from labctl.grading.gradedlab import GradedLab
     from labctl.grading.job import Job
     from labctl.grading.laboratories import Laboratories

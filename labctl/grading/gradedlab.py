@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import InvalidLabFile, UsageError, quoted
-from labctl.exercises import discovery
-from labctl.exercises.discovery import Choice
+from labctl.exercises.catalogue import discovery
+from labctl.exercises.catalogue.discovery import Choice
 from labctl.lab.blueprint import definition
 from labctl.lab.blueprint.textfile import wrong_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labctl.exercises.discovery import Exercise
+    from labctl.exercises.catalogue.discovery import Exercise
     from labctl.lab.blueprint.definition import Check, LabDefinition
 
 DIRECTORY: Final = "checks"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import indent
 from typing import TYPE_CHECKING, Final
 
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.verdict import Verdict
 from labctl.report.layout.plain import LONGEST, one_line
 from labctl.report.layout.table import table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.report import catalogue, engine, explain, fault, lab, mail, queue, run
-from labctl.report.grading import grade
+from labctl.report.grading import text as grade
 from labctl.report.layout.plain import harmless, one_line
 from labctl.report.tracing import journey
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
-from labctl.exercises.narration import Narrator
+from labctl.exercises.result.narration import Narrator
 from labctl.exercises.vocabulary.lab import ExerciseLab
 from labctl.lab import catalogue
 from labctl.lab.running import emptying, instance

@@ -14,7 +14,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labctl.report.tracing import tracetable
+from labctl.report.tracing import table as tracetable
 from labctl.trace.listing.table import Filters, rows
 from labctl.trace.logs.log import open_logs
 from tests.bench.maillogs import files_of

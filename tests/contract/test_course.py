@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl import resources
-from labctl.exercises import discovery
+from labctl.exercises.catalogue import discovery
 from labctl.lab.blueprint import definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labctl.exercises.discovery import Exercise
+    from labctl.exercises.catalogue.discovery import Exercise
     from labctl.lab.blueprint.definition import LabDefinition
 
 ORDER = ("two-domains", "dns", "bounces", "delays", "routing-and-policy", "automation")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labctl.exercises import discovery
+from labctl.exercises.catalogue import discovery
 from labctl.lab import catalogue
 
 if TYPE_CHECKING:

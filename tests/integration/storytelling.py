@@ -17,7 +17,7 @@ import pytest
 
 from labctl.commands.trace import trace
 from labctl.errors import NoSuchMessage
-from labctl.exercises import discovery
+from labctl.exercises.catalogue import discovery
 from labctl.exercises.vocabulary.hosts import Hosts
 from labctl.exercises.vocabulary.letter import Letter
 from labctl.exercises.vocabulary.mailbox import Mailbox

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl import resources
-from labctl.exercises import discovery
+from labctl.exercises.catalogue import discovery
 from labctl.lab.blueprint import definition
 from tests.integration.storytelling import FINDINGS
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from labctl.exercises import discovery
-from labctl.exercises.children import Children
-from labctl.exercises.outcome import Blame
-from labctl.exercises.protocol import Exam
-from labctl.exercises.runner import Orders, Runner
+from labctl.exercises.catalogue import discovery
+from labctl.exercises.result.outcome import Blame
+from labctl.exercises.worker.children import Children
+from labctl.exercises.worker.protocol import Exam
+from labctl.exercises.worker.runner import Orders, Runner
 from labctl.lab.blueprint import definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from labctl.exercises.narration import Step
-    from labctl.exercises.outcome import Result
+    from labctl.exercises.result.narration import Step
+    from labctl.exercises.result.outcome import Result
     from tests.integration.conftest import Lab
 
 TOML: Final = """

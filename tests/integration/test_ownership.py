@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.errors import EngineError, UsageError
-from labctl.exercises.stage import Stage
+from labctl.exercises.running.stage import Stage
 from labctl.exercises.testcontainers import MailLab
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from labctl import byteordermark
 from labctl.errors import InvalidLabFile
-from labctl.exercises import discovery
+from labctl.exercises.catalogue import discovery
 from labctl.lab.blueprint import composefile
 from labctl.lab.blueprint.textfile import text_of
 

@@ -12,7 +12,7 @@ from labctl.mail.log.logevent import Received
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labctl.exercises.saying import Saying
+    from labctl.exercises.log.saying import Saying
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.letter import Letter
     from labctl.exercises.vocabulary.mail import Mail

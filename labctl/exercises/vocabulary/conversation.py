@@ -9,7 +9,7 @@ from labctl.mail.client.dialogue import SmtpDialogue
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
-    from labctl.exercises.narration import Narrator
+    from labctl.exercises.result.narration import Narrator
     from labctl.lab.running.instance import Host
     from labctl.mail.reply import SmtpReply
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from labctl.engine.protocol import Engine
+    from labctl.exercises.log.watch import Watch
     from labctl.exercises.vocabulary.letter import Letter
-    from labctl.exercises.watch import Watch
     from labctl.lab.running.instance import Instance
 
 T = TypeVar("T")

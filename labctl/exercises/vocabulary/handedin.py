@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from labctl.errors import AttemptError, GradingError
-from labctl.exercises import discovery
+from labctl.exercises.catalogue import discovery
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.lab.attempt import attempt
 from labctl.lab.blueprint import boundedtoml
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from labctl.exercises.narration import Narrator
+    from labctl.exercises.result.narration import Narrator
 
 _SHOWN: Final = 200
 """Characters of a student's line that are shown."""

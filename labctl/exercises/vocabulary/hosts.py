@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from labctl.errors import EngineError, FaultError, GradingError, ServiceCommandFailed
+from labctl.exercises.log.watch import Watch, now
 from labctl.exercises.vocabulary.conversation import Conversation, connected
 from labctl.exercises.vocabulary.expectation import Expectations
 from labctl.exercises.vocabulary.records import Records
-from labctl.exercises.watch import Watch, now
 from labctl.faults import application, catalogue
 from labctl.faults.hostchange import HostChange
 from labctl.lab import lock
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from labctl.engine.protocol import Engine
-    from labctl.exercises.narration import Narrator
+    from labctl.exercises.result.narration import Narrator
     from labctl.lab.blueprint.definition import LabDefinition
     from labctl.lab.running.instance import Host, Instance
 

@@ -18,8 +18,8 @@ from labctl.mail.log.logevent import Queued
 
 if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
-    from labctl.exercises.narration import Narrator
-    from labctl.exercises.saying import Saying
+    from labctl.exercises.log.saying import Saying
+    from labctl.exercises.result.narration import Narrator
     from labctl.exercises.vocabulary.letter import Attempt
     from labctl.lab.blueprint.definition import LabDefinition
     from labctl.lab.running.instance import Instance

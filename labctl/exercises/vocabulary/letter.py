@@ -15,8 +15,8 @@ from labctl.trace.logs.reading import Reader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labctl.exercises.saying import Saying
-    from labctl.exercises.watch import Watch
+    from labctl.exercises.log.saying import Saying
+    from labctl.exercises.log.watch import Watch
     from labctl.mail.client.submission import Submission
     from labctl.mail.log.delivery import DeliveryTracker
     from labctl.mail.log.logevent import DeliveryStatus

@@ -13,7 +13,7 @@ from labctl.exercises.vocabulary.expectation import ExpectationFailed
 if TYPE_CHECKING:
     from email.message import Message
 
-    from labctl.exercises.narration import Narrator
+    from labctl.exercises.result.narration import Narrator
     from labctl.mail.client.mailbox import MailboxMessage
 
 _BY: Final = re.compile(r"(?:^|\s)by\s+(\S+)")

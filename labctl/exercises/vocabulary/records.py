@@ -10,7 +10,7 @@ from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:
-    from labctl.exercises.saying import Saying
+    from labctl.exercises.log.saying import Saying
     from labctl.exercises.vocabulary.hosts import Hosts
     from labctl.lab.running.instance import Host
     from labctl.resolver import Answer

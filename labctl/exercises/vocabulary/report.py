@@ -16,8 +16,8 @@ from labctl.mail.state import MessageState, is_final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from labctl.exercises.narration import Narrator
-    from labctl.exercises.saying import Saying
+    from labctl.exercises.log.saying import Saying
+    from labctl.exercises.result.narration import Narrator
     from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.mail import Mail
     from labctl.exercises.vocabulary.person import Person

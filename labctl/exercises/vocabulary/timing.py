@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from labctl.exercises.saying import Saying
+    from labctl.exercises.log.saying import Saying
     from labctl.exercises.vocabulary.letter import Attempt, Letter
     from labctl.lab.blueprint.clock import Clock
 

@@ -7,14 +7,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.verdict import Verdict
 from labctl.report.layout.plain import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labctl.commands.run import Run
-    from labctl.exercises.outcome import Result
+    from labctl.exercises.result.outcome import Result
 
 _ELEMENTS: Final = {Verdict.FAILED: "failure", Verdict.ERROR: "error", Verdict.SKIPPED: "skipped"}
 

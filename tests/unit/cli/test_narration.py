@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.cli.narration import Narration, Silence
-from labctl.exercises.narration import Step
-from labctl.exercises.outcome import Result
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.narration import Step
+from labctl.exercises.result.outcome import Result
+from labctl.exercises.result.verdict import Verdict
 from tests.unit.cli.test_console import lines_of
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from labctl.grading.job import Rejection
 from labctl.grading.score import GradedAttempt, GradedCheck
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.document import document
-from labctl.report.grading.gradejunit import junit
-from labctl.report.grading.gradepage import page
 from labctl.report.grading.gradescope import gradescope
-from labctl.report.grading.gradesummary import summary
+from labctl.report.grading.junit import junit
+from labctl.report.grading.page import page
 from labctl.report.grading.roster import roster
+from labctl.report.grading.summary import summary
 from labctl.report.text import text
 
 if TYPE_CHECKING:

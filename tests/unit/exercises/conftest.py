@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl import resources
-from labctl.exercises.narration import Narrator
+from labctl.exercises.result.narration import Narrator
 from labctl.exercises.vocabulary.lab import ExerciseLab
 from labctl.lab.blueprint import definition
 from tests.unit.conftest import QUEUE_ID

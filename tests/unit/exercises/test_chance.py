@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.exercises.protocol import Exam
 from labctl.exercises.vocabulary.chance import Chance
+from labctl.exercises.worker.protocol import Exam
 
 SEED = "5ca1ab1e00000000"
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.errors import GradingError
-from labctl.exercises import discovery
-from labctl.exercises.children import Children
-from labctl.exercises.protocol import Exam
-from labctl.exercises.runner import Orders, Runner
+from labctl.exercises.catalogue import discovery
 from labctl.exercises.vocabulary.chance import Chance
+from labctl.exercises.worker.children import Children
+from labctl.exercises.worker.protocol import Exam
+from labctl.exercises.worker.runner import Orders, Runner
 from labctl.lab.blueprint.definition import LabDefinition
 from labctl.wait import eventually
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from labctl.exercises.narration import Step
-    from labctl.exercises.outcome import Result
+    from labctl.exercises.result.narration import Step
+    from labctl.exercises.result.outcome import Result
 
 CHECKS = '''
 import os, sys

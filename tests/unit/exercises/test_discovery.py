@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.errors import InvalidLabFile, NoSuchExercise, NoSuchLab, UsageError
-from labctl.exercises import discovery, fixtures, plugin
+from labctl.exercises import plugin
+from labctl.exercises.catalogue import discovery, fixtures
 from labctl.lab.blueprint import definition
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from labctl.engine.model import ExecResult
 from labctl.errors import EngineUnavailable
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from tests.unit.conftest import QUEUE_ID
 

@@ -8,7 +8,7 @@ import pytest
 
 from labctl.engine.model import ContainerState, File
 from labctl.errors import GradingError
-from labctl.exercises.guard import guarded
+from labctl.exercises.running.guard import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

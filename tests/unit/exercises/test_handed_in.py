@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.errors import GradingError, UsageError
-from labctl.exercises.narration import Narrator
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.narration import Narrator
+from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.vocabulary.handedin import HandedIn
 

@@ -18,13 +18,13 @@ from labctl.errors import (
     ServiceCommandFailed,
     ServiceNotReady,
 )
-from labctl.exercises.examstage import ExamStage
-from labctl.exercises.outcome import PASSED, Blame, Outcome
-from labctl.exercises.performance import Performance, TimeUp
-from labctl.exercises.protocol import Exam
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.log.watch import Watch, now
+from labctl.exercises.result.outcome import PASSED, Blame, Outcome
+from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.running.examstage import ExamStage
+from labctl.exercises.running.performance import Performance, TimeUp
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
-from labctl.exercises.watch import Watch, now
+from labctl.exercises.worker.protocol import Exam
 from labctl.lab.blueprint import definition
 from labctl.mail.client.imap import ImapMailbox
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.exercises.narration import Narrator
+from labctl.exercises.result.narration import Narrator
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.vocabulary.mail import Mail
 from labctl.mail.client.mailbox import MailboxMessage

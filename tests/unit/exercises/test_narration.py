@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.exercises.narration import Narrator, Step
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.narration import Narrator, Step
+from labctl.exercises.result.verdict import Verdict
 
 
 class Diary:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.exercises.outcome import Outcome, bounded, told_below
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.outcome import Outcome, bounded, told_below
+from labctl.exercises.result.verdict import Verdict
 
 
 @given(st.lists(st.text(max_size=900), max_size=300))

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.errors import NoSuchHost, ServiceNotReady
-from labctl.exercises.narration import Step
-from labctl.exercises.outcome import PASSED, Blame, Outcome
-from labctl.exercises.performance import Performance, TimeUp
-from labctl.exercises.telling import told
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.narration import Step
+from labctl.exercises.result.outcome import PASSED, Blame, Outcome
+from labctl.exercises.result.telling import told
+from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.running.performance import Performance, TimeUp
 from labctl.exercises.vocabulary.chance import Chance
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from tests.contract.test_house import HEAVY

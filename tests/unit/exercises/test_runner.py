@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.errors import InvalidLabFile
-from labctl.exercises import discovery
-from labctl.exercises.outcome import Blame, Result
-from labctl.exercises.process import Child
-from labctl.exercises.protocol import Ended, Finished, StepEnded, decode, encode
-from labctl.exercises.runner import Orders, Runner
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.catalogue import discovery
+from labctl.exercises.result.outcome import Blame, Result
+from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.worker.process import Child
+from labctl.exercises.worker.protocol import Ended, Finished, StepEnded, decode, encode
+from labctl.exercises.worker.runner import Orders, Runner
 from labctl.lab import catalogue
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from labctl.exercises.narration import Step
-    from labctl.exercises.protocol import Message
+    from labctl.exercises.result.narration import Step
+    from labctl.exercises.worker.protocol import Message
 
 LIMIT = 1.0
 

@@ -8,8 +8,8 @@ import pytest
 
 from labctl import resources
 from labctl.errors import LabInUse, LabNotUp, UsageError
-from labctl.exercises.stage import Condition
-from labctl.exercises.stage import Stage as ExerciseStage
+from labctl.exercises.running.stage import Condition
+from labctl.exercises.running.stage import Stage as ExerciseStage
 from labctl.lab import lock
 from labctl.lab.blueprint import definition
 from labctl.lab.mark.faultrecord import FaultRecord

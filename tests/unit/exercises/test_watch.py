@@ -8,7 +8,7 @@ import pytest
 
 from labctl.engine.model import Container, ContainerState, LogLine
 from labctl.errors import ServiceCommandFailed
-from labctl.exercises.watch import Watch
+from labctl.exercises.log.watch import Watch
 from labctl.lab.running.instance import observed
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.exercises.narration import Narrator
+from labctl.exercises.result.narration import Narrator
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.vocabulary.mail import Mail
 from labctl.exercises.vocabulary.records import Records

@@ -35,9 +35,9 @@ from labctl.commands.send import Sent
 from labctl.commands.status import Endpoint, HostStatus, Status
 from labctl.commands.trace import Trace
 from labctl.commands.up import Up
-from labctl.exercises.narration import Step
-from labctl.exercises.outcome import Blame, Result
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.narration import Step
+from labctl.exercises.result.outcome import Blame, Result
+from labctl.exercises.result.verdict import Verdict
 from labctl.grading.verdict import AttemptVerdict
 from labctl.lab.account import Account
 from labctl.lab.role import Role

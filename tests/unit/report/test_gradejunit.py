@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 
-from labctl.report.grading.gradejunit import junit
+from labctl.report.grading.junit import junit
 from tests.unit.report.formats import controls, elements, validate
 from tests.unit.report.grades import graded, grades
 from tests.unit.report.hostile import HOSTILE, spoilt

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
-from labctl.report.grading.gradepage import page
+from labctl.report.grading.page import page
 from tests.unit.report.formats import controls
 from tests.unit.report.grades import graded, grades
 from tests.unit.report.hostile import HOSTILE, spoilt

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from markdown_it import MarkdownIt
 
-from labctl.report.grading.gradesummary import summary
+from labctl.report.grading.summary import summary
 from tests.unit.report.formats import controls
 from tests.unit.report.grades import graded, grades
 from tests.unit.report.hostile import HOSTILE, spoilt

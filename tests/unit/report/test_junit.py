@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.commands.run import Run
-from labctl.exercises.narration import Step
-from labctl.exercises.outcome import Blame, Result
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.narration import Step
+from labctl.exercises.result.outcome import Blame, Result
+from labctl.exercises.result.verdict import Verdict
 from labctl.report.layout.junit import junit
 
 ANYTHING = st.text(st.characters(codec=None, exclude_categories=()), max_size=30)

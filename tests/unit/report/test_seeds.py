@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.grading.seedfrom import OWN_WORD, UNLISTED, SeedFrom
-from labctl.report.grading.grade import grade
-from labctl.report.grading.gradepage import page
 from labctl.report.grading.gradescope import gradescope
-from labctl.report.grading.gradesummary import summary
+from labctl.report.grading.page import page
+from labctl.report.grading.summary import summary
+from labctl.report.grading.text import grade
 from tests.unit.report.grades import graded
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from labctl.mail.log.delivery import RecipientState
 from labctl.mail.state import MessageState
 from labctl.report.layout.plain import harmless
 from labctl.report.layout.wrap import columns
-from labctl.report.tracing import tracetable
+from labctl.report.tracing import table as tracetable
 from labctl.trace.journey.hop import Note, NoteKind, QueueFileName
 from labctl.trace.listing.table import Row
 

@@ -13,9 +13,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import EngineError, LabctlError, LabNotUp, ServiceCommandFailed, ServiceNotReady
-from labctl.exercises.outcome import Blame, Outcome, told_below
-from labctl.exercises.performance import explained
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.outcome import Blame, Outcome, told_below
+from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.running.performance import explained
 from labctl.lab.running import instance
 from labctl.lab.running.instance import HostState
 from labctl.mail.client.failure import seen_in
@@ -23,7 +23,7 @@ from labctl.mail.client.failure import seen_in
 if TYPE_CHECKING:
     from labctl.engine.model import Container
     from labctl.engine.protocol import Engine
-    from labctl.exercises.protocol import Exam
+    from labctl.exercises.worker.protocol import Exam
     from labctl.lab.running.instance import Host, Instance
 
 _LOG_TAIL: Final = 20

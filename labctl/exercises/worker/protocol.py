@@ -7,8 +7,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from labctl.exercises.outcome import Blame, Outcome
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.outcome import Blame, Outcome
+from labctl.exercises.result.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,16 +15,16 @@ import pytest
 
 from labctl import resources
 from labctl.errors import FaultError, GradingError, LabctlError
-from labctl.exercises.narration import Narrator
-from labctl.exercises.outcome import PASSED, Blame, Outcome, told_below
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.narration import Narrator
+from labctl.exercises.result.outcome import PASSED, Blame, Outcome, told_below
+from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
-    from labctl.exercises.narration import Listener
+    from labctl.exercises.result.narration import Listener
 
 LIMIT: Final = 60.0
 """Seconds that one exercise may take."""

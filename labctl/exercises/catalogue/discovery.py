@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl import byteordermark, plainfile
 from labctl.errors import InvalidLabFile, LabctlError, NoSuchExercise, UsageError
-from labctl.exercises.fixtures import Fixtures
+from labctl.exercises.catalogue.fixtures import Fixtures
 from labctl.lab import catalogue
 from labctl.lab.blueprint import definition
 from labctl.suggestion import near, question

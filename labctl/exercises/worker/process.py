@@ -12,13 +12,13 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from labctl.exercises.protocol import Free, Setup, decode, encode
+from labctl.exercises.worker.protocol import Free, Setup, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Self
 
-    from labctl.exercises.protocol import Message
+    from labctl.exercises.worker.protocol import Message
 
 _UNDONE_WITHIN: Final = 30.0
 """Seconds that an interrupted exercise has to undo what it did."""

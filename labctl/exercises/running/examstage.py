@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import EngineError, LabNotUp
-from labctl.exercises.guard import guarded
-from labctl.exercises.judgement import ExamJudge
-from labctl.exercises.outcome import Blame, Outcome
-from labctl.exercises.stage import Condition, Stage
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.outcome import Blame, Outcome
+from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.running.guard import guarded
+from labctl.exercises.running.judgement import ExamJudge
+from labctl.exercises.running.stage import Condition, Stage
 from labctl.lab.attempt.refusal import shown
 from labctl.lab.blueprint.definition import Grading
 from labctl.lab.running import instance
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labctl.engine.protocol import Engine
-    from labctl.exercises.protocol import Exam
-    from labctl.exercises.watch import Watch
+    from labctl.exercises.log.watch import Watch
+    from labctl.exercises.worker.protocol import Exam
     from labctl.lab.blueprint.definition import LabDefinition
     from labctl.lab.running.instance import Instance
 

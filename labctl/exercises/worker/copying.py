@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from labctl.exercises.protocol import Free, encode
+from labctl.exercises.worker.protocol import Free, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

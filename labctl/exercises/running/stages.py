@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from labctl.engine import endpoint
 from labctl.engine.docker import DockerEngine
-from labctl.exercises import discovery
-from labctl.exercises.stage import Stage
+from labctl.exercises.catalogue import discovery
+from labctl.exercises.running.stage import Stage
 from labctl.lab import catalogue
 from labctl.lab.name import valid_name
 from labctl.lab.running import instance

@@ -8,10 +8,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from labctl.exercises import discovery
-from labctl.exercises.narration import Step
-from labctl.exercises.outcome import Blame, Outcome, Result
-from labctl.exercises.protocol import (
+from labctl.exercises.catalogue import discovery
+from labctl.exercises.result.narration import Step
+from labctl.exercises.result.outcome import Blame, Outcome, Result
+from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.worker.protocol import (
     Begins,
     Collecting,
     Continue,
@@ -23,15 +24,14 @@ from labctl.exercises.protocol import (
     StepEnded,
     Unusable,
 )
-from labctl.exercises.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from labctl.exercises.discovery import Choice
-    from labctl.exercises.process import Child
-    from labctl.exercises.protocol import Exam, Message
+    from labctl.exercises.catalogue.discovery import Choice
+    from labctl.exercises.worker.process import Child
+    from labctl.exercises.worker.protocol import Exam, Message
 
 _SILENCE: Final = 300.0
 """Seconds beyond an exercise's limit in which a process has to say something: it may have to mend its lab."""

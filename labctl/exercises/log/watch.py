@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from labctl.engine.model import ContainerState
 from labctl.errors import LabctlError, ServiceCommandFailed
-from labctl.exercises.saying import Saying
+from labctl.exercises.log.saying import Saying
 from labctl.mail.log.journal import Journal
 from labctl.mail.log.maillog import event_of
 from labctl.wait import eventually

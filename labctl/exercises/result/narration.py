@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

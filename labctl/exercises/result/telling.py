@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.verdict import Verdict
 
 if TYPE_CHECKING:
-    from labctl.exercises.narration import Step
+    from labctl.exercises.result.narration import Step
 
 MARKS: Final = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.ERROR: "!", Verdict.SKIPPED: "-"}
 """What stands before a step or an exercise that ended so."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import GradingError
-from labctl.exercises.process import Child
+from labctl.exercises.worker.process import Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

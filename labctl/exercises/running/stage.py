@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from labctl.engine.protocol import Engine
-    from labctl.exercises.judgement import ExamJudge
-    from labctl.exercises.outcome import Outcome
-    from labctl.exercises.watch import Watch
+    from labctl.exercises.log.watch import Watch
+    from labctl.exercises.result.outcome import Outcome
+    from labctl.exercises.running.judgement import ExamJudge
     from labctl.lab.blueprint.definition import LabDefinition
     from labctl.lab.running.instance import Instance
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from labctl.exercises.verdict import Verdict
+from labctl.exercises.result.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from labctl.exercises.narration import Step
+    from labctl.exercises.result.narration import Step
 
 _MOST_LINES: Final = 120
 _MOST_CHARACTERS: Final = 400

@@ -1,0 +1,1 @@
+"""What exercises there are, found without running a line of them."""

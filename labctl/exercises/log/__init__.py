@@ -1,0 +1,1 @@
+"""What a lab's daemons say while an exercise runs."""

@@ -1,0 +1,1 @@
+"""Processes that run exercises, for who gives them orders, and the language both speak."""
