@@ -72,11 +72,6 @@ class SmtpReply:
         """Whether the command succeeded or may go on (2yz, 3yz)."""
         return 200 <= self.code < 400  # noqa: PLR2004  # RFC 5321, section 4.2.1
 
-    @property
-    def is_transient(self) -> bool:
-        """Whether trying again later may help (4yz)."""
-        return self.code // 100 == 4  # noqa: PLR2004  # RFC 5321, section 4.2.1
-
     def __str__(self) -> str:
         parts = (str(self.code) if self.code else "", str(self.enhanced or ""), self.text)
         return " ".join(part for part in parts if part)

@@ -160,19 +160,20 @@ def sweep(machine: Machine, *, thoroughly: bool) -> None:
         system.unlink()
 
 
-def last_words(machine: Machine, lines: int = _LAST_WORDS) -> str:
+def last_words(machine: Machine) -> str:
     """Return the end of the log of the dockerd that labctl started, its chatter left out."""
     try:
         text = machine.path(LOG).read_text(errors="replace")
     except OSError:
         return ""
     told = [line for line in text.splitlines() if not _CHATTER.search(line)]
-    return "\n".join(told[-lines:])
+    return "\n".join(told[-_LAST_WORDS:])
 
 
-def journal(machine: Machine, lines: int = _LAST_WORDS) -> str:
+def journal(machine: Machine) -> str:
     """Return the end of docker.service's journal."""
-    return machine.run(["journalctl", "--unit=docker", f"--lines={lines}", "--no-pager", "-o", "cat"]).stdout
+    lines = f"--lines={_LAST_WORDS}"
+    return machine.run(["journalctl", "--unit=docker", lines, "--no-pager", "-o", "cat"]).stdout
 
 
 def _failed(message: str, words: str) -> EngineError:

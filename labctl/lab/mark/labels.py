@@ -45,9 +45,6 @@ SEED: Final = "labctl.seed"
 CONFIG: Final = "labctl.config"
 """A hash of all that only a new object can change."""
 
-IMAGE: Final = "labctl.image"
-"""On an image of labctl's: which one it is."""
-
 COMPOSE_PROJECT: Final = "com.docker.compose.project"
 COMPOSE_SERVICE: Final = "com.docker.compose.service"
 COMPOSE_NETWORK: Final = "com.docker.compose.network"

@@ -12,7 +12,6 @@ from labctl.errors import LabInUse
 from labctl.lab import lock
 from labctl.lab.running import instance
 from labctl.lab.running.teardown import take_down
-from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,7 +63,7 @@ def is_leftover(there: Instance) -> bool:
     return bool(there.run) or (not there.whole and (there.record is None or there.network is None))
 
 
-def remove_dead(engine: Engine, progress: Progress = silent) -> tuple[str, ...]:
+def remove_dead(engine: Engine) -> tuple[str, ...]:
     """Take down the laboratories of gradings that are known to be dead.
 
     Returns:
@@ -76,7 +75,7 @@ def remove_dead(engine: Engine, progress: Progress = silent) -> tuple[str, ...]:
     removed: list[str] = []
     for name in of_runs(engine).dead:
         with suppress(LabInUse), lock.held(engine, name):  # one that is examined again is no leftover
-            removed.extend(take_down(engine, name, progress))
+            removed.extend(take_down(engine, name))
     return tuple(removed)
 
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final, Self
 from labctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -66,26 +64,23 @@ class LaboratoryCa:
         self,
         hostname: str,
         *,
-        names: Sequence[str] | None = None,
-        not_before: datetime | None = None,
         not_after: datetime | None = None,
     ) -> IssuedCertificate:
         """Issue a server's certificate, with a new key.
 
         Args:
-            hostname: Its common name.
-            names: The DNS names it is valid for; the host's own if None. Others make it one of a wrong name.
-            not_before: From when it is valid; a day ago, or 30 days before an end that is earlier than that.
-            not_after: Until when; 30 days after its beginning. One that has passed makes it expired.
+            hostname: Its common name, and the only DNS name that it is valid for.
+            not_after: Until when; 30 days after its beginning, which is a day ago, or 30 days before an end
+                that is earlier than that: such a one has expired.
 
         Raises:
-            UsageError: A name can't stand in a certificate, or it would end before it begins.
+            UsageError: The name can't stand in a certificate.
         """
         from cryptography import x509  # noqa: PLC0415  # as above
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
         from cryptography.x509.oid import ExtendedKeyUsageOID  # noqa: PLC0415
 
-        start, end = _span(not_before, not_after)
+        start, end = _span(not_after)
         key = ec.generate_private_key(ec.SECP256R1())
         authority = self._key.public_key()
         try:
@@ -99,20 +94,20 @@ class LaboratoryCa:
             builder = builder.add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(authority), critical=False
             )
-            if dns_names := [x509.DNSName(name) for name in ((hostname,) if names is None else names)]:
-                builder = builder.add_extension(x509.SubjectAlternativeName(dns_names), critical=False)
+            names = x509.SubjectAlternativeName([x509.DNSName(hostname)])
+            builder = builder.add_extension(names, critical=False)
             certificate = _signed(builder, self._key)
         except ValueError as error:
             raise UsageError(
                 f"no certificate can be issued to {hostname!r}: {error}",
-                hint="give names of ASCII letters, and an end that comes after the beginning",
+                hint="give a name of ASCII letters",
             ) from error
         return IssuedCertificate(_pem(certificate), _key_pem(key))
 
 
-def _span(not_before: datetime | None, not_after: datetime | None) -> tuple[datetime, datetime]:
-    start = not_before or datetime.now(UTC) - CLOCK_SKEW
-    if not_before is None and not_after is not None and not_after <= start:
+def _span(not_after: datetime | None) -> tuple[datetime, datetime]:
+    start = datetime.now(UTC) - CLOCK_SKEW
+    if not_after is not None and not_after <= start:
         start = not_after - VALIDITY
     return start, not_after or start + VALIDITY
 

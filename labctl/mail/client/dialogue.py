@@ -42,9 +42,7 @@ class SmtpDialogue:
         """The banner; None where it was not waited for."""
 
     @classmethod
-    def open(
-        cls, host: str, port: int, *, timeout: float = 10, greet: bool = True, source: str | None = None
-    ) -> Self:
+    def open(cls, host: str, port: int, *, timeout: float = 10, greet: bool = True) -> Self:
         """Connect.
 
         Args:
@@ -52,14 +50,13 @@ class SmtpDialogue:
             port: Its port.
             timeout: Seconds for the connection, and for each answer as a whole.
             greet: Wait for the server's banner, as a client must (RFC 5321, section 3.1).
-            source: This machine's address to come from.
 
         Raises:
             ServiceCommandFailed: Nobody answers there, or nobody greets.
         """
         where = f"{host}:{port}"
         try:
-            connection = connected(host, port, timeout, source=None if source is None else (source, 0))
+            connection = connected(host, port, timeout)
         except OSError as error:
             raise _failed(where, "CONNECT", seen_in(error, timeout)) from error
         dialogue = cls(connection, where, timeout)

@@ -87,11 +87,6 @@ class ImapMailbox:
                 raise
         return cls(client, where, timeout)
 
-    def folders(self) -> tuple[str, ...]:
-        """Return the names of all folders."""
-        with self._translated():
-            return tuple(str(name) for _, _, name in self._client.list_folders())
-
     def create_folder(self, name: str) -> None:
         """Make a folder; that there is one of that name already is the server's error."""
         with self._translated():
@@ -125,12 +120,6 @@ class ImapMailbox:
         with self._translated():
             self._client.select_folder(folder)
             self._client.add_flags([uid], flags, silent=True)
-
-    def unflag(self, uid: int, flags: Sequence[str], folder: str = INBOX) -> None:
-        """Take flags from a message."""
-        with self._translated():
-            self._client.select_folder(folder)
-            self._client.remove_flags([uid], flags, silent=True)
 
     def move(self, uid: int, to: str, folder: str = INBOX) -> None:
         """Move a message into another folder (RFC 6851), by copying it where the server can't move."""

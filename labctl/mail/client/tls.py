@@ -24,12 +24,7 @@ class Tls(StrEnum):
 
 
 def connected(
-    host: str,
-    port: int,
-    timeout: float | None,
-    *,
-    context: ssl.SSLContext | None = None,
-    source: tuple[str, int] | None = None,
+    host: str, port: int, timeout: float | None, *, context: ssl.SSLContext | None = None
 ) -> BoundedSocket:
     """Connect to a server.
 
@@ -38,12 +33,11 @@ def connected(
         port: Its port.
         timeout: Seconds for the connection, for TLS, and then between two pieces of what is said.
         context: What TLS begins with at once; None leaves it out.
-        source: The address and the port of this machine to come from.
 
     Raises:
         OSError: Nobody answers there.
     """
-    found = BoundedSocket(socket.create_connection((host, port), timeout, source_address=source))
+    found = BoundedSocket(socket.create_connection((host, port), timeout))
     found.bound(silence=timeout)
     return found if context is None else context.wrap_socket(found)  # type: ignore[arg-type,return-value]
 

@@ -16,9 +16,7 @@ _UNPRINTABLE: Final = re.compile(r"(?:[^ -~]|\?)+")
 _MSG_ID: Final = re.compile(r"<([^<>\s]+)>")
 
 
-def compose_message(
-    mail_from: str, rcpt_tos: Sequence[str], *, subject: str, body: str, smtputf8: bool = False
-) -> tuple[str, bytes]:
+def compose_message(mail_from: str, rcpt_tos: Sequence[str], *, subject: str, body: str) -> tuple[str, bytes]:
     """Write a message with the headers a mail reader would give it.
 
     Args:
@@ -26,7 +24,6 @@ def compose_message(
         rcpt_tos: The recipients.
         subject: One line.
         body: The text.
-        smtputf8: Write headers in UTF-8 as it is (RFC 6532) instead of as encoded words.
 
     Returns:
         Its Message-ID in angle brackets, and its content with CRLF line ends.
@@ -39,7 +36,7 @@ def compose_message(
     from email.utils import format_datetime, localtime  # noqa: PLC0415
 
     message_id = new_message_id(mail_from.rpartition("@")[2])
-    message = EmailMessage(policy=policy.SMTPUTF8 if smtputf8 else policy.SMTP)
+    message = EmailMessage(policy=policy.SMTP)
     try:
         message["From"] = mail_from
         message["To"] = ", ".join(rcpt_tos)
@@ -91,11 +88,6 @@ def prepared(content: bytes, *, domain: str = "localhost") -> tuple[str, bytes]:
     if added and length == 0 and not content.startswith(b"\r\n"):
         added += b"\r\n"  # the file has no header at all: its first line is the body's
     return message_id, added + content
-
-
-def message_id_of(content: bytes) -> str | None:
-    """Return the Message-ID of a message's header; None where it has none."""
-    return _own_id(_header_fields(_LINE_END.sub(b"\r\n", content))[0])
 
 
 def normal_message_id(text: str) -> str:

@@ -87,16 +87,14 @@ class LogLine:
 class LineReader:
     """Reads the lines of one log."""
 
-    def __init__(self, *, newest: datetime, zone: tzinfo, host: str = "") -> None:
+    def __init__(self, *, newest: datetime, zone: tzinfo) -> None:
         """Know what the lines do not tell.
 
         Args:
             newest: When the log was written last: times without a year are not later than a day after.
             zone: Of times that name none.
-            host: Whose log it is, where that is known better than its lines tell.
         """
         self._zone = zone
-        self._host = host
         self._stamp: tuple[str | None, ...] = ()
         self._at: datetime | None = None
         self._minute: tuple[str | None, ...] = ()
@@ -120,7 +118,7 @@ class LineReader:
         if line[:1] in _BEFORE:
             line = line.lstrip(_BEFORE)
         line = line.rstrip("\r\n")
-        at, outer = None, self._host
+        at, outer = None, ""
         for _ in range(_WRAPPERS):
             if (match := _CLASSIC_LINE.match(line)) is not None:
                 year, day, year_behind, clock, fraction, host, name, pid, text = match.groups()

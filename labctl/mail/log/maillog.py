@@ -7,7 +7,6 @@ written by strangers. The forms are those of Postfix 2.3 to 3.10.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -41,8 +40,8 @@ _STAMP: Final = (
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[+-][0-9:]{4,6}))"  # RFC 3339, as rsyslog writes it
 )
 _LINE: Final = re.compile(
-    rf"(?:<[0-9]{{1,3}}>)?(?P<stamp>{_STAMP}) (?P<host>[^ ]++) "
-    r"(?P<name>[^\[ :]++)(?:\[(?P<pid>[0-9]{1,10})\])?: "
+    rf"(?:<[0-9]{{1,3}}>)?{_STAMP} [^ ]++ "
+    r"(?P<name>[^\[ :]++)(?:\[[0-9]{1,10}\])?: "
     rf"(?:(?P<queue_id>{QUEUE_ID_PATTERN}): )?(?P<text>.*)",
     re.DOTALL,
 )
@@ -69,33 +68,6 @@ _BESIDES: Final = (Connected, Disconnected, TlsEstablished, Unreachable, Remark)
 _COMPLAINT: Final = re.compile(rf"(?:NOQUEUE: )?(?:warning|error|fatal|panic): (?:({QUEUE_ID_PATTERN}): )?")
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One line of Postfix's log."""
-
-    stamp: str
-    """The time as the line has it: whole seconds, mostly without year and zone."""
-    host: str
-    """The first label of the host's name."""
-    syslog_name: str
-    """``postfix``, ``postfix/submission``: all but the program."""
-    program: str
-    """The daemon: smtp, smtpd, qmgr, cleanup."""
-    pid: int
-    """0 where the line has none."""
-    queue_id: str | None
-    text: str
-
-
-def parse_line(line: str) -> LogEntry | None:
-    """Read one line; None where it is not in syslog's form."""
-    if (match := _LINE.match(line)) is None:
-        return None
-    stamp, host, name, pid, queue_id, text = match.groups()
-    _, syslog_name, program = split_name(name)
-    return LogEntry(stamp, host, syslog_name, program, int(pid or 0), queue_id, text.rstrip("\r\n"))
-
-
 @lru_cache(maxsize=1024)
 def split_name(name: str) -> tuple[str, str, str]:
     """Split what syslog calls a daemon into instance, syslog name and program.
@@ -117,11 +89,6 @@ def split_queue_id(text: str) -> tuple[str | None, str]:
     """Split what follows a daemon's name into queue id and the rest."""
     match = _QUEUE_ID.match(text)
     return (None, text) if match is None else (match[1], text[match.end() :])
-
-
-def parse_event(entry: LogEntry) -> Event | None:
-    """Tell what an entry says happened; None where it says nothing of a message's fate."""
-    return _of_fate(event_from(entry.program, entry.queue_id, entry.text))
 
 
 def event_of(line: str) -> Event | None:

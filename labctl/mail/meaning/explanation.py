@@ -85,7 +85,7 @@ def explain_status(
     return replace(meaning, subject=str(parsed))
 
 
-def explain_reply(text: str, *, address: str = "", host: str = "", given_up: bool = False) -> Meaning:
+def explain_reply(text: str, *, address: str = "", given_up: bool = False) -> Meaning:
     """Explain what a server said, as a log or a report quotes it.
 
     The most specific wins: the words, then the enhanced code, then the basic code, then its first digit.
@@ -94,10 +94,9 @@ def explain_reply(text: str, *, address: str = "", host: str = "", given_up: boo
         text: ``550 5.1.1 <bob@beta.test>: Recipient address rejected: User unknown``, or with ``smtp;``
             before it, or ``host mx.beta.test[…] said: 550 …``, or ``connect to …: Connection refused``.
         address: The recipient, to be named in the next steps; otherwise one that the words name.
-        host: The next host, likewise.
         given_up: Whether nobody tries again, whatever the code says.
     """
-    return _cached(text[:_LONGEST], address, host, given_up)
+    return _cached(text[:_LONGEST], address, given_up)
 
 
 def explain_state(state: MessageState) -> Meaning:
@@ -118,8 +117,8 @@ def is_known(text: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _cached(text: str, address: str, host: str, given_up: bool) -> Meaning:  # noqa: FBT001  # lru_cache's key
-    return _explained(_case(text, address, host, given_up=given_up))
+def _cached(text: str, address: str, given_up: bool) -> Meaning:  # noqa: FBT001  # lru_cache's key
+    return _explained(_case(text, address, "", given_up=given_up))
 
 
 def _case(text: str, address: str, host: str, *, given_up: bool) -> _Case:

@@ -60,8 +60,6 @@ class HopEvent(StrEnum):
     RELEASED = "released"
     DISCARDED = "discarded"
     """``reason``, or the keys of an attempt."""
-    REQUEUED = "requeued"
-    """``next_queue_id``."""
     REMOVED = "removed"
     """It left the queue: ``by`` (qmgr when all was done; postsuper when an operator deleted it)."""
     NOTIFIED = "notified"

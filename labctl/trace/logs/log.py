@@ -62,9 +62,7 @@ class Log:
         self._read, self._newest, self._zone = read, newest, zone
 
     @classmethod
-    def of_bytes(
-        cls, name: str, content: bytes, *, newest: datetime, zone: tzinfo, host: str = "", damage: str = ""
-    ) -> Log:
+    def of_bytes(cls, name: str, content: bytes, *, newest: datetime, zone: tzinfo, host: str = "") -> Log:
         """Take a log's content as it is."""
         return cls(
             name,
@@ -73,13 +71,10 @@ class Log:
             newest=newest,
             zone=zone,
             host=host,
-            damage=damage,
         )
 
     @classmethod
-    def of_file(
-        cls, name: str, file: BinaryIO, *, newest: datetime, zone: tzinfo, host: str = "", damage: str = ""
-    ) -> Log:
+    def of_file(cls, name: str, file: BinaryIO, *, newest: datetime, zone: tzinfo, damage: str = "") -> Log:
         """Take an open file; the caller closes it.
 
         Its bytes are read when they are asked for, not mapped into memory: a log may be truncated meanwhile,
@@ -92,7 +87,6 @@ class Log:
             lambda start, stop: os.pread(number, stop - start, start),
             newest=newest,
             zone=zone,
-            host=host,
             damage=damage,
         )
 

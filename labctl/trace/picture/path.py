@@ -108,7 +108,7 @@ class _Walk:
             tried = self.evidence.attempts(file, self.address, self.recipient.address)
             attempt = tried[-1] if tried else None
             here.hops.extend(tried)
-            file = self._next(file, attempt)
+            file = self._next(attempt)
             if file is not None and attempt is not None:
                 self._depart(here, last, file, attempt)
         assert here is not None
@@ -226,14 +226,10 @@ class _Walk:
         self.stations.append(draft)
         return draft
 
-    def _next(self, file: File, attempt: int | None) -> File | None:
+    def _next(self, attempt: int | None) -> File | None:
         """Return the queue file that comes after one, where some hop is of it."""
         if attempt is None or self.hops[attempt].event not in {HopEvent.RELAYED, HopEvent.FORWARDED}:
-            requeued = self.evidence.of(self.evidence.files.get(file, ()), HopEvent.REQUEUED)
-            if not requeued:
-                return None
-            following = (file[0], words(self.hops[requeued[-1]], "next_queue_id"))
-            return following if following in self.evidence.files else None
+            return None
         hop = self.hops[attempt]
         queue_id = words(hop, "next_queue_id")
         host = hop.host if hop.event is HopEvent.FORWARDED else words(hop, "next_host")

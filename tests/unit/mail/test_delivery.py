@@ -17,7 +17,7 @@ from labctl.mail.log.delivery import (
     least_happy,
 )
 from labctl.mail.log.logevent import NotificationKind, Queued
-from labctl.mail.log.maillog import event_of, parse_event, parse_line
+from labctl.mail.log.maillog import event_of
 from labctl.mail.reply import SmtpReply
 
 LOGS = Path(__file__).parents[2] / "data" / "logs"
@@ -539,9 +539,7 @@ def test_the_recorded_messages_are_followed_across_both_hosts() -> None:
     senders: dict[str, str] = {}
     for name, host in (("alpha.log", ALPHA), ("beta.log", BETA)):
         for number, text in enumerate((LOGS / name).read_text().splitlines()):
-            entry = parse_line(text)
-            assert entry is not None
-            event = parse_event(entry)
+            event = event_of(text)
             journal.feed(host, START + timedelta(milliseconds=number), event)
             if name == "alpha.log" and isinstance(event, Queued):
                 senders[event.message_id] = event.queue_id

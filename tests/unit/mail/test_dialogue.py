@@ -145,14 +145,6 @@ def test_what_is_no_reply_is_a_text_without_a_code(start_server: StartServer) ->
         assert dialogue.greeting == SmtpReply(0, None, "+OK POP3 ready")
 
 
-def test_the_source_address_can_be_chosen(start_server: StartServer) -> None:
-    server = start_server(GREETING, SCRIPT)
-
-    with SmtpDialogue.open("127.0.0.1", server.port, source="127.0.0.2"):
-        assert server.connection is not None
-        assert server.connection.getpeername()[0] == "127.0.0.2"
-
-
 @pytest.fixture
 def server_context(tmp_path: Path) -> ssl.SSLContext:
     issued = LaboratoryCa.create().issue("mx.beta.test")
