@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 import threading
 import time
@@ -26,6 +27,9 @@ _UNKNOWN: Final = 80
 """Columns of a terminal that does not tell how many it has."""
 _WIDEST: Final = 10_000
 _DIGITS: Final = 6
+_SELDOM: Final = 2.0
+"""Seconds between two lines of a log that differ in their numbers only."""
+_NUMBER: Final = re.compile(r"[0-9]+")
 
 
 def print_result(result: Any, *, as_json: bool) -> None:
@@ -150,6 +154,8 @@ def is_live(stream: TextIO, environ: Mapping[str, str]) -> bool:
 class Ticker:
     """Shows work in progress: one line for each subject, drawn again at each change where it is a terminal.
 
+    Where it is none, each change is a line, but what only counts on (``saving, 17 MB``) is one now and then.
+
     Args:
         stream: Where to.
         environ: The environment; ``NO_COLOR`` and a dumb terminal mean plain lines.
@@ -160,6 +166,7 @@ class Ticker:
         self._live = is_live(stream, environ)
         self._color = self._live and not environ.get("NO_COLOR")
         self._states: dict[str, str] = {}
+        self._told: dict[str, float] = {}
         self._began = time.monotonic()
         self._lock = threading.Lock()
 
@@ -169,12 +176,17 @@ class Ticker:
 
         subject, state = one_line(subject), one_line(state, 1000)
         with self._lock:
-            if self._states.get(subject) == state:
+            before = self._states.get(subject, "")
+            if before == state:
                 return
             height = len(self._states)
             self._states[subject] = state
             if not self._live:
-                tell(f"{time.monotonic() - self._began:7.1f} s  {subject}: {state}\n", self._stream)
+                now = time.monotonic()
+                counts = bool(before) and _NUMBER.sub("", before) == _NUMBER.sub("", state)
+                if not counts or now - self._told[subject] >= _SELDOM:
+                    self._told[subject] = now
+                    tell(f"{now - self._began:7.1f} s  {subject}: {state}\n", self._stream)
             else:
                 back = f"\x1b[{height}A" if height else ""
                 tell(back + "".join(self._line(each) for each in self._states), self._stream)

@@ -7,7 +7,7 @@ import json
 import tarfile
 import zlib
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from labctl import plainfile
 from labctl.engine.images import missing
@@ -123,8 +123,9 @@ def held(file: Path) -> tuple[str, ...]:
         with _opened(file) as content:
             with tarfile.open(fileobj=content, mode="r|") as tar:
                 for member in tar:
-                    if member.name == "manifest.json" and member.size <= _LARGEST_MANIFEST:
-                        manifest = json.loads(cast("IO[bytes]", tar.extractfile(member)).read())
+                    listed = member.name == "manifest.json" and member.size <= _LARGEST_MANIFEST
+                    if listed and (found := tar.extractfile(member)) is not None:
+                        manifest = json.loads(found.read())
             while content.read(_CHUNK):  # gzip checks its sum at the very end
                 pass
         return tuple(tag for image in manifest for tag in image["RepoTags"] or ())
@@ -136,10 +137,10 @@ def held(file: Path) -> tuple[str, ...]:
         raise UsageError(f"{file} can't be read: {exc.strerror}", hint="labctl images load FILE") from exc
 
 
-def _opened(file: Path) -> IO[bytes]:
+def _opened(file: Path) -> BinaryIO | gzip.GzipFile:
     with plainfile.opened(file) as raw:
         packed = raw.read(len(_GZIP)) == _GZIP
-    return cast("IO[bytes]", gzip.open(file)) if packed else plainfile.opened(file)
+    return gzip.GzipFile(file) if packed else plainfile.opened(file)
 
 
 def _chunks(file: Path, progress: Progress) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ import re
 import struct
 import sys
 import termios
+import time
 import tty
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
@@ -91,6 +92,17 @@ def test_progress_that_goes_to_a_file_is_one_plain_line_for_each_change() -> Non
         "mx-alpha: ready",
     ]
     assert "\x1b" not in stream.getvalue()
+
+
+def test_what_only_counts_on_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, clock = io.StringIO(), iter([0.0, *(each / 10 for each in range(51))])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    tell = Ticker(stream, {})
+    for each in range(50):
+        tell("images", f"saving, {each} MB")
+    tell("images", "saved")
+    said = [each.partition(": ")[2] for each in stream.getvalue().splitlines()]
+    assert said == ["saving, 0 MB", "saving, 20 MB", "saving, 40 MB", "saved"]
 
 
 def test_progress_on_a_terminal_is_one_line_for_each_subject_drawn_again(terminal: Terminal) -> None:
