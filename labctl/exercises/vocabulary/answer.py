@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labctl.exercises.log.saying import Saying
-    from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.letter import Letter
     from labctl.exercises.vocabulary.mail import Mail
-    from labctl.exercises.vocabulary.person import Person
+    from labctl.exercises.vocabulary.mailbox import Mailbox
+    from labctl.exercises.vocabulary.servers import Servers
     from labctl.mail.content.mdn import Mdn
 
 
-def await_answer(lab: ExerciseLab, person: Person, letter: Letter, within: float) -> Mail:
-    """Wait for an automatic answer to a letter in a person's mailbox.
+def await_answer(lab: Servers, mailbox: Mailbox, letter: Letter, within: float) -> Mail:
+    """Wait for an automatic answer to a letter in a mailbox.
 
     Args:
         lab: The lab.
-        person: Whose mailbox.
+        mailbox: Where it comes to.
         letter: The letter.
         within: Seconds for the letter to come to its end, and again for the answer to arrive.
 
@@ -33,18 +33,18 @@ def await_answer(lab: ExerciseLab, person: Person, letter: Letter, within: float
         ExpectationFailed: None came.
     """
     what = f"an automatic answer to {letter}"
-    with lab.narrator.step(f"Expect {what} in the mailbox of {person.address}") as evidence:
+    with lab.narrator.step(f"Expect {what} in the mailbox of {mailbox.address}") as evidence:
         _await_the_end(lab, letter, within)
         for saying, message_id in _answers(lab, letter):
             answer = lab.letter(message_id, at=saying.host.service)
             evidence.append(str(saying))
-            mail = person.expect_delivery(answer, within=within)
+            mail = mailbox.expect_delivery(answer, within=within)
             if letter.message_id in {mail.header("In-Reply-To"), *_reported(mail)}:
                 return mail
         raise lab.fail(what, "the MDA sent none while it took the letter", letter)
 
 
-def await_no_answer(lab: ExerciseLab, letter: Letter, within: float) -> None:
+def await_no_answer(lab: Servers, letter: Letter, within: float) -> None:
     """Wait until a letter has come to its end, and make sure that no answer was sent by then.
 
     An MDA answers before it tells the MTA that it has taken the letter, so nothing can come afterwards.
@@ -76,13 +76,13 @@ def notice_in(mail: Mail) -> Mdn:
     return found
 
 
-def _await_the_end(lab: ExerciseLab, letter: Letter, within: float) -> None:
+def _await_the_end(lab: Servers, letter: Letter, within: float) -> None:
     lab.expectations.expect(
         f"the end of {letter}", lambda: True if letter.over() else None, letter=letter, within=within
     )
 
 
-def _answers(lab: ExerciseLab, letter: Letter) -> Iterator[tuple[Saying, str]]:
+def _answers(lab: Servers, letter: Letter) -> Iterator[tuple[Saying, str]]:
     """Yield what MDAs gave to their MTAs while they took a letter, each with its Message-ID.
 
     All these lines are of one host's log, so their order is the order of what happened.

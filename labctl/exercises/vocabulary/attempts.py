@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from labctl.mail.state import MessageState, is_final
 
 if TYPE_CHECKING:
     from labctl.exercises.vocabulary.letter import Attempt, Letter
+
+_HAPPY_ENDS: Final = {MessageState.DELIVERED, MessageState.DISCARDED, MessageState.REJECTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +89,11 @@ def gone(letter: Letter) -> bool:
     journal = letter.watch.journal
     files = [journal.last(host, queue_id) for host, queue_id in letter.tracker.queue_ids]
     return bool(files) and letter.over() and all(each is not None and each.closed for each in files)
+
+
+def happy(letter: Letter) -> bool:
+    """Say whether no copy of a letter failed, or can still fail."""
+    if not letter.accepted:
+        return True
+    states = [each.state for each in letter.tracker.recipients]
+    return bool(states) and all(is_final(each) and each in _HAPPY_ENDS for each in states)

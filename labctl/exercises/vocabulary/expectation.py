@@ -44,12 +44,18 @@ class ExpectationFailed(AssertionError):  # read by students: "expectation faile
 
 
 class Expectations:
-    """Waits for facts of one lab."""
+    """Waits for facts of one lab.
+
+    Args:
+        engine: The engine.
+        there: The lab.
+        watch: What its daemons say.
+    """
 
     def __init__(self, engine: Engine, there: Instance, watch: Watch) -> None:
         self._engine = engine
-        self._there = there
-        self._watch = watch
+        self.there = there
+        self.watch = watch
 
     def expect(
         self,
@@ -81,7 +87,7 @@ class Expectations:
                 raise self.failure(expected, seen, letter)
             return fact
 
-        fact = self._watch.until(look, within=within, polls=polls)
+        fact = self.watch.until(look, within=within, polls=polls)
         if fact is None:
             seen = f"not within {within:g} s" + (f"; the letter is {letter.state}" if letter else "")
             raise self.failure(expected, seen, letter)
@@ -100,14 +106,14 @@ class Expectations:
         for each in letter.tracker.recipients:
             yield f"{each.address}: {each.state}" + (f" ({each.dsn} {each.reason})" if each.reason else "")
         yield from self._queue_entries(letter)
-        journey = letter.journey(World(hosts=self._there.names_by_address))
+        journey = letter.journey(World(hosts=self.there.names_by_address))
         hops = journey.hops if journey is not None else ()
         yield from (
             f"{each.at:%H:%M:%S.%f}"[:12] + f" {each.host}: {each.text}" for each in hops[-_MOST_HOPS:]
         )
 
     def _queue_entries(self, letter: Letter) -> Iterator[str]:
-        for host in self._there.of_role(Role.MTA):
+        for host in self.there.of_role(Role.MTA):
             with suppress(LabctlError):  # a host that was stopped has no queue to show
                 for entry in read_queue(self._engine, host):
                     if entry.message_id == letter.message_id:

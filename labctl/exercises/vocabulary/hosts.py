@@ -217,7 +217,9 @@ class Hosts:
         """Ask the lab's resolver."""
         resolver = self.there.of_role(Role.DNS)[0]
         with self.narrator.step(f"Ask {resolver.hostname} for {name} {rdtype or ''}".rstrip()) as evidence:
-            answer = Records(self, resolver, resolve(*resolver.door(53, "udp"), name, rdtype))
+            answer = Records(
+                resolve(*resolver.door(53, "udp"), name, rdtype), self.expectations, self.narrator
+            )
             evidence.extend(answer.lines)
             return answer
 

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from labctl.exercises.vocabulary import attempts
+from labctl.exercises.vocabulary import attempts, timing
 from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
 from labctl.exercises.vocabulary.mail import Mail
-from labctl.exercises.vocabulary.report import all_happy
 from labctl.lab.inside.mailhosts import mda_of
 from labctl.mail.client.imap import ImapMailbox
+from labctl.mail.log.logevent import DeliveryStatus
+from labctl.mail.state import MessageState
 
 if TYPE_CHECKING:
-    from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.letter import Letter
+    from labctl.exercises.vocabulary.servers import Servers
     from labctl.lab.account import Account
     from labctl.mail.client.mailbox import MailboxMessage
+    from labctl.mail.log.delivery import RecipientState
 
 
 class Mailbox:
     """A mailbox; the connection is made when it is first needed, and kept."""
 
-    def __init__(self, lab: ExerciseLab, account: Account) -> None:
+    def __init__(self, lab: Servers, account: Account) -> None:
         self._lab = lab
         self._account = account
         self._open: ImapMailbox | None = None
+
+    @property
+    def address(self) -> str:
+        """The address of its user."""
+        return self._account.address
 
     def open(self) -> ImapMailbox:
         """Return the connection."""
@@ -53,7 +61,7 @@ class Mailbox:
 
     def list(self, folder: str = "INBOX") -> list[MailboxMessage]:
         """List a folder."""
-        with self._lab.narrator.step(f"{self._account.address} looks into {folder} by IMAP") as evidence:
+        with self._lab.narrator.step(f"{self.address} looks into {folder} by IMAP") as evidence:
             listed = list(self.messages(folder))
             evidence.extend(f"UID {m.uid}: “{m.subject}” {' '.join(m.flags)}" for m in listed)
             return listed
@@ -71,23 +79,65 @@ class Mailbox:
         Raises:
             ExpectationFailed: It did not come.
         """
-
-        def there() -> Mail | None:
-            found = self.find(letter.message_id, folder)
-            return None if found is None else self.read(found, folder)
-
-        wish = f"{letter} in {folder} of {self._account.address}"
+        wish = f"{letter} in {folder} of {self.address}"
         with self._lab.narrator.step(f"Expect {wish}") as evidence:
             mail = self._lab.expectations.expect(
                 wish,
-                there,
+                lambda: self._found(letter.message_id, folder),
                 letter=letter,
-                hopeless=lambda: None if letter.accepted and all_happy(letter) else attempts.hopeless(letter),
+                hopeless=lambda: (
+                    None if letter.accepted and attempts.happy(letter) else attempts.hopeless(letter)
+                ),
                 within=within,
                 polls=True,
             )
             evidence.append(f"UID {mail.uid}, flags {' '.join(mail.flags) or 'none'}")
             return mail
+
+    def expect_delivery(self, letter: Letter, folder: str = "INBOX", *, within: float = WITHIN) -> Mail:
+        """Expect a letter in a folder, once the servers' logs say that it was saved there.
+
+        Sent is not delivered: what counts is that it lies in the mailbox, where a mail program finds it.
+        """
+        with self._lab.narrator.step(f"Expect {letter} in the mailbox of {self.address}") as evidence:
+
+            def saved() -> bool | None:
+                mine = [each for each in letter.tracker.recipients if self._is_for_me(each)]
+                return True if any(each.state == MessageState.DELIVERED for each in mine) else None
+
+            self._lab.expectations.expect(
+                f"delivered to {self.address}",
+                saved,
+                letter=letter,
+                hopeless=lambda: attempts.hopeless(letter),
+                within=within,
+            )
+            mail = self.arrived(letter.message_id, letter, folder, within)
+            for each in letter.attempts():
+                evidence.append(str(each.saying))
+                if each.status == DeliveryStatus.SENT:
+                    evidence.extend(timing.of_attempt(letter, each, self._lab.clock, self._lab.flushed))
+            evidence.append(f"in {folder}, UID {mail.uid}: “{mail.subject}”")
+            return mail
+
+    def _is_for_me(self, copy: RecipientState) -> bool:
+        """Say whether a copy goes to this user, by whatever name; alice+lists is alice."""
+        names = {re.sub(r"\+[^@]*@", "@", each).casefold() for each in (copy.address, copy.original)}
+        return self.address.casefold() in names
+
+    def arrived(self, message_id: str, letter: Letter, folder: str, within: float) -> Mail:
+        """Wait for a message in the mailbox that the log says was saved."""
+        return self._lab.expectations.expect(
+            f"{message_id} in {folder} of {self.address}",
+            lambda: self._found(message_id, folder),
+            letter=letter,
+            within=within,
+            polls=True,
+        )
+
+    def _found(self, message_id: str, folder: str) -> Mail | None:
+        found = self.find(message_id, folder)
+        return None if found is None else self.read(found, folder)
 
     def must_hold(
         self,
@@ -102,7 +152,7 @@ class Mailbox:
         Raises:
             ExpectationFailed: It does not.
         """
-        with self._lab.narrator.step(f"{letter} is in {folder} of {self._account.address}") as evidence:
+        with self._lab.narrator.step(f"{letter} is in {folder} of {self.address}") as evidence:
             found = self.find(letter.message_id, folder)
             if found is None:
                 raise self._lab.fail(f"{letter} in {folder}", "it is not there", letter)
@@ -121,7 +171,7 @@ class Mailbox:
         Raises:
             ExpectationFailed: It does.
         """
-        with self._lab.narrator.step(f"{letter} is not in {folder} of {self._account.address}") as evidence:
+        with self._lab.narrator.step(f"{letter} is not in {folder} of {self.address}") as evidence:
             found = self.find(letter.message_id, folder)
             if found is not None:
                 raise self._lab.fail(f"no {letter} in {folder}", f"UID {found.uid}", letter)
@@ -133,21 +183,21 @@ class Mailbox:
         Raises:
             ExpectationFailed: It holds something.
         """
-        with self._lab.narrator.step(f"There is nothing in {folder} of {self._account.address}"):
+        with self._lab.narrator.step(f"There is nothing in {folder} of {self.address}"):
             if there := [each.subject for each in self.messages(folder)]:
                 raise ExpectationFailed(f"nothing in {folder}", ", ".join(f"“{each}”" for each in there))
 
     def create_folder(self, name: str) -> None:
         """Make a folder."""
-        with self._lab.narrator.step(f"{self._account.address} makes the folder {name}"):
+        with self._lab.narrator.step(f"{self.address} makes the folder {name}"):
             self.open().create_folder(name)
 
     def flag(self, mail: Mail, *flags: str, folder: str = "INBOX") -> None:
         r"""Set flags, such as ``\Seen`` and ``\Flagged``."""
-        with self._lab.narrator.step(f"{self._account.address} marks “{mail.subject}” {' '.join(flags)}"):
+        with self._lab.narrator.step(f"{self.address} marks “{mail.subject}” {' '.join(flags)}"):
             self.open().flag(mail.uid, flags, folder)
 
     def move(self, mail: Mail, to: str, folder: str = "INBOX") -> None:
         """Move a mail to another folder (RFC 6851)."""
-        with self._lab.narrator.step(f"{self._account.address} moves “{mail.subject}” to {to}"):
+        with self._lab.narrator.step(f"{self.address} moves “{mail.subject}” to {to}"):
             self.open().move(mail.uid, to, folder)

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from labctl.exercises.vocabulary import attempts, timing
+from labctl.exercises.vocabulary import attempts
 from labctl.exercises.vocabulary.answer import await_answer, await_no_answer, notice_in
 from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
 from labctl.exercises.vocabulary.letter import Letter
 from labctl.exercises.vocabulary.mail import Mail
 from labctl.exercises.vocabulary.mailbox import Mailbox
-from labctl.exercises.vocabulary.report import Report, all_happy, await_report
+from labctl.exercises.vocabulary.report import Report, await_report
 from labctl.lab.inside.mailhosts import mda_of, mta_of
 from labctl.mail.client.envelope import Envelope
 from labctl.mail.client.pop3 import Pop3Mailbox
 from labctl.mail.client.submission import submit
 from labctl.mail.content.message import compose_message, prepared
 from labctl.mail.log.delivery import DeliveryTracker
-from labctl.mail.log.logevent import DeliveryStatus, NotificationKind
-from labctl.mail.state import MessageState
+from labctl.mail.log.logevent import NotificationKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from labctl.exercises.vocabulary.lab import ExerciseLab
+    from labctl.exercises.vocabulary.servers import Servers
     from labctl.lab.account import Account
-    from labctl.mail.log.delivery import RecipientState
 
 
 class Person:
     """A user of the lab, with a mail program."""
 
-    def __init__(self, lab: ExerciseLab, account: Account) -> None:
+    def __init__(self, lab: Servers, account: Account) -> None:
         self._lab = lab
         self._account = account
         self._clients: list[Mailbox] = []
@@ -196,31 +193,7 @@ class Person:
 
         Sent is not delivered: what counts is that it lies in the mailbox, where a mail program finds it.
         """
-        with self._lab.narrator.step(f"Expect {letter} in the mailbox of {self.address}") as evidence:
-
-            def saved() -> bool | None:
-                mine = [each for each in letter.tracker.recipients if self._is_for_me(each)]
-                return True if any(each.state == MessageState.DELIVERED for each in mine) else None
-
-            self._lab.expectations.expect(
-                f"delivered to {self.address}",
-                saved,
-                letter=letter,
-                hopeless=lambda: attempts.hopeless(letter),
-                within=within,
-            )
-            mail = self.arrived(letter.message_id, letter, folder, within)
-            for each in letter.attempts():
-                evidence.append(str(each.saying))
-                if each.status == DeliveryStatus.SENT:
-                    evidence.extend(timing.of_attempt(letter, each, self._lab.clock, self._lab.flushed))
-            evidence.append(f"in {folder}, UID {mail.uid}: “{mail.subject}”")
-            return mail
-
-    def _is_for_me(self, copy: RecipientState) -> bool:
-        """Say whether a copy goes to this user, by whatever name; alice+lists is alice."""
-        names = {re.sub(r"\+[^@]*@", "@", each).casefold() for each in (copy.address, copy.original)}
-        return self.address.casefold() in names
+        return self.mailbox.expect_delivery(letter, folder, within=within)
 
     def expect_bounce(self, letter: Letter, *, within: float = WITHIN, **says: Any) -> Report:
         """Expect a bounce about a letter: a report that it failed for good (RFC 3464, action failed).
@@ -232,19 +205,19 @@ class Person:
         """
         return await_report(
             self._lab,
-            self,
+            self.mailbox,
             letter,
             NotificationKind.FAILED,
             {"action": "failed", **says},
             within=within,
-            hopeless=lambda: attempts.hopeless(letter) if all_happy(letter) else None,
+            hopeless=lambda: attempts.hopeless(letter) if attempts.happy(letter) else None,
         )
 
     def expect_delay_warning(self, letter: Letter, *, within: float = WITHIN, **says: Any) -> Report:
         """Expect to be warned that a letter is late (action delayed); it is still being tried."""
         return await_report(
             self._lab,
-            self,
+            self.mailbox,
             letter,
             NotificationKind.DELAYED,
             {"action": "delayed", **says},
@@ -256,7 +229,7 @@ class Person:
         """Expect to be told of success (RFC 3461, NOTIFY=SUCCESS): delivered, relayed or expanded."""
         return await_report(
             self._lab,
-            self,
+            self.mailbox,
             letter,
             NotificationKind.SUCCESS,
             says,
@@ -292,7 +265,7 @@ class Person:
 
     def expect_answer(self, letter: Letter, *, within: float = WITHIN) -> Mail:
         """Expect that the recipient's filter answers a letter by itself (Sieve's vacation)."""
-        return await_answer(self._lab, self, letter, within)
+        return await_answer(self._lab, self.mailbox, letter, within)
 
     def expect_no_answer(self, letter: Letter, *, within: float = WITHIN) -> None:
         """Expect that a letter is delivered and no filter answers it."""
@@ -360,17 +333,6 @@ class Person:
             evidence.extend(script.strip().splitlines())
             put = ("doveadm", "sieve", "put", "-u", self.address, "-a", "filter")
             self._lab.exec(host.service, *put, stdin=script)
-
-    def arrived(self, message_id: str, letter: Letter, folder: str, within: float) -> Mail:
-        """Wait for a message in the mailbox that the log says was saved."""
-
-        def there() -> Mail | None:
-            found = self.mailbox.find(message_id, folder)
-            return None if found is None else self.mailbox.read(found, folder)
-
-        return self._lab.expectations.expect(
-            f"{message_id} in {folder} of {self.address}", there, letter=letter, within=within, polls=True
-        )
 
 
 class _Idling:

@@ -11,18 +11,25 @@ from labctl.lab.role import Role
 
 if TYPE_CHECKING:
     from labctl.exercises.log.saying import Saying
-    from labctl.exercises.vocabulary.hosts import Hosts
+    from labctl.exercises.result.narration import Narrator
+    from labctl.exercises.vocabulary.expectation import Expectations
     from labctl.lab.running.instance import Host
     from labctl.resolver import Answer
 
 
 class Records:
-    """An answer of the resolver's."""
+    """An answer of the resolver's.
 
-    def __init__(self, lab: Hosts, resolver: Host, answer: Answer) -> None:
-        self._lab = lab
-        self._resolver = resolver
+    Args:
+        answer: The answer.
+        expectations: Wait for hosts of the lab to ask the same.
+        narrator: Told what is checked.
+    """
+
+    def __init__(self, answer: Answer, expectations: Expectations, narrator: Narrator) -> None:
         self.answer = answer
+        self._expectations = expectations
+        self._narrator = narrator
 
     @property
     def rcode(self) -> str:
@@ -47,7 +54,7 @@ class Records:
             ExpectationFailed: The answer is another.
         """
         expected = f"{rcode}, {', '.join(sorted(records)) or 'no records'}"
-        with self._lab.narrator.step(f"The answer is {expected}") as evidence:
+        with self._narrator.step(f"The answer is {expected}") as evidence:
             evidence.extend(self.lines)
             if self.rcode != rcode or sorted(self.texts) != sorted(records):
                 raise ExpectationFailed(
@@ -64,16 +71,16 @@ class Records:
         Raises:
             ExpectationFailed: It did not.
         """
-        host = self._lab.host(by)
+        host = self._expectations.there.host(by)
         answer = (self.answer.name.rstrip("."), self.answer.type, self.rcode, sorted(self.texts))
         heard = ", ".join(self.texts) or self.rcode
         what = f"{host.hostname} asks the DNS for {answer[0]} {answer[1]}, and hears {heard}"
 
         def asked() -> Saying | None:
-            return next((e for e in self._lab.watch.sayings if _told(e, host) == answer), None)
+            return next((e for e in self._expectations.watch.sayings if _told(e, host) == answer), None)
 
-        with self._lab.narrator.step(f"Expect that {what}") as evidence:
-            said = self._lab.expectations.expect(what, asked, within=within)
+        with self._narrator.step(f"Expect that {what}") as evidence:
+            said = self._expectations.expect(what, asked, within=within)
             evidence.append(str(said))
 
 

@@ -11,16 +11,16 @@ from labctl.exercises.vocabulary.letter import Letter
 from labctl.mail.content import dsn as notification
 from labctl.mail.log.delivery import DeliveryTracker
 from labctl.mail.log.logevent import NotificationKind
-from labctl.mail.state import MessageState, is_final
+from labctl.mail.state import MessageState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from labctl.exercises.log.saying import Saying
     from labctl.exercises.result.narration import Narrator
-    from labctl.exercises.vocabulary.lab import ExerciseLab
     from labctl.exercises.vocabulary.mail import Mail
-    from labctl.exercises.vocabulary.person import Person
+    from labctl.exercises.vocabulary.mailbox import Mailbox
+    from labctl.exercises.vocabulary.servers import Servers
     from labctl.mail.content.dsn import Dsn, DsnRecipient
     from labctl.mail.log.logevent import NonDelivery
 
@@ -29,7 +29,6 @@ _REPORTS = {
     NotificationKind.DELAYED: "a delay warning",
     NotificationKind.SUCCESS: "a receipt",
 }
-_HAPPY_ENDS = {MessageState.DELIVERED, MessageState.DISCARDED, MessageState.REJECTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +137,8 @@ class Report:
 
 
 def await_report(
-    lab: ExerciseLab,
-    person: Person,
+    lab: Servers,
+    mailbox: Mailbox,
     letter: Letter,
     kind: NotificationKind,
     says: Mapping[str, Any],
@@ -147,11 +146,11 @@ def await_report(
     within: float,
     hopeless: Callable[[], str | None],
 ) -> Report:
-    """Wait for a report about a letter in a person's mailbox.
+    """Wait for a report about a letter in a mailbox.
 
     Args:
         lab: The lab.
-        person: Whose mailbox.
+        mailbox: Where it comes to.
         letter: The letter.
         kind: Which kind of report.
         says: What it has to say, as in `Report.must_say`.
@@ -162,7 +161,7 @@ def await_report(
         ExpectationFailed: None came, or it says something else.
     """
     what = _REPORTS[kind]
-    with lab.narrator.step(f"Expect {what} about {letter} in the mailbox of {person.address}") as evidence:
+    with lab.narrator.step(f"Expect {what} about {letter} in the mailbox of {mailbox.address}") as evidence:
         journal = lab.watch.journal
 
         def written() -> tuple[Saying, NonDelivery, str] | None:
@@ -178,17 +177,17 @@ def await_report(
         evidence.append(str(saying))
         evidence.extend(timing.of_report(letter, kind, saying, lab.clock))
         tracker = DeliveryTracker(
-            message_id, event.dsn_queue_id, saying.host.hostname, (person.address,), journal=journal
+            message_id, event.dsn_queue_id, saying.host.hostname, (mailbox.address,), journal=journal
         )
-        report_letter = Letter(message_id, "", (person.address,), what, tracker, lab.watch)
+        report_letter = Letter(message_id, "", (mailbox.address,), what, tracker, lab.watch)
         lab.expectations.expect(
-            f"{what} in the mailbox of {person.address}",
+            f"{what} in the mailbox of {mailbox.address}",
             lambda: True if tracker.state == MessageState.DELIVERED else None,
             letter=report_letter,
             hopeless=lambda: attempts.hopeless(report_letter),
             within=within,
         )
-        mail = person.arrived(message_id, report_letter, "INBOX", within)
+        mail = mailbox.arrived(message_id, report_letter, "INBOX", within)
         report = Report.of(mail, lab.narrator)
         if report.dsn.original_message_id not in {None, letter.message_id}:
             raise ExpectationFailed(f"a report about {letter}", f"about {report.dsn.original_message_id}")
@@ -197,11 +196,3 @@ def await_report(
     if says:
         report.must_say(**says)
     return report
-
-
-def all_happy(letter: Letter) -> bool:
-    """Say whether no copy of a letter failed, or can still fail."""
-    if not letter.accepted:
-        return True
-    states = [each.state for each in letter.tracker.recipients]
-    return bool(states) and all(is_final(each) and each in _HAPPY_ENDS for each in states)

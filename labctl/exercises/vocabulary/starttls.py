@@ -12,7 +12,7 @@ from labctl.mail.client.certificate import LaboratoryCa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labctl.exercises.vocabulary.lab import ExerciseLab
+    from labctl.exercises.vocabulary.hosts import Hosts
 
 _CHAIN: Final = "/etc/postfix/tls-chain.pem"
 _AUTHORITY: Final = "/etc/postfix/tls-authority.pem"
@@ -20,7 +20,7 @@ _AUTHORITY: Final = "/etc/postfix/tls-authority.pem"
 
 @contextmanager
 def starttls(
-    lab: ExerciseLab,
+    lab: Hosts,
     host: str,
     *,
     level: str = "may",

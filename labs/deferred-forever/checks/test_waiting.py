@@ -117,7 +117,7 @@ def arrives(letter: Letter, reader: Person) -> None:
     """Wait until a message lies in a mailbox: that counts, and not what a student's host says of it."""
     if not letter.accepted:
         raise ExpectationFailed(f"{letter} in the mailbox of {reader}", f"it was refused: {letter.reply}")
-    reader.arrived(letter.message_id, letter, "INBOX", PATIENCE)
+    reader.mailbox.arrived(letter.message_id, letter, "INBOX", PATIENCE)
 
 
 def tagged(chance: Chance, reader: Person) -> str:

@@ -11,7 +11,6 @@ from labctl.exercises.result.narration import Narrator
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.vocabulary.mail import Mail
 from labctl.exercises.vocabulary.records import Records
-from labctl.lab.role import Role
 from labctl.mail.client.mailbox import MailboxMessage
 from labctl.resolver import Answer, Rcode, Record
 
@@ -68,7 +67,7 @@ def asked(scene: Scene, **differs: object) -> None:
 def mx(scene: Scene) -> Records:
     record = Record("beta.test.", 300, "MX", "10 mx.beta.test.")
     answer = Answer("beta.test.", "MX", Rcode.NOERROR, (record,))
-    return Records(scene.lab, scene.lab.there.of_role(Role.DNS)[0], answer)
+    return Records(answer, scene.lab.expectations, scene.lab.narrator)
 
 
 def test_a_server_asked_the_dns_if_the_resolvers_log_has_its_question_and_the_same_answer(
