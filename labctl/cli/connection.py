@@ -31,9 +31,9 @@ def connect() -> Connection:
     Raises:
         EngineUnavailable: None answers.
     """
-    from labctl.engine import endpoint
+    from labctl.engine import search
 
-    return _connected(endpoint.find(os.environ, endpoint.home()))
+    return _connected(search.find(os.environ, search.home()))
 
 
 def connect_or_bring(*, yes: bool, progress: Progress) -> Connection:
@@ -43,13 +43,13 @@ def connect_or_bring(*, yes: bool, progress: Progress) -> Connection:
         EngineUnavailable: None answers, and none may or can be brought.
         EngineError: Bringing it failed.
     """
-    from labctl.engine import endpoint
+    from labctl.engine import search
 
-    if (there := endpoint.look_around(os.environ, endpoint.home()).found) is not None:
+    if (there := search.look_around(os.environ, search.home()).found) is not None:
         return _connected(there)
     from labctl.engine.local import bootstrap  # only where there is none
 
-    found = bootstrap.ensure_engine(os.environ, endpoint.home(), _confirmation(yes=yes), progress)
+    found = bootstrap.ensure_engine(os.environ, search.home(), _confirmation(yes=yes), progress)
     return _connected(found)
 
 

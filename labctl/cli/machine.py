@@ -161,7 +161,7 @@ def engine_status(*, as_json: options.Json = False) -> None:
       labctl engine status
     """
     from labctl.commands import engine as command
-    from labctl.engine.endpoint import home
+    from labctl.engine.search import home
 
     print_result(command.engine_status(os.environ, home()), as_json=as_json)
 
@@ -175,7 +175,7 @@ def engine_start(*, as_json: options.Json = False) -> None:
       labctl engine start
     """
     from labctl.commands import engine as command
-    from labctl.engine.endpoint import home
+    from labctl.engine.search import home
 
     print_result(command.engine_start(os.environ, home(), progress=_ticker()), as_json=as_json)
 
@@ -189,7 +189,7 @@ def engine_stop(*, as_json: options.Json = False) -> None:
       labctl engine stop
     """
     from labctl.commands import engine as command
-    from labctl.engine.endpoint import home
+    from labctl.engine.search import home
 
     print_result(command.engine_stop(os.environ, home(), progress=_ticker()), as_json=as_json)
 
@@ -212,7 +212,7 @@ def engine_remove(
       labctl engine remove --yes
     """
     from labctl.commands import engine as command
-    from labctl.engine.endpoint import home
+    from labctl.engine.search import home
     from labctl.errors import UsageError
 
     if not yes and not (
@@ -232,7 +232,7 @@ def doctor(*, as_json: options.Json = False) -> None:
       labctl doctor
     """
     from labctl.commands.doctor import doctor as examine
-    from labctl.engine.endpoint import home
+    from labctl.engine.search import home
 
     result = examine(os.environ, home(), engine_at)
     print_result(result, as_json=as_json)

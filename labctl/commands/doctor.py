@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from labctl.engine import images, wire
-from labctl.engine.endpoint import look_around
 from labctl.engine.local import bootstrap, kernel
 from labctl.engine.local.kernel import Ability
-from labctl.engine.local.machine import Machine, own_addresses
+from labctl.engine.machine import Machine, own_addresses
+from labctl.engine.search import look_around
 from labctl.errors import LabctlError
 from labctl.lab.blueprint import addresses, topology
 from labctl.lab.running import leftovers

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl.engine import wire
-from labctl.engine.endpoint import look_around
 from labctl.engine.local import bootstrap
-from labctl.engine.local.machine import Machine
+from labctl.engine.machine import Machine
+from labctl.engine.search import look_around
 from labctl.errors import EngineError
 from labctl.progress import Progress, silent
 

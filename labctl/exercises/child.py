@@ -315,12 +315,12 @@ class Reporter:
 
 def _stage(setup: Setup) -> Stage:
     """Return the lab, which who gives the orders has made as new."""
-    from labctl.engine import endpoint  # noqa: PLC0415  # not before pytest itself, which is waited for
+    from labctl.engine import search  # noqa: PLC0415  # not before pytest itself, which is waited for
     from labctl.engine.docker import DockerEngine  # noqa: PLC0415
     from labctl.exercises.running.stage import Condition, Stage  # noqa: PLC0415
     from labctl.lab.blueprint import definition  # noqa: PLC0415
 
-    engine = DockerEngine(endpoint.find(os.environ, endpoint.home()))
+    engine = DockerEngine(search.find(os.environ, search.home()))
     lab = definition.load(Path(setup.directory))
     if setup.exam is not None:
         from labctl.exercises.running.examstage import ExamStage  # noqa: PLC0415  # as above

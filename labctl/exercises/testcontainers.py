@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.engine.docker import DockerEngine
 from labctl.errors import LabNotUp, NoSuchAccount
 from labctl.exercises.result.narration import Narrator
@@ -91,7 +91,7 @@ class MailLab:
             UsageError: A lab of that name is there already: it is left as it is.
             EngineError: The engine, an image or a daemon failed.
         """
-        found = endpoint.find(os.environ, endpoint.home())
+        found = search.find(os.environ, search.home())
         with ExitStack() as ends:
             engine = DockerEngine(found)
             ends.callback(engine.close)

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.engine.docker import DockerEngine
 from labctl.exercises.result.narration import Narrator
 from labctl.exercises.vocabulary.lab import ExerciseLab
@@ -38,7 +38,7 @@ ONE = "a-letter-crosses-from-one-domain-to-the-other"
 def speed(runs: int) -> None:
     """Print how quick an exercise's parts are, in a lab that runs."""
     labctl("up", "--name", "bench")
-    found = endpoint.find(os.environ, Path.home())
+    found = search.find(os.environ, Path.home())
     engine = DockerEngine(found)
     there = instance.observe(engine, "bench")
     delivered, bounced, emptied = [], [], []

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.engine.docker import DockerEngine
 from labctl.lab.running import instance
 from labctl.mail.content.message import normal_message_id
@@ -47,7 +47,7 @@ class Lab:
     """A lab, full of messages."""
 
     name: str
-    engine: DockerEngine = field(default_factory=lambda: DockerEngine(endpoint.find(os.environ, Path.home())))
+    engine: DockerEngine = field(default_factory=lambda: DockerEngine(search.find(os.environ, Path.home())))
 
     @property
     def there(self) -> Instance:

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import pytest
 
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.errors import EngineUnavailable
 from labctl.wait import eventually
 
@@ -209,7 +209,7 @@ def labctl(
     """The program, in a directory without a lab, on a machine whose engine answers."""
     program = Labctl(tmp_path_factory.mktemp("elsewhere"), valid_document)
     try:
-        endpoint.find(os.environ, Path.home())
+        search.find(os.environ, Path.home())
     except EngineUnavailable as error:
         if os.environ.get("LABCTL_YES") != "1":
             pytest.fail(
@@ -229,7 +229,7 @@ def docker(labctl: Labctl) -> Iterator[Any]:
     from docker import DockerClient  # noqa: PLC0415  # only where an engine is
 
     assert labctl("list").code == 0
-    with closing(DockerClient(base_url=endpoint.find(os.environ, Path.home()).url)) as client:
+    with closing(DockerClient(base_url=search.find(os.environ, Path.home()).url)) as client:
         yield client
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.engine import endpoint
+from labctl.engine import search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -186,7 +186,7 @@ class Proxy:
 
 @pytest.fixture
 def proxy(tmp_path: Path) -> Iterator[Proxy]:
-    engine = endpoint.find({}, Path("/nonexistent")).url.removeprefix("unix://")
+    engine = search.find({}, Path("/nonexistent")).url.removeprefix("unix://")
     proxy = Proxy(tmp_path / "engine.sock", engine)
     yield proxy
     proxy.cut()

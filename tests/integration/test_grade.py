@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from labctl import resources
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.engine.docker import DockerEngine
 from labctl.lab.running import leftovers
 from labctl.wait import eventually
@@ -127,7 +127,7 @@ def verdicts(document: dict[str, Any]) -> dict[str, Any]:
 
 def left_behind() -> tuple[str, ...]:
     """Name what gradings that are over have left on the engine."""
-    with closing(DockerEngine(endpoint.find(os.environ, Path.home()))) as engine:
+    with closing(DockerEngine(search.find(os.environ, Path.home()))) as engine:
         found = leftovers.of_runs(engine)
         return (*found.removable, *found.unknown)
 
@@ -249,7 +249,7 @@ def test_an_engine_that_ends_makes_errors_and_no_zeros_of_what_is_left(
     made = attempts(tmp_path / "attempts", 28)
     out = tmp_path / "graded"
     order = ("grade", "--json", *made, "--lab", LAB, "--jobs", "2", "--out", str(out))
-    url = endpoint.find(os.environ, Path.home()).url
+    url = search.find(os.environ, Path.home()).url
     with (
         a_door_to(url.removeprefix("unix://")) as (door, close),
         labctl.started(*order, env={"DOCKER_HOST": door}) as process,
@@ -383,7 +383,7 @@ def test_a_job_of_another_driver_comes_to_the_same(labctl: Labctl, tmp_path: Pat
 
 def test_an_engine_door_is_closed_in_the_end() -> None:
     """The second socket of these tests really ends what passes through it."""
-    url = endpoint.find(os.environ, Path.home()).url
+    url = search.find(os.environ, Path.home()).url
     with a_door_to(url.removeprefix("unix://")) as (door, close):
         with closing(socket.socket(socket.AF_UNIX)) as visitor:
             visitor.connect(door.removeprefix("unix://"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.engine.docker import DockerEngine
 from labctl.engine.images import apt, archive, base_spec, coredns, ensure, image_specs, outdated
 from labctl.engine.images.children import Children
@@ -43,7 +43,7 @@ wants_root = pytest.mark.skipif(os.geteuid() != 0, reason="wants root: it mounts
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[DockerEngine]:
-    found = DockerEngine(endpoint.find(os.environ, Path.home()))
+    found = DockerEngine(search.find(os.environ, Path.home()))
     with closing(found):
         yield found
 

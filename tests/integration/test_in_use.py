@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from labctl import resources
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.exercises.testcontainers import MailLab
 from labctl.lab.mark import labels
 from labctl.wait import eventually
@@ -58,7 +58,7 @@ def graded_containers(docker: Any) -> set[str]:
 
 def another_spelling() -> str:
     """Return the engine's address by another name of its socket's directory."""
-    path = Path(endpoint.find(os.environ, Path.home()).url.removeprefix("unix://"))
+    path = Path(search.find(os.environ, Path.home()).url.removeprefix("unix://"))
     real = path.resolve()
     return f"unix://{real if real != path else path.parent / '.' / path.name}"
 
@@ -67,7 +67,7 @@ def somebody_else() -> list[str]:
     """Return what runs a command as another user, who may read what is installed here, and ask the engine."""
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("only root can be another user, too")
-    socket = endpoint.find(os.environ, Path.home()).url.removeprefix("unix://")
+    socket = search.find(os.environ, Path.home()).url.removeprefix("unix://")
     group = str(os.stat(socket).st_gid)  # noqa: PTH116  # a path of the engine's
     readable = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
     return ["setpriv", "--reuid", "65534", "--regid", group, "--clear-groups", *readable]

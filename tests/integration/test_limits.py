@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.engine.docker import DockerEngine
 from labctl.engine.model import ContainerState
 from labctl.lab import catalogue, lock, origin
@@ -34,7 +34,7 @@ RUN = f"it-{uuid.uuid4().hex[:8]}"
 @pytest.fixture(scope="module")
 def engine(labctl: Labctl) -> Iterator[DockerEngine]:
     assert labctl("list").code == 0
-    with closing(DockerEngine(endpoint.find(os.environ, Path.home()))) as engine:
+    with closing(DockerEngine(search.find(os.environ, Path.home()))) as engine:
         yield engine
 
 
@@ -109,7 +109,7 @@ def test_a_grading_runs_laboratory_is_nobodys_only_running_lab(
 @pytest.mark.parametrize("service", ["dns", "mx-beta", "mail-beta"])
 def test_a_command_of_nobodys_has_no_power_over_the_network(lab: Lab, service: str) -> None:
     """`exec` as root has the container's capabilities, NET_ADMIN among them."""
-    with closing(DockerEngine(endpoint.find(os.environ, Path.home()))) as engine:
+    with closing(DockerEngine(search.find(os.environ, Path.home()))) as engine:
         code, said = shell(engine, lab.name, service, "cat /proc/self/status", user="nobody")
         assert code == 0
         status = dict(line.split(":", 1) for line in said.splitlines())

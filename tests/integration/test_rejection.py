@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl import resources
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.engine.docker import DockerEngine
 from labctl.engine.model import File
 from labctl.lab.attempt import rejection
@@ -188,7 +188,7 @@ def test_an_attempt_that_is_refused_leaves_nothing_of_a_lab_that_was_not_there(
 def replacing(tried: Tried) -> Iterator[Callable[[str], ConfigRejected | None]]:
     """Return what replaces a zone while its resolver runs, and waits for what that says."""
     lab = definition.load(tried.own.directory)
-    with closing(DockerEngine(endpoint.find(os.environ, Path.home()))) as engine:
+    with closing(DockerEngine(search.find(os.environ, Path.home()))) as engine:
         there = instance.observe(engine, tried.name)
 
         def replaced(content: str) -> ConfigRejected | None:

@@ -18,7 +18,7 @@ from labctl.commands.engine import engine_start, engine_status, engine_stop
 from labctl.engine import wire
 from labctl.engine.endpoint import Endpoint
 from labctl.engine.local import bootstrap, daemon, record, traces
-from labctl.engine.local.machine import Machine, command_line, process_name, processes
+from labctl.engine.machine import Machine, command_line, process_name, processes
 from labctl.errors import EngineError
 from labctl.wait import eventually
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.engine.docker import DockerEngine
 from labctl.lab.running import instance
 from labctl.mail.log.mailboxevent import Saved
@@ -32,7 +32,7 @@ MESSAGES = 200
 def engine(lab: Lab) -> DockerEngine:
     """The engine as labctl speaks to it, with a lab on it."""
     assert lab.ids()
-    return DockerEngine(endpoint.find(os.environ, Path.home()))
+    return DockerEngine(search.find(os.environ, Path.home()))
 
 
 def written(engine: DockerEngine, lab: Lab) -> dict[str, list[Entry]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.engine.docker import DockerEngine
 from labctl.errors import ServiceCommandFailed
 from labctl.wait import eventually
@@ -45,7 +45,7 @@ def look(labctl: Labctl, url: str, *argv: str) -> int:
 
 
 def engines_socket() -> str:
-    return endpoint.find(os.environ, Path.home()).url.removeprefix("unix://")
+    return search.find(os.environ, Path.home()).url.removeprefix("unix://")
 
 
 @pytest.mark.parametrize("seed", ["one", "two"])
@@ -72,7 +72,7 @@ def test_a_lab_whose_start_failed_half_way_is_taken_down(
 @pytest.mark.parametrize("user", ["", "nobody"])
 def test_a_command_that_goes_on_beyond_its_time_is_ended_with_its_children(lab: Lab, user: str) -> None:
     seconds = f"12{len(user)}.25"  # a number of this test's own
-    with closing(DockerEngine(endpoint.find(os.environ, Path.home()))) as engine:
+    with closing(DockerEngine(search.find(os.environ, Path.home()))) as engine:
         name = lab.container("mx-alpha").id
         argv = ["sh", "-c", f"sleep {seconds} & sleep {seconds}"]
         with pytest.raises(ServiceCommandFailed, match=r"came to no end: 0 bytes in 0\.5 s"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from labctl import plainfile
-from labctl.engine.images import missing
+from labctl.engine.images.spec import missing
 from labctl.errors import ImageUnavailable, UsageError
 from labctl.output import writing
 from labctl.progress import silent
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from labctl.engine.images import ImageSpec
+    from labctl.engine.images.spec import ImageSpec
     from labctl.engine.protocol import Engine
     from labctl.progress import Progress
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from labctl.engine.images import LABEL, apt, context, coredns
+from labctl.engine.images import apt, context, coredns
 from labctl.engine.images.children import TAIL, Children
 from labctl.engine.images.debian import MADE_TAG, Debian
 from labctl.engine.images.disk import room, says_full
+from labctl.engine.images.spec import LABEL
 from labctl.errors import EngineError, ImageUnavailable
 from labctl.interruption import held_back
 from labctl.wait import eventually
@@ -22,8 +23,8 @@ from labctl.wait import eventually
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from labctl.engine.images import ImageSpec
     from labctl.engine.images.context import Entry
+    from labctl.engine.images.spec import ImageSpec
     from labctl.engine.protocol import Engine
     from labctl.progress import Progress
 

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from labctl.engine.endpoint import INSTALL_DOCKER, Answer, Endpoint, look, look_around
+from labctl.engine.endpoint import Endpoint
 from labctl.engine.local import daemon, packages, traces
 from labctl.engine.local import record as records
-from labctl.engine.local.machine import Machine
+from labctl.engine.machine import Machine
+from labctl.engine.search import INSTALL_DOCKER, Answer, look, look_around
 from labctl.errors import EngineError, UsageError
 from labctl.progress import Progress, silent
 

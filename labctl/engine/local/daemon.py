@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from labctl.engine.endpoint import Answer, Endpoint, look
-from labctl.engine.local.machine import (
+from labctl.engine.endpoint import Endpoint
+from labctl.engine.machine import (
     EXEC_ROOT,
     PID_FILE,
     SOCKET,
@@ -19,11 +19,12 @@ from labctl.engine.local.machine import (
     process_name,
     processes,
 )
+from labctl.engine.search import Answer, look
 from labctl.errors import EngineError
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from labctl.engine.local.machine import Machine
+    from labctl.engine.machine import Machine
 
 LOG: Final = "/var/log/labctl/dockerd.log"
 

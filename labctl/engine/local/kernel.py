@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from labctl.engine.endpoint import Endpoint
-    from labctl.engine.local.machine import Machine
+    from labctl.engine.machine import Machine
 
 _FILTER: Final = """
 add table ip labctl_probe

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from subprocess import CompletedProcess
 
-    from labctl.engine.local.machine import Machine
+    from labctl.engine.machine import Machine
     from labctl.progress import Progress
 
 PACKAGES: Final = ("docker.io", "iptables", "ca-certificates")

@@ -13,7 +13,7 @@ from labctl.output import writing
 
 if TYPE_CHECKING:
     from labctl.engine.local.daemon import StartedBy
-    from labctl.engine.local.machine import Machine
+    from labctl.engine.machine import Machine
 
 PATH: Final = "/var/lib/labctl/engine.json"
 

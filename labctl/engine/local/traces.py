@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from labctl.engine.local.machine import Machine
+    from labctl.engine.machine import Machine
 
 DIRECTORIES: Final = (
     "/var/lib/docker",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from labctl.engine import endpoint
+from labctl.engine import search
 from labctl.engine.docker import DockerEngine
 from labctl.exercises.catalogue import discovery
 from labctl.exercises.running.stage import Stage
@@ -92,8 +92,8 @@ class Stages:
 
 def _endpoint(environ: Mapping[str, str]) -> Endpoint:
     """Find the engine; it is installed where there is none and the environment says so."""
-    home = endpoint.home()
-    if (found := endpoint.look_around(environ, home).found) is not None:
+    home = search.home()
+    if (found := search.look_around(environ, home).found) is not None:
         return found
     from labctl.engine.local import bootstrap  # noqa: PLC0415  # only where there is none
 

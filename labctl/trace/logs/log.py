@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from labctl import plainfile
 from labctl.errors import UsageError
-from labctl.trace.finding import presence
+from labctl.trace.logs import presence
 from labctl.trace.logs.reading import Reader
 from labctl.trace.logs.spool import HEAD, is_plain, spool
 

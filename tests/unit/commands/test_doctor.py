@@ -10,7 +10,7 @@ from labctl.commands.doctor import Check, State, doctor
 from labctl.commands.engine import engine_status
 from labctl.engine.fake import FakeEngine
 from labctl.engine.local import record
-from labctl.engine.local.machine import Machine
+from labctl.engine.machine import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

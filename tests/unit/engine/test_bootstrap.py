@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.engine.local import bootstrap, daemon, packages, record
-from labctl.engine.local.machine import Machine, process_name
+from labctl.engine.machine import Machine, process_name
 from labctl.errors import EngineError, EngineUnavailable, UsageError
 from labctl.wait import eventually
 

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.engine import wire
-from labctl.engine.endpoint import Answer, Endpoint, find, look, look_around, ordered
-from labctl.engine.local.machine import Machine
+from labctl.engine.endpoint import Endpoint
+from labctl.engine.machine import Machine
+from labctl.engine.search import Answer, find, look, look_around, ordered
 from labctl.errors import EngineError, EngineUnavailable
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.local.machine import (
+from labctl.engine.machine import (
     Machine,
     listens,
     own_addresses,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.trace.finding import presence
+from labctl.trace.logs import presence
 
 
 @pytest.fixture(params=[True, False], ids=["C library", "Python"])
