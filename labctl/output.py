@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from labctl import plainfile
 from labctl.errors import OutputError
 
 if TYPE_CHECKING:
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
 STANDARD_OUTPUT: Final = Path("-")
 """What stands for standard output in place of a file."""
 
-_KINDS: Final = {
-    stat.S_IFDIR: "a directory",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-}
 _OTHERWISE: Final = "name a file, or - for standard output"
 _STREAMS: Final = ("input", "output", "error")
 
@@ -48,8 +42,7 @@ def place_of(path: Path) -> Path:
                 raise _refused(path, "it is a link that leads nowhere") from None
             return Path(os.path.realpath(path.parent, strict=True), path.name)
         if not stat.S_ISREG(seen.st_mode):
-            kind = _KINDS.get(stat.S_IFMT(seen.st_mode), "no regular file")
-            raise _refused(path, f"it is {kind}", hint=_OTHERWISE)
+            raise _refused(path, f"it is {plainfile.kind_of(seen.st_mode)}", hint=_OTHERWISE)
         for number, name in enumerate(_STREAMS):
             with suppress(OSError):  # it is closed
                 if os.path.samestat(os.fstat(number), seen):

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 LARGEST_TEXT: Final = 8 << 20
 """Bytes of a file that people write by hand; far above what any needs."""
 
+_KINDS: Final = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+}
+
 
 def opened(path: str | PathLike[str], *, buffering: int = -1) -> BinaryIO:
     """Open a file to read it; what may keep its reader waiting, or never ends, is refused at once.
@@ -46,17 +54,31 @@ def content(path: str | PathLike[str], most: int) -> bytes:
         OSError: As `opened` does; or it is larger, or can't be read.
     """
     with opened(path) as file:
-        found = file.read(most + 1)
+        return read(file, most)
+
+
+def read(file: BinaryIO, most: int) -> bytes:
+    """Read what is left of an open file, at most `most` bytes.
+
+    Raises:
+        OSError: It is larger, or can't be read.
+    """
+    found = file.read(most + 1)
     if len(found) > most:
-        raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", os.fspath(path))
+        raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB")
     return found
 
 
-def is_there(path: Path) -> bool:
-    """Say whether a file can be looked at: one whose name no system takes is not there."""
-    with suppress(OSError):
-        return path.is_file()
+def is_there(path: str | PathLike[str], *, directory: bool = False) -> bool:
+    """Say whether a file, or also a directory, can be looked at: what can be no name is not there."""
+    with suppress(OSError, ValueError):
+        return Path(path).exists() and (directory or not Path(path).is_dir())
     return False
+
+
+def kind_of(mode: int) -> str:
+    """Name in words what lies somewhere that is no regular file (stat(2), ``st_mode``)."""
+    return _KINDS.get(stat.S_IFMT(mode), "no regular file")
 
 
 def _must_be_readable(status: os.stat_result, path: str | PathLike[str]) -> None:
@@ -64,9 +86,7 @@ def _must_be_readable(status: os.stat_result, path: str | PathLike[str]) -> None
         return
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-    kinds = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
-    kind = next((name for test, name in kinds if test(status.st_mode)), "a device")
-    raise OSError(errno.EINVAL, f"it is {kind}, no file", os.fspath(path))
+    raise OSError(errno.EINVAL, f"it is {kind_of(status.st_mode)}, no file", os.fspath(path))
 
 
 def _has_no_name(path: str | PathLike[str]) -> bool:

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import BinaryIO, Final
 
+from labctl import plainfile
 from labctl.errors import UsageError
 
 _INSTEAD: Final = (
@@ -45,9 +46,6 @@ def read_standard_input(most: int) -> bytes:
         UsageError: It is longer, or can't be read.
     """
     try:
-        content = standard_input().read(most + 1)
+        return plainfile.read(standard_input(), most)
     except OSError as exc:
         raise UsageError(f"standard input can't be read: {exc.strerror}", hint="labctl … < FILE") from exc
-    if len(content) > most:
-        raise UsageError(f"standard input is longer than {most >> 20} MiB", hint="labctl … < FILE")
-    return content

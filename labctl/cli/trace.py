@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from labctl import plainfile
 from labctl.cli import options
 from labctl.cli.connection import connect
 from labctl.cli.console import print_result, tell, width, write_file, write_line, write_text
@@ -182,20 +183,12 @@ def _parted(words: list[str], logs: list[str]) -> tuple[list[str], Wanted | None
 
     if not logs:
         _refuse_files(words)
-    files = [each for each in words if logs and (each == "-" or _is_there(each))]
+    files = [each for each in words if logs and (each == "-" or plainfile.is_there(each, directory=True))]
     names = [each for each in words if each not in files]
     if len(names) > 1:
         what = "a log file that is there" if logs else "needed: one message is traced at a time"
         raise UsageError(f"{names[1] if not logs else names[0]!r} is not {what}", hint="labctl trace --help")
     return [*logs, *files], Wanted.parse(names[0]) if names else None
-
-
-def _is_there(path: str) -> bool:
-    """Say whether a word names a file or a directory; a Message-ID may be too long for a name."""
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _names_message(word: str) -> bool:
@@ -213,7 +206,11 @@ def _refuse_files(words: list[str]) -> None:
 
     An address, a Message-ID and a queue id are that, whatever files there are.
     """
-    files = [each for each in words if (each == "-" or _is_there(each)) and not _names_message(each)]
+    files = [
+        each
+        for each in words
+        if (each == "-" or plainfile.is_there(each, directory=True)) and not _names_message(each)
+    ]
     if not files:
         return
     command = (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, Literal
 
 from labctl import byteordermark, plainfile
@@ -119,22 +119,20 @@ def explain(argument: str, stdin: BinaryIO) -> Explanation:
     Raises:
         UsageError: It is none of these, or can't be read.
     """
-    if argument == "-":
-        return _of_content(_STDIN, _read(stdin))
-    try:
-        is_there = Path(argument).exists() and not Path(argument).is_dir()
-    except (OSError, ValueError):  # a reply is too long for a name, or holds what no name may hold
-        is_there = False
-    if not is_there:
+    if argument != "-" and not plainfile.is_there(argument):
         return _of_words(argument)
     try:
+        if argument == "-":
+            return _of_content(_STDIN, plainfile.read(stdin, LARGEST_FILE))
         with plainfile.opened(argument) as file:
             is_log = file.seekable() and _is_log(argument, file.read(_HEADER))
             if file.seekable():
                 file.seek(0)
-            content = b"" if is_log else _read(file)
+            content = b"" if is_log else plainfile.read(file, LARGEST_FILE)
     except OSError as exc:
-        raise UsageError(f"{argument}: {exc.strerror}", hint=f"ls -l {argument}") from exc
+        large = exc.errno == errno.EFBIG
+        hint = "split the mailbox, and explain one message" if large else f"ls -l {argument}"
+        raise UsageError(f"{argument}: {exc.strerror}", hint=hint) from exc
     if not is_log:
         return _of_content(argument, content)
     with open_logs([argument], zone=UTC) as logs:
@@ -297,10 +295,3 @@ def _reports(message: bytes, depth: int) -> Iterator[BounceReport]:
 def _is_message(content: bytes) -> bool:
     header = parse_header(content[:_HEADER])
     return bool(header.from_ or header.message_id or header.subject)
-
-
-def _read(file: BinaryIO) -> bytes:
-    content = file.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise UsageError("the file is larger than 64 MiB", hint="split the mailbox, and explain one message")
-    return content

@@ -131,12 +131,9 @@ def _content(letter: Letter, mail_from: str, rcpt_tos: tuple[str, ...]) -> tuple
     if letter.file is None:
         return compose_message(mail_from, rcpt_tos, subject=letter.subject, body=letter.body)
     try:
-        with plainfile.opened(letter.file) as file:
-            content = file.read(LARGEST_FILE + 1)
+        content = plainfile.content(letter.file, LARGEST_FILE)
     except OSError as exc:
         raise UsageError(f"message file {letter.file}: {exc.strerror}", hint="--file EML") from exc
-    if len(content) > LARGEST_FILE:
-        raise UsageError(f"message file {letter.file} is larger than 256 MiB", hint="--file EML")
     content = byteordermark.without(content)  # an editor's, which would spoil the first field's name
     return prepared(content, domain=mail_from.rpartition("@")[2])
 

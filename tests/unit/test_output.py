@@ -26,7 +26,7 @@ def special(kind: str, directory: Path) -> Iterator[Path]:
     if kind == "a directory":
         path.mkdir()
         yield path
-    elif kind == "a pipe":
+    elif kind == "a named pipe":
         os.mkfifo(path)
         yield path
     elif kind == "a socket":
@@ -47,7 +47,7 @@ def write(path: Path, *, meanwhile: Callable[[], object] = lambda: None) -> None
         meanwhile()
 
 
-KINDS = ["a directory", "a pipe", "a socket", "a device"]
+KINDS = ["a directory", "a named pipe", "a socket", "a device"]
 
 
 @pytest.mark.parametrize("linked", [False, True], ids=["itself", "behind a link"])
@@ -76,7 +76,7 @@ def test_what_is_no_regular_file_is_refused_and_left_as_it_is(
 
 def test_what_becomes_a_pipe_while_it_is_written_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "report"
-    with pytest.raises(OutputError, match="it is a pipe"):
+    with pytest.raises(OutputError, match="it is a named pipe"):
         write(path, meanwhile=lambda: os.mkfifo(path))
     assert stat.S_ISFIFO(path.stat().st_mode)
     assert [*tmp_path.iterdir()] == [path]
