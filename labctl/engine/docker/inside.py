@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.engine.docker.connection import Connection, escaped, id_in, text
+from labctl.engine.docker.rotation import PackedLog, UnrepeatedLog, is_packed
 from labctl.engine.logstream import STDERR, STDOUT, Frames, FrameStream, joined
 from labctl.engine.model import ExecResult
 from labctl.engine.protocol import ENDED_WITHIN, MOST_SAID
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from labctl.engine.answer import Stream
     from labctl.engine.model import File
+    from labctl.engine.protocol import LogStream
 
 _CHANGED_AGO: Final = 3600
 """Postfix pauses where a configuration file is younger than about two seconds."""
@@ -148,13 +151,25 @@ class Inside(Connection):
 
     def logs(
         self, name: str, *, since: datetime | None = None, tail: int | None = None, follow: bool = False
-    ) -> FrameStream:
+    ) -> LogStream:
         """See `Engine.logs`."""
-        query = _log_query(since, tail) | {"follow": int(follow)}
-        stream = self._stream(f"log of {name}", "GET", f"/containers/{escaped(name)}/logs", **query)
         if not follow:
+            stream = self._log_stream(name, _log_query(since, tail))
             stream.connection.bound(silence=self.patience.answer, within=self.patience.log)
-        return FrameStream(Frames(stream))
+            return FrameStream(Frames(stream))
+        path = f"/containers/{escaped(name)}/json"
+        if self._ask(f"log of {name}", "GET", path, read=is_packed):
+            return PackedLog(
+                lambda begin, most: self.logs(name, since=begin, tail=most),
+                lambda: self._ask(f"log of {name}", "GET", path, read=_lives),
+                since,
+                tail,
+            )
+        stream = self._log_stream(name, _log_query(since, tail) | {"follow": 1})
+        return UnrepeatedLog(FrameStream(Frames(stream)))
+
+    def _log_stream(self, name: str, query: Mapping[str, Any]) -> Stream:
+        return self._stream(f"log of {name}", "GET", f"/containers/{escaped(name)}/logs", **query)
 
     def read_log(self, name: str, *, since: datetime | None = None, tail: int | None = None) -> bytes:
         """See `Engine.read_log`."""
@@ -187,6 +202,10 @@ def _command(argv: Sequence[str], user: str, *marks: str) -> dict[str, Any]:
 
 def _exit_code(said: Any) -> int | None:
     return None if said["ExitCode"] is None else int(said["ExitCode"])
+
+
+def _lives(said: Any) -> bool:
+    return bool(said["State"]["Running"])
 
 
 def _log_path(each: Any) -> Path | None:

@@ -322,7 +322,7 @@ def test_a_terminal_is_not_opened_by_an_engine_that_falls_silent(
 
 
 def test_a_log_that_is_followed_is_waited_for_until_it_is_closed(served: misbehaving.Engine) -> None:
-    served.misbehaves(1, misbehaving.falling_silent("within the body"))
+    served.misbehaves(2, misbehaving.falling_silent("within the body"))
     with closing(DockerEngine(Endpoint(served.url), HASTY)) as engine, ThreadPoolExecutor() as pool:
         log = engine.logs("x", follow=True)
         lines = pool.submit(lambda: [line.text for line in log])
