@@ -81,9 +81,7 @@ def _run(arguments: list[str]) -> int:
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json, debug = "--json" in own, "--debug" in own
     try:
-        code = create(arguments[0] if arguments else None)(
-            arguments, prog_name="labctl", standalone_mode=False
-        )
+        code = create(arguments)(arguments, prog_name="labctl", standalone_mode=False)
     except LabctlError as error:
         print_error(error, as_json=as_json, debug=debug)
         return interruption.EXIT_CODE if interruption.came() else error.exit_code

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -132,7 +131,7 @@ def _opened(path: Path, place: Path) -> int:
 
 def _part_beside(place: Path) -> tuple[Path, int]:
     """Make a file of no name that anyone would choose, with the permissions that a new file gets."""
-    part = place.with_name(f".labctl-{secrets.token_hex(8)}.part")
+    part = place.with_name(f".labctl-{os.urandom(8).hex()}.part")
     return part, os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 

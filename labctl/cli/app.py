@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Final
+import os
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
-
-from labctl.cli import (
-    catalogue,
-    exercises,
-    explain,
-    fault,
-    grading,
-    inside,
-    lifecycle,
-    machine,
-    mail,
-    queue,
-    trace,
-)
 
 _HELP: Final = """
 A mail laboratory: real Postfix, Dovecot and CoreDNS in two domains, alpha.test and beta.test.
@@ -50,51 +37,55 @@ def help_(
       labctl help up
       labctl help fault apply
     """
-    named = words or []
-    create(named[0] if named else None)([*named, "--help"], prog_name="labctl", standalone_mode=False)
+    arguments = [*(words or []), "--help"]
+    create(arguments)(arguments, prog_name="labctl", standalone_mode=False)
 
 
-_COMMANDS: Final[dict[str, Callable[..., None]]] = {
-    "up": lifecycle.up,
-    "down": lifecycle.down,
-    "reset": lifecycle.reset,
-    "status": lifecycle.status,
-    "list": lifecycle.list_running,
-    "send": mail.send,
-    "inbox": mail.inbox,
-    "queue": queue.queue,
-    "dig": mail.dig,
-    "trace": trace.trace,
-    "explain": explain.explain,
-    "logs": inside.logs,
-    "shell": inside.shell,
-    "exec": inside.execute,
-    "exercises": exercises.exercises,
-    "run": exercises.run,
-    "init": catalogue.init,
-    "grade": grading.grade,
-    "merge": grading.merge,
-    "examine": grading.examine,
-    "doctor": machine.doctor,
-    "prune": lifecycle.prune,
-    "help": help_,
+# By name: each module, and what each command takes, is looked at only where it is called.
+_COMMANDS: Final = {
+    "up": "lifecycle.up",
+    "down": "lifecycle.down",
+    "reset": "lifecycle.reset",
+    "status": "lifecycle.status",
+    "list": "lifecycle.list_running",
+    "send": "mail.send",
+    "inbox": "mail.inbox",
+    "queue": "queue.queue",
+    "dig": "mail.dig",
+    "trace": "trace.trace",
+    "explain": "explain.explain",
+    "logs": "inside.logs",
+    "shell": "inside.shell",
+    "exec": "inside.execute",
+    "exercises": "exercises.exercises",
+    "run": "exercises.run",
+    "init": "catalogue.init",
+    "grade": "grading.grade",
+    "merge": "grading.merge",
+    "examine": "grading.examine",
+    "doctor": "machine.doctor",
+    "prune": "lifecycle.prune",
+    "help": "app.help_",
 }
-_CLASSES: Final = {"exec": inside.Outer}
+_CLASSES: Final = {"exec": "inside.Outer"}
 """Of commands that are no common ones."""
 _GROUPS: Final = {
-    "labs": catalogue.labs,
-    "fault": fault.fault,
-    "images": machine.images,
-    "engine": machine.engine,
+    "labs": "catalogue.labs",
+    "fault": "fault.fault",
+    "images": "machine.images",
+    "engine": "machine.engine",
 }
+_LISTING: Final[tuple[list[str], ...]] = ([], ["-h"], ["--help"], ["--version"])
+"""Command lines that are answered without any command."""
 
 
-def create(wanted: str | None = None) -> typer.Typer:
+def create(arguments: list[str] | None = None) -> typer.Typer:
     """Put the commands together.
 
     Args:
-        wanted: The only command or group that will be called, if that is known: typer works out the
-            parameters of every command it has, which takes longer than some commands do.
+        arguments: The command line, if that is known: typer works out the parameters of every command it has,
+            which takes longer than some commands do. So it gets only the command or group to be called;
+            and commands that are only to be listed get no parameters.
     """
     app = typer.Typer(
         name="labctl",
@@ -105,14 +96,26 @@ def create(wanted: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_root)
+    wanted = arguments[0] if arguments else None
     alone = wanted in _COMMANDS or wanted in _GROUPS
-    for name, command in _COMMANDS.items():
-        if not alone or name == wanted:
-            app.command(name, cls=_CLASSES.get(name))(command)
-    for name, group in _GROUPS.items():
-        if not alone or name == wanted:
-            app.add_typer(group, name=name)
+    listed = arguments in _LISTING and "_LABCTL_COMPLETE" not in os.environ
+    for name, place in (_COMMANDS | _GROUPS).items():
+        if alone and name != wanted:
+            continue
+        found = _at(place)
+        if listed:
+            told = found.info.help if name in _GROUPS else found.__doc__
+            app.command(name, help=told)(lambda: None)
+        elif name in _GROUPS:
+            app.add_typer(found, name=name)
+        else:
+            app.command(name, cls=_at(_CLASSES[name]) if name in _CLASSES else None)(found)
     return app
+
+
+def _at(place: str) -> Any:
+    module, _, name = place.rpartition(".")
+    return getattr(import_module(f"labctl.cli.{module}"), name)
 
 
 def _version(value: bool) -> None:  # noqa: FBT001  # typer calls it so

@@ -13,7 +13,6 @@ import typer
 from labctl.cli import options
 from labctl.cli.connection import connect_or_bring
 from labctl.cli.console import Ticker, write_line
-from labctl.cli.gradeoutputs import Outputs, print_grade
 from labctl.cli.streams import read_standard_input
 
 _LARGEST_JOB: Final = 64 << 20
@@ -147,6 +146,7 @@ def grade(
       labctl grade attempts/* --seeds roster.csv --csv grades.csv
       labctl grade . --junit grade.xml --summary "$GITHUB_STEP_SUMMARY"
     """
+    from labctl.cli.gradeoutputs import Outputs, print_grade
     from labctl.cli.tally import Tally
     from labctl.commands.grade import Wish, check, named
     from labctl.commands.grade import grade as perform
@@ -204,6 +204,7 @@ def merge(
       labctl merge part-1 part-2 --csv grades.csv --html grades.html
       labctl merge part-1 part-2 --csv -
     """
+    from labctl.cli.gradeoutputs import Outputs, print_grade
     from labctl.commands.merge import FILE_NAME
     from labctl.commands.merge import merge as joined
 

@@ -43,6 +43,16 @@ def test_the_commands_of_the_contract_are_there() -> None:
     assert {("engine", each) for each in ("status", "start", "stop", "remove")} <= set(commands())
 
 
+@pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"]], ids=" ".join)
+def test_the_list_of_commands_is_what_the_commands_say_of_themselves(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    create(arguments)(arguments, prog_name="labctl", standalone_mode=False)
+    listed = capsys.readouterr().out
+    create()(arguments, prog_name="labctl", standalone_mode=False)
+    assert listed == capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
 def test_help_ends_well_and_has_examples(
     command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
@@ -96,7 +106,7 @@ def test_help_shows_what_the_option_does(labctl: Labctl, command: str) -> None:
 def test_what_follows_a_command_to_be_run_on_a_host_is_its_own(
     arguments: str, name: str | None, command: str
 ) -> None:
-    root = typer.main.get_command(create("exec"))
+    root = typer.main.get_command(create(["exec"]))
     assert isinstance(root, typer.core.TyperGroup)
     given = root.commands["exec"].make_context("exec", arguments.split()).params
     assert (given["host"], given["name"]) == ("dns", name)
