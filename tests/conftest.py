@@ -22,9 +22,9 @@ def valid_document() -> Callable[[Mapping[str, Any]], None]:
     """Return a check that a document is what the schema that it names wants; it raises ValidationError."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  # most tests do without
 
-    from labctl.report import schema  # noqa: PLC0415  # as above
+    from labctl.contract import published  # noqa: PLC0415  # as above
 
-    validators = {name: Draft202012Validator(schema.load(name)) for name in schema.names()}
+    validators = {name: Draft202012Validator(published.load(name)) for name in published.names()}
 
     def check(document: Mapping[str, Any]) -> None:
         validators[document["schema"]].validate(document)

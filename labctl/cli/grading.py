@@ -252,10 +252,9 @@ def examine(
     """
     from labctl.commands.examine import examine as perform
     from labctl.grading import form
+    from labctl.grading.job import Job
 
-    job = form.job(read_standard_input(_LARGEST_JOB))
+    job = form.read(read_standard_input(_LARGEST_JOB), Job)
     ticker = Ticker(sys.stderr, os.environ)
     found = connect_or_bring(yes=yes, progress=ticker)
-    write_line(
-        form.examination_text(perform(found.engine, found.url, job, environ=os.environ, progress=ticker))
-    )
+    write_line(form.written(perform(found.engine, found.url, job, environ=os.environ, progress=ticker)))

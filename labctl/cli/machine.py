@@ -225,7 +225,7 @@ def engine_remove(
 
 
 def doctor(*, as_json: options.Json = False) -> None:
-    """Examine the machine and its engine, each line with its cure. Fails (4) where no lab can run.
+    """Examine the machine and its engine, each line with the next step. Fails (4) where no lab can run.
 
     \b
     Examples:

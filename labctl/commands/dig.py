@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl import resolver
+from labctl.contract.value import RecordType, ResponseCode, Word
 from labctl.errors import LabNotUp
 from labctl.lab.role import Role
 from labctl.lab.running import instance
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Dug:
-    """What the resolver answered; `records` are their data as zone files write it."""
+    """What the lab's resolver answered."""
 
     SCHEMA: ClassVar = "labctl/dig/v1"
 
-    name: str
-    type: str
-    rcode: str
-    records: tuple[str, ...]
+    name: Word
+    type: RecordType
+    rcode: ResponseCode
+    """NOERROR, NXDOMAIN and so on; TIMEOUT or UNREACHABLE where there was no response."""
+    records: tuple[Word, ...]
+    """Their data as zone files have it."""
 
 
 def dig(engine: Engine, name: str | None, question: str, rdtype: str | None = None) -> Dug:

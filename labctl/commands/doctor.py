@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
+from labctl.contract.value import Rule, When, Word
 from labctl.engine import images, wire
 from labctl.engine.local import bootstrap, kernel
 from labctl.engine.local.kernel import Ability
@@ -46,21 +47,25 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at; `cure` is the next step where it is not well."""
+    """One thing looked at."""
 
-    id: str
+    WHEN: ClassVar = When("state", State.OK, then={}, otherwise={"hint": Word})
+
+    id: Word
     state: State
-    text: str
-    cure: str | None = None
+    text: Word
+    hint: Word | None = None
+    """The next step where it is not well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """All checks, in the order in which a cure should be sought."""
+    """The machine and its engine."""
 
     SCHEMA: ClassVar = "labctl/doctor/v1"
 
-    checks: tuple[Check, ...]
+    checks: Annotated[tuple[Check, ...], Rule(least=1)]
+    """In the order in which a remedy should be sought."""
 
     @property
     def failed(self) -> bool:
@@ -81,11 +86,11 @@ class _Examination:
     def ok(self, name: str, text: str) -> None:
         self.checks.append(Check(name, State.OK, text))
 
-    def warn(self, name: str, text: str, cure: str) -> None:
-        self.checks.append(Check(name, State.WARNING, text, cure))
+    def warn(self, name: str, text: str, hint: str) -> None:
+        self.checks.append(Check(name, State.WARNING, text, hint))
 
-    def fail(self, name: str, text: str, cure: str) -> None:
-        self.checks.append(Check(name, State.FAILED, text, cure))
+    def fail(self, name: str, text: str, hint: str) -> None:
+        self.checks.append(Check(name, State.FAILED, text, hint))
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from labctl.contract.value import LabName, Word
 from labctl.errors import LabInUse, LabNotUp
 from labctl.lab import lock
 from labctl.lab.name import valid_name
@@ -21,15 +22,16 @@ _PATIENCE: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class InUse:
-    """A lab that is in use, and who has it, in words."""
+    """A lab that is in use, and stays."""
 
-    name: str
-    holder: str
+    name: LabName
+    holder: Word
+    """Who has it, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """What was removed, and what was not.
+    """A lab that was removed, or all that could be.
 
     Args:
         removed: The names of the containers and networks.
@@ -38,7 +40,7 @@ class Down:
 
     SCHEMA: ClassVar = "labctl/down/v1"
 
-    removed: tuple[str, ...]
+    removed: tuple[Word, ...]
     in_use: tuple[InUse, ...] = ()
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from labctl.contract.value import Ordinal, Word
 from labctl.engine import wire
 from labctl.engine.local import bootstrap
 from labctl.engine.machine import Machine
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from labctl.engine.local.bootstrap import Status
+    from labctl.engine.local.bootstrap import State, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class EngineReport:
     """The engine that commands use, and labctl's part in the machine's own.
 
     Args:
-        state: Of the machine's own engine: ``running``, ``silent``, ``stopped`` or ``absent``.
+        state: Of the machine's own engine; silent where it runs, and does not answer.
         version: Of the engine that answers; None where none does.
         endpoint: Where that one answers.
         ordered_by: What names it (``DOCKER_HOST``, ``docker context NAME``); None for a usual socket.
@@ -37,15 +38,15 @@ class EngineReport:
 
     SCHEMA: ClassVar = "labctl/engine/v1"
 
-    state: str
-    version: str | None
-    endpoint: str | None
-    ordered_by: str | None
+    state: State
+    version: Word | None
+    endpoint: Word | None
+    ordered_by: Word | None
     installed_by_labctl: bool
     started_by_labctl: bool
-    packages: tuple[str, ...]
-    pid: int | None
-    log: str | None
+    packages: tuple[Word, ...]
+    pid: Ordinal | None
+    log: Word | None
 
 
 def engine_status(environ: Mapping[str, str], home: Path, *, machine: Machine | None = None) -> EngineReport:

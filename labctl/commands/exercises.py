@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from labctl.contract.value import LabName, Ordinal, Text, Word
 from labctl.exercises.catalogue import discovery
 from labctl.lab import catalogue
 
@@ -14,19 +15,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One exercise: what it is about, and what is learnt by it."""
+    """One exercise."""
 
-    id: str
-    lab: str
-    title: str
-    learn: str
-    path: str
-    line: int
+    id: Text
+    lab: LabName
+    title: Text
+    description: str
+    """What is learnt by it; may be empty."""
+    path: Word
+    line: Ordinal
 
 
 @dataclass(frozen=True, slots=True)
 class Exercises:
-    """The exercises of one lab."""
+    """The exercises of a lab."""
 
     SCHEMA: ClassVar = "labctl/exercises/v1"
 
@@ -43,7 +45,7 @@ def exercises(lab: str, environ: Mapping[str, str]) -> Exercises:
     found = catalogue.find(lab, environ)
     return Exercises(
         tuple(
-            Row(each.id, found.id, each.title, each.learn, str(each.path), each.line)
+            Row(each.id, found.id, each.title, each.description, str(each.path), each.line)
             for each in discovery.of_lab(found)
         )
     )

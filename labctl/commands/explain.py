@@ -7,9 +7,10 @@ import re
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar, Final, Literal
 
 from labctl import byteordermark, plainfile
+from labctl.contract.value import Count, MessageId, Rule, Word
 from labctl.errors import UsageError, quoted
 from labctl.mail import bounce
 from labctl.mail.bounce import ReportKind
@@ -74,8 +75,10 @@ class Reported:
     address: str
     original: str | None
     action: str
-    """Empty where the report does not tell, as with `status`."""
+    """RFC 3464: failed, delayed, delivered, relayed or expanded, or what else stood there; empty where the
+    report does not tell."""
     status: str
+    """Empty where the report does not tell."""
     remote_mta: str | None
     diagnostic_code: str | None
     will_retry_until: datetime | None
@@ -85,27 +88,29 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """An explanation; of a report, that of its worst news."""
+    """What a code, a reply or a report means; of a report, its worst news."""
 
     SCHEMA: ClassVar = "labctl/explain/v1"
 
     kind: Literal["code", "reply", "dsn", "log"]
     subject: str
-    title: str
-    text: str
-    cause: str
-    next: tuple[str, ...]
-    sources: tuple[str, ...]
+    """The code; the words themselves where there is none; empty where nothing is said."""
+    title: Word
+    text: Word
+    cause: Word
+    next: Annotated[tuple[Word, ...], Rule(least=1)]
+    sources: Annotated[tuple[Word, ...], Rule(least=1)]
     reporting_mta: str | None = None
-    original_message_id: str | None = None
+    original_message_id: MessageId | None = None
     recipients: tuple[Reported, ...] = ()
-    written_by: str | None = None
+    """Of a report alone."""
+    written_by: Word | None = None
     """The software whose habit the report's form is."""
-    further: int = 0
+    further: Count = 0
     """How many more reports the file holds; of a log, how many more lines tell of other reasons."""
     reasons: tuple[Reason, ...] = ()
     """Of a log: why mail did not get where it should, the most frequent first."""
-    delivered: int = 0
+    delivered: Count = 0
     """Of a log: how many deliveries succeeded."""
 
 

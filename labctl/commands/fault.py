@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from labctl.contract.value import FaultName, LabName, ParameterName, Rule, Word
 from labctl.errors import UsageError
 from labctl.faults import application, catalogue
 from labctl.lab import lock
@@ -22,31 +23,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ParameterRow:
-    """One parameter of a fault; `choices` is empty where it takes more than a few values."""
+    """One parameter of a fault."""
 
-    name: str
+    name: ParameterName
     required: bool
     default: str
-    choices: tuple[str, ...]
-    meaning: str
+    choices: tuple[Word, ...]
+    """Empty where it takes more than a few values."""
+    description: Word
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
-    """One fault; `title` is in words, `setting` in the daemon's own terms."""
+    """One fault."""
 
-    name: str
-    title: str
-    setting: str
+    name: FaultName
+    title: Word
+    """What it does, in words."""
+    setting: Word
+    """What it does, in the daemon's own terms."""
     parameters: tuple[ParameterRow, ...]
     active: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """All faults there are."""
+    """The faults there are."""
 
-    SCHEMA: ClassVar = "labctl/fault/v1"
+    SCHEMA: ClassVar = "labctl/fault-list/v1"
 
     faults: tuple[FaultRow, ...]
 
@@ -55,8 +59,8 @@ class Faults:
 class Setting:
     """What a parameter of an applied fault is set to."""
 
-    name: str
-    value: str
+    name: ParameterName
+    value: Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +69,28 @@ class FaultApplied:
 
     SCHEMA: ClassVar = "labctl/fault-apply/v1"
 
-    name: str
+    name: LabName
+    """The lab's name."""
     lab: str
-    fault: str
-    title: str
+    """The lab's id."""
+    fault: FaultName
+    title: Word
     parameters: tuple[Setting, ...]
-    services: tuple[str, ...]
+    """All of them, given or by default."""
+    services: Annotated[tuple[Word, ...], Rule(least=1)]
+    """The services that it changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultsReverted:
-    """What was undone in a lab: the faults' names."""
+    """What was undone in a lab."""
 
     SCHEMA: ClassVar = "labctl/fault-revert/v1"
 
-    name: str
-    reverted: tuple[str, ...]
+    name: LabName
+    """The lab's name."""
+    reverted: tuple[FaultName, ...]
+    """The faults' names."""
 
 
 def faults(engine: Engine | None, name: str | None) -> Faults:
@@ -184,7 +194,11 @@ def _row(fault: Fault, record: FaultRecord | None) -> FaultRow:
         setting=fault.setting,
         parameters=tuple(
             ParameterRow(
-                each.name, required=False, default=each.default, choices=each.choices, meaning=each.meaning
+                each.name,
+                required=False,
+                default=each.default,
+                choices=each.choices,
+                description=each.meaning,
             )
             for each in fault.parameters
         ),

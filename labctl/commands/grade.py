@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from labctl import byteordermark
+from labctl.contract.value import Amount, LabName, Part, Text
 from labctl.engine import images
 from labctl.errors import AttemptError, GradingError, LabctlError, UsageError
 from labctl.exercises.worker.children import Children
@@ -20,7 +21,7 @@ from labctl.grading.batch import Batch, Candidate
 from labctl.grading.examiner import Examiner, rejection_of
 from labctl.grading.job import Rejection
 from labctl.grading.laboratories import Laboratories
-from labctl.grading.score import graded
+from labctl.grading.score import GradedAttempt, graded
 from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.store import Store
 from labctl.lab import catalogue, origin
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.grading.gradedlab import GradedLab
     from labctl.grading.job import Examination
-    from labctl.grading.score import GradedAttempt
     from labctl.grading.verdict import AttemptVerdict
     from labctl.lab.attempt.attempt import HandIn
     from labctl.lab.blueprint.definition import LabDefinition
@@ -66,11 +66,11 @@ class Grade:
 
     SCHEMA: ClassVar = "labctl/grade/v1"
 
-    lab: str
-    title: str
+    lab: LabName
+    title: Text
     attempts: tuple[GradedAttempt, ...]
-    seconds: float
-    shard: tuple[int, int] | None = None
+    seconds: Amount
+    shard: tuple[Part, Part] | None = None
 
     @property
     def exit_code(self) -> int:

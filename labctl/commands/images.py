@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
+from labctl.contract.value import Count, Word
 from labctl.engine.images import archive, ensure, image_specs, outdated
 from labctl.progress import silent
 from labctl.resources import compose_dir
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """An image that labs need; `size` in bytes, 0 where it is not present."""
+    """An image that labs need."""
 
-    name: str
-    tag: str
-    size: int
+    name: Word
+    tag: Word
+    size: Count
+    """Bytes; 0 where it is not present."""
     present: bool
 
 
@@ -34,15 +36,15 @@ class Images:
     SCHEMA: ClassVar = "labctl/images/v1"
 
     images: tuple[ImageRow, ...]
-    built: tuple[str, ...] = ()
+    built: tuple[Word, ...] = ()
     """Names of the images that were built just now."""
-    file: str | None = None
+    file: Word | None = None
     """The file that was written or read."""
-    tags: tuple[str, ...] = ()
+    tags: tuple[Word, ...] = ()
     """The tags in that file."""
-    outdated: tuple[str, ...] = ()
+    outdated: tuple[Word, ...] = ()
     """Images of other versions that the engine still has: tags, or ids where they have none."""
-    note: str | None = None
+    note: Word | None = None
     """What else there is to know, in a sentence."""
 
 

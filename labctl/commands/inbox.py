@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from labctl.contract.value import EmailAddress
 from labctl.lab.inside.mailhosts import find_account, mda_of
 from labctl.lab.running import instance
 from labctl.mail.address import Address
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """An account's messages, the oldest first; `deleted` says that they are gone from the server now."""
+    """An account's messages, the oldest first."""
 
     SCHEMA: ClassVar = "labctl/inbox/v1"
 
-    address: str
-    protocol: str
+    address: EmailAddress
+    protocol: Literal["imap", "pop3"]
     messages: tuple[MailboxMessage, ...]
     deleted: bool = False
+    """Whether what is listed is gone from the server now."""
 
 
 def inbox(

@@ -6,9 +6,10 @@ import re
 import secrets
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from labctl import plainfile, resources
+from labctl.contract.value import LabName, Rule, Word
 from labctl.errors import OutputError, UsageError
 from labctl.grading import seeds
 from labctl.grading.handout.files import handed_out
@@ -34,7 +35,7 @@ class HandedOut:
     Args:
         lab: Its id.
         title: Its title.
-        directory: Where it is now.
+        directory: Where it is now, as it was named.
         files: All files of the handout, as paths in the directory.
         written: Those that were not there before.
         note: What else who handed it out needs to know, in a sentence.
@@ -42,12 +43,12 @@ class HandedOut:
 
     SCHEMA: ClassVar = "labctl/init/v1"
 
-    lab: str
-    title: str
-    directory: str
-    files: tuple[str, ...]
-    written: tuple[str, ...]
-    note: str | None = None
+    lab: LabName
+    title: Word
+    directory: Word
+    files: Annotated[tuple[Word, ...], Rule(least=1)]
+    written: tuple[Word, ...]
+    note: Word | None = None
 
 
 def init(  # what may be asked for

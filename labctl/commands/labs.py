@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from labctl.contract.value import Amount, Count, LabName, When, Word
 from labctl.exercises.catalogue import discovery
 from labctl.lab import catalogue
 
@@ -16,20 +17,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One lab of the catalogue; the scores are None where it is not graded."""
+    """One lab."""
 
-    id: str
-    title: str
-    topology: str
-    exercises: int
+    WHEN: ClassVar = When(
+        "gradable",
+        value=True,
+        then={"max_score": Amount},
+        otherwise={"max_score": None, "starter_score": None},
+    )
+
+    id: LabName
+    title: Word
+    topology: Word
+    exercises: Count
+    """How many there are."""
     gradable: bool
-    max_score: float | None
-    starter_score: float | None
+    max_score: Amount | None
+    starter_score: Amount | None
+    """Of the untouched starter files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All labs that can be started by their id."""
+    """The labs that can be started by their id."""
 
     SCHEMA: ClassVar = "labctl/labs/v1"
 

@@ -8,9 +8,10 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from labctl.commands.grade import Wish, grade
+from labctl.contract.value import Amount, LabName, Rule, Word
 from labctl.errors import InvalidLabFile
 from labctl.grading import alteration, gradedlab
 from labctl.grading.control import SOLUTION
@@ -59,27 +60,27 @@ class Case:
         failed: The checks that failed; those that these blocked are not among them.
         seed: What all that was random came from.
         seconds: How long it took.
-        why: Of a case that is not as declared, what there is to know: a line each.
+        evidence: Of a case that is not as declared, what there is to know: a line each.
     """
 
-    name: str
+    name: Word
     kind: Kind
     title: str
     ok: bool
-    expected: str
-    seen: str
+    expected: Word
+    seen: Word
     verdict: AttemptVerdict
-    score: float
-    max_score: float
-    failed: tuple[str, ...]
-    seed: str
-    seconds: float
-    why: tuple[str, ...] = ()
+    score: Amount
+    max_score: Amount
+    failed: tuple[Word, ...]
+    seed: Word
+    seconds: Amount
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LabTested:
-    """A lab, tested.
+    """A lab's own tests.
 
     Args:
         lab: Its id.
@@ -90,10 +91,10 @@ class LabTested:
 
     SCHEMA: ClassVar = "labctl/labs-test/v1"
 
-    lab: str
-    title: str
-    cases: tuple[Case, ...]
-    seconds: float
+    lab: LabName
+    title: Word
+    cases: Annotated[tuple[Case, ...], Rule(least=2)]
+    seconds: Amount
 
     @property
     def exit_code(self) -> int:
@@ -253,7 +254,7 @@ def _case(planned: _Plan, seen: GradedAttempt) -> Case:
         failed=_failed(seen),
         seed=seen.seed,
         seconds=seen.seconds,
-        why=() if ok else _why(seen),
+        evidence=() if ok else _why(seen),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from labctl.contract.value import Word
 from labctl.lab.running import instance
 from labctl.lab.running.instance import HostState, LabState
 
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One lab; `state` is what the engine tells, without asking the daemons."""
+    """One lab."""
 
-    name: str
+    name: Word
     lab: str
     state: LabState
+    """What the engine tells, without asking the daemons."""
     created_at: datetime | None
+    """None where no container is left."""
 
 
 @dataclass(frozen=True, slots=True)

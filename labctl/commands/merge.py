@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from labctl import plainfile
 from labctl.commands.grade import Grade
+from labctl.contract import reader
 from labctl.errors import UsageError
-from labctl.grading.job import Rejection
-from labctl.grading.score import GradedAttempt, GradedCheck
-from labctl.grading.seedfrom import SeedFrom
-from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-T = TypeVar("T")
+    from labctl.grading.score import GradedAttempt
 
 FILE_NAME: Final = "grade.json"
 """In a directory that ``labctl grade --out`` wrote: the document."""
 
 LARGEST_FILE: Final = 256 << 20
-_MOST_SHARDS: Final = 999_999
 _MOST_NAMED: Final = 10
-_LARGEST: Final = 1e12
 
 
 def merge(directories: Sequence[Path]) -> Grade:
@@ -81,102 +75,12 @@ def _read(path: Path) -> Grade:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
             raise UsageError(f"{path} is no regular file of 256 MiB at most", hint="labctl grade --out DIR")
-        table = json.loads(plainfile.content(path, LARGEST_FILE))
-        if table["schema"] != Grade.SCHEMA:
-            raise UsageError(f"{path} is no {Grade.SCHEMA}", hint="labctl grade --out DIR")
-        return Grade(
-            _text(table["lab"], some=True),
-            _text(table["title"]),
-            tuple(_attempt(each) for each in table["attempts"]),
-            _number(table["seconds"]),
-            _maybe(_shard, table.get("shard")),
-        )
+        read = reader.read(plainfile.content(path, LARGEST_FILE), Grade)
     except OSError as exc:
         raise UsageError(f"{path} can't be read: {exc.strerror}", hint="labctl grade --out DIR") from exc
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as exc:
+    except ValueError as exc:
         raise UsageError(f"{path} is no {Grade.SCHEMA}: {exc}", hint="labctl grade --out DIR") from exc
-
-
-def _attempt(table: dict[str, Any]) -> GradedAttempt:
-    if (table["verdict"] == AttemptVerdict.REJECTED) == (table["rejection"] is None):
-        raise ValueError("a rejection and its reason belong together")
-    return GradedAttempt(
-        id=_text(table["id"], some=True),
-        verdict=AttemptVerdict(table["verdict"]),
-        score=_number(table["score"]),
-        max_score=_number(table["max_score"]),
-        seed=_text(table["seed"]),
-        seconds=_number(table["seconds"]),
-        checks=tuple(_check(each) for each in table["checks"]),
-        explanation=_text(table["explanation"]),
-        rejection=_maybe(_rejection, table["rejection"]),
-        remarks=_lines(table["remarks"]),
-        logs={service: _lines(lines) for service, lines in table["logs"].items()},
-        cached=bool(table["cached"]),
-        seed_from=_maybe(SeedFrom, table.get("seed_from")),
-    )
-
-
-def _check(table: dict[str, Any]) -> GradedCheck:
-    return GradedCheck(
-        id=_text(table["id"], some=True),
-        title=_text(table["title"]),
-        verdict=CheckVerdict(table["verdict"]),
-        score=_number(table["score"]),
-        max_score=_number(table["max_score"]),
-        attempts=_count(table["attempts"]),
-        explanation=_text(table["explanation"]),
-        hint=_text(table["hint"]),
-        evidence=_lines(table["evidence"]),
-        seconds=_number(table["seconds"]),
-        hidden=bool(table["hidden"]),
-        path=_maybe(_text, table.get("path")),
-        line=_maybe(_count, table.get("line")),
-    )
-
-
-def _rejection(table: dict[str, Any]) -> Rejection:
-    return Rejection(
-        code=_text(table["code"], some=True),
-        text=_text(table["text"], some=True),
-        hint=_text(table["hint"], some=True),
-        file=_maybe(_text, table["file"]),
-        line=_maybe(_count, table["line"]),
-        service=_maybe(_text, table["service"]),
-        said=_text(table["said"]),
-    )
-
-
-def _shard(value: Any) -> tuple[int, int]:
-    part, parts = map(_count, value)
-    if not part <= parts <= _MOST_SHARDS:
-        raise ValueError(f"no shard {part} of {parts}")
-    return part, parts
-
-
-def _maybe(read: Callable[[Any], T], value: Any) -> T | None:
-    return None if value is None else read(value)
-
-
-def _text(value: Any, *, some: bool = False) -> str:
-    if not isinstance(value, str) or (some and not value.strip()):
-        raise TypeError(f"expected text, not {value!r:.80}")
-    return value
-
-
-def _lines(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"expected lines, not {value!r:.80}")
-    return tuple(_text(each) for each in value)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
-        raise TypeError(f"expected a number from 0 to {_LARGEST:g}, not {value!r:.80}")
-    return value
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise TypeError(f"expected a whole number from 1, not {value!r:.80}")
-    return value
+    part, parts = read.shard or (1, 1)
+    if part > parts:
+        raise UsageError(f"{path} is shard {part} of {parts}", hint="labctl grade --out DIR")
+    return read

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from labctl.contract.value import Word
 from labctl.engine import images
 from labctl.errors import EngineError, LabInUse
 from labctl.lab import lock, origin
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was removed, and what was not.
+    """What crashed runs had left.
 
     Args:
         removed: The names of containers, networks and images.
@@ -27,7 +28,7 @@ class Pruned:
 
     SCHEMA: ClassVar = "labctl/prune/v1"
 
-    removed: tuple[str, ...]
+    removed: tuple[Word, ...]
     left: tuple[str, ...] = ()
 
 

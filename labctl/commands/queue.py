@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from labctl.contract.value import Word
 from labctl.errors import EngineError, LabError, LabNotUp, NoSuchHost, NoSuchLab
 from labctl.lab import catalogue
 from labctl.lab.blueprint.clock import Clock
@@ -39,8 +40,8 @@ _QUIET: Final = 0.05
 class HostQueue:
     """One MTA's queue; of one that does not run only its state is known."""
 
-    host: str
-    service: str
+    host: Word
+    service: Word
     state: HostState
     messages: tuple[QueuedMessage, ...]
     """The oldest first."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl.commands.status import Status, describe_ready
+from labctl.contract.value import LabName, Word
 from labctl.engine import images
 from labctl.errors import EngineError, FaultError
 from labctl.faults import application
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """A lab as new; `changed` is what had to be done beyond emptying it."""
+    """A lab as new."""
 
     SCHEMA: ClassVar = "labctl/reset/v1"
 
-    name: str
-    lab: str
-    changed: tuple[str, ...]
+    name: LabName
+    lab: Word
+    """The lab's id."""
+    changed: tuple[Word, ...]
+    """What had to be done beyond emptying it, one deed each; empty where nothing was."""
     status: Status
 
 

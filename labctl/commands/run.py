@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
+from labctl.contract.value import Amount
 from labctl.errors import EngineError, LabctlError, NoSuchLab, UsageError
 from labctl.exercises.catalogue import discovery
 from labctl.exercises.result.outcome import Blame, Outcome, Result
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Exercises that were run, and the seconds that all took together, with the labs' coming and going."""
+    """Exercises that were run."""
 
     SCHEMA: ClassVar = "labctl/run/v1"
 
     exercises: tuple[Result, ...]
-    seconds: float
+    seconds: Amount
+    """What all took together, with the labs' coming and going."""
 
     @property
     def exit_code(self) -> int:

@@ -6,9 +6,10 @@ import queue
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from labctl import byteordermark, plainfile
+from labctl.contract.value import EmailAddress, MessageId, QueueId, Rule
 from labctl.errors import UsageError
 from labctl.lab.inside import logs
 from labctl.lab.inside.mailhosts import find_account, mta_of
@@ -51,13 +52,16 @@ class Sent:
 
     SCHEMA: ClassVar = "labctl/send/v1"
 
-    message_id: str
-    queue_id: str | None
-    from_: str
-    to: tuple[str, ...]
+    message_id: MessageId
+    queue_id: QueueId | None
+    """At the first MTA; None where it refused the message."""
+    from_: EmailAddress
+    to: Annotated[tuple[EmailAddress, ...], Rule(least=1)]
     accepted_at: datetime | None
+    """None where the server refused the message."""
     state: MessageState
     reply: str
+    """The server's last."""
     recipients: tuple[RecipientState, ...]
     waited_for: MessageState | None = None
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from labctl.contract.value import IpAddress, Port, When, Word
 from labctl.lab import lock
 from labctl.lab.mark.faultrecord import FAULT
 from labctl.lab.name import valid_name
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from labctl.lab.account import Account
     from labctl.lab.running.instance import Host, Instance
 
-_PROTOCOLS: Final[dict[Role, tuple[tuple[str, int, str], ...]]] = {
+Protocol = Literal["smtp", "submission", "imap", "pop3", "dns"]
+
+_PROTOCOLS: Final[dict[Role, tuple[tuple[Protocol, int, str], ...]]] = {
     Role.DNS: (("dns", 53, "udp"),),
     Role.MTA: (("smtp", 25, "tcp"), ("submission", 587, "tcp")),
     Role.MDA: (("imap", 143, "tcp"), ("pop3", 110, "tcp")),
@@ -29,26 +32,31 @@ _PROTOCOLS: Final[dict[Role, tuple[tuple[str, int, str], ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """One host of a lab; `domain` is None for a resolver."""
+    """One host of a lab."""
 
-    name: str
-    service: str
-    container: str | None
+    WHEN: ClassVar = When("role", Role.DNS, then={"domain": None})
+
+    name: Word
+    service: Word
+    container: Word | None
     role: Role | None
-    domain: str | None
-    addresses: tuple[str, ...]
+    """None where the container is missing."""
+    domain: Word | None
+    """None for a resolver."""
+    addresses: tuple[IpAddress, ...]
+    """Without a prefix length."""
     state: HostState
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a protocol is spoken, seen from this machine; `tls` is ``none``, ``starttls`` or ``implicit``."""
+    """Where a protocol is spoken, seen from this machine."""
 
-    service: str
-    protocol: str
-    host: str
-    port: int
-    tls: str = "none"
+    service: Word
+    protocol: Protocol
+    host: Word
+    port: Port
+    tls: Literal["none", "starttls", "implicit"] = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,16 @@ class Status:
 
     SCHEMA: ClassVar = "labctl/status/v1"
 
-    name: str
+    name: Word
     lab: str
+    """The lab's id; empty where it is absent."""
     state: LabState
     hosts: tuple[HostStatus, ...]
     endpoints: tuple[Endpoint, ...]
+    """Where each protocol is spoken, seen from this machine."""
     accounts: tuple[Account, ...]
-    faults: tuple[str, ...] = ()
+    faults: tuple[Word, ...] = ()
+    """Names of those applied."""
 
 
 def status(engine: Engine, name: str | None) -> Status:

@@ -38,11 +38,13 @@ _SHOWN: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The journeys of the messages that were asked for."""
+    """Messages' journeys."""
 
     SCHEMA: ClassVar = "labctl/trace/v1"
 
     messages: tuple[TracedMessage, ...]
+    notes: tuple[Note, ...] = ()
+    """What must be known of the logs, where messages are listed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from labctl.commands.status import Status, describe_ready
+from labctl.contract.value import LabName, Word
 from labctl.engine import images
 from labctl.lab import catalogue, lock, origin
 from labctl.lab.attempt import attempt
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """A lab that is there, and what had to be changed for that; `status` is None after a dry run."""
+    """A lab that is there."""
 
     SCHEMA: ClassVar = "labctl/up/v1"
 
-    name: str
-    lab: str
-    changed: tuple[str, ...]
+    name: LabName
+    lab: Word
+    """The lab's id."""
+    changed: tuple[Word, ...]
+    """What had to be done for that, one deed each; empty where nothing was."""
     status: Status | None
+    """None after a dry run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,14 @@ wherever, needs this package, the lab and an engine, and never sees the attempt'
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
+from labctl.contract.value import Amount, ErrorCode, LabName, Ordinal, Text, Word
+from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.verdict import CheckVerdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from labctl.grading.seedfrom import SeedFrom
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +22,24 @@ class Job:
 
     Args:
         attempt: Its id.
-        lab: The directory of the lab's definition.
+        lab: The directory of the lab's definition, where the job is done.
         checks: The directory of hidden checks, if there are any.
-        files: What was handed in: contents by the path that the lab's ``[[editable]]`` gives.
+        files: What was handed in: contents in base64, by the path that the lab's ``[[editable]]`` gives.
         seed: What all that is random in the checks comes from.
         name: What to call the laboratory, which is there for this job only.
         run: The run of ``labctl grade`` that the job is a part of, as a label on the laboratory.
-        seed_from: Who says that this is the attempt's seed, where that is known.
+        seed_from: Who says that this is the attempt's seed: the teacher's roster, the attempt itself, or
+            nobody, and then it was made of what was handed in; None where that is not known.
     """
 
     SCHEMA: ClassVar = "labctl/examination-job/v1"
 
-    attempt: str
+    attempt: Word
     lab: Path
     checks: Path | None
     files: Mapping[str, bytes]
     seed: str
-    name: str
+    name: LabName
     run: str = ""
     seed_from: SeedFrom | None = None
 
@@ -61,15 +60,15 @@ class Observation:
         line: Its line.
     """
 
-    id: str
+    id: Word
     title: str
     verdict: CheckVerdict
-    seconds: float
+    seconds: Amount
     explanation: str = ""
     evidence: tuple[str, ...] = ()
-    tries: int = 1
+    tries: Ordinal = 1
     path: str | None = None
-    line: int | None = None
+    line: Ordinal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +85,11 @@ class Rejection:
         said: The daemon's own words.
     """
 
-    code: str
-    text: str
-    hint: str
+    code: ErrorCode
+    text: Text
+    hint: Text
     file: str | None = None
-    line: int | None = None
+    line: Ordinal | None = None
     service: str | None = None
     said: str = ""
 
@@ -117,7 +116,7 @@ class Examination:
     attempt: str
     lab: str
     seed: str
-    seconds: float
+    seconds: Amount
     checks: tuple[Observation, ...] = ()
     rejection: Rejection | None = None
     broken: str = ""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from labctl.contract.value import Amount, Ordinal, Text, When, Word
+from labctl.grading.job import Rejection
+from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from labctl.grading.job import Examination, Observation, Rejection
-    from labctl.grading.seedfrom import SeedFrom
+    from labctl.grading.job import Examination, Observation
     from labctl.lab.blueprint.definition import Check
 
 
@@ -22,32 +25,33 @@ class GradedCheck:
     Args:
         id: Its id.
         title: What it asks for, in a sentence.
-        verdict: How it ended.
+        verdict: How it ended: blocked where a check that this one needs has not passed, so that it was not
+            run; error where the lab, the engine or the check broke, and nothing is known of the attempt.
         score: Its points.
         max_score: The most points that it can give.
-        attempts: How often the attempt was examined until this was seen.
-        explanation: Why it did not pass.
+        tries: How often the attempt was examined until this was seen: 2 where the first examination broke.
+        explanation: Why it did not pass; empty where it did.
         hint: What the lab's author says about where to look; only where it did not pass.
-        evidence: What proves it, a line each.
+        evidence: What proves it, a line each: replies, log lines, DNS answers.
         seconds: How long it took.
-        hidden: Whether it is one of the teacher's hidden checks.
-        path: The check's file, where it raised what it should not.
-        line: Its line.
+        hidden: Whether it is one of the teacher's hidden checks: not for the student.
+        path: The check's file, where it raised what it should not; None otherwise.
+        line: Its line there.
     """
 
-    id: str
-    title: str
+    id: Text
+    title: Text
     verdict: CheckVerdict
-    score: float
-    max_score: float
-    attempts: int
+    score: Amount
+    max_score: Amount
+    tries: Ordinal
     explanation: str
     hint: str
     evidence: tuple[str, ...]
-    seconds: float
+    seconds: Amount
     hidden: bool = False
     path: str | None = None
-    line: int | None = None
+    line: Ordinal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +59,36 @@ class GradedAttempt:
     """One attempt, graded; of one that was rejected or that broke, `explanation` says why.
 
     Args:
-        id: Its id.
-        verdict: How it ended.
-        score: Its points.
+        id: The name of its directory, made longer where two have the same.
+        verdict: How it ended: rejected where it can't be used at all, error where a check or the whole lab
+            broke.
+        score: Its points; of an attempt whose verdict is error they are no score.
         max_score: The most points that there are.
-        seed: What all that was random came from.
-        seconds: How long the examination took.
+        seed: What all that was random came from; empty where nothing was read.
+        seconds: How long the examination took, with the laboratory's coming and going.
         checks: Its checks, in the order of their declaration.
         explanation: Why it was rejected, or what broke; empty otherwise.
         rejection: The same with file, line and the daemon's words, where it was rejected.
-        remarks: What else a teacher should know.
+        remarks: What else a teacher should know: files that were ignored, a host that ran out of memory.
         logs: The last lines of the hosts that ran what was handed in, by service, where a check failed.
         cached: Whether it had been examined before, and was only weighed now.
-        seed_from: Who says that this is its seed; None where nobody was asked.
+        seed_from: Who says that this is its seed: the teacher's roster, the attempt itself, or nobody, and
+            then it was made of what was handed in; None where no seed was needed.
     """
 
-    id: str
+    WHEN: ClassVar = When(
+        "verdict",
+        AttemptVerdict.REJECTED,
+        then={"rejection": Rejection, "explanation": Word, "score": Literal[0]},
+        otherwise={"rejection": None},
+    )
+
+    id: Text
     verdict: AttemptVerdict
-    score: float
-    max_score: float
+    score: Amount
+    max_score: Amount
     seed: str
-    seconds: float
+    seconds: Amount
     checks: tuple[GradedCheck, ...]
     explanation: str
     rejection: Rejection | None
@@ -132,7 +145,7 @@ def _weighed(check: Check, seen: Observation, *, hidden: bool) -> GradedCheck:
         verdict=seen.verdict,
         score=points.get(seen.verdict, 0),
         max_score=check.points,
-        attempts=seen.tries,
+        tries=seen.tries,
         explanation=seen.explanation,
         hint="" if passed else check.hint,
         evidence=seen.evidence,

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final
 from labctl import plainfile
 from labctl.errors import GradingError, OutputError
 from labctl.grading import form
+from labctl.grading.job import Examination
 from labctl.output import writing
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from labctl.grading.job import Examination
 
 DIRECTORY: Final = "examinations"
 
@@ -35,7 +34,7 @@ class Store:
     def get(self, key: str) -> Examination | None:
         """Return what was seen before, or None; what can't be read is seen anew."""
         with suppress(OSError, UnicodeDecodeError, GradingError):
-            return form.examination(plainfile.content(self._path(key), _LARGEST).decode())
+            return form.read(plainfile.content(self._path(key), _LARGEST).decode(), Examination)
         return None
 
     def put(self, key: str, examination: Examination) -> None:
@@ -54,7 +53,7 @@ class Store:
                 f"{path} can't be written: {exc.strerror}", hint=f"ls -ld {self.directory}"
             ) from exc
         with writing(path) as file:
-            file.write(form.examination_text(examination).encode())
+            file.write(form.written(examination).encode())
 
     def _path(self, key: str) -> Path:
         return self.directory / DIRECTORY / f"{key}.json"

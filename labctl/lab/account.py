@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from labctl.contract.value import Word
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -16,7 +18,7 @@ USERS_FILE: Final = "/etc/dovecot/users"
 class Account:
     """A mail account; in a laboratory its password is no secret."""
 
-    address: str
+    address: Word
     password: str
 
     @property

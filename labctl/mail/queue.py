@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from labctl.contract.value import Amount, Count, MessageId, QueueId, Word
 from labctl.mail.clock import TOLERANCE
 from labctl.mail.content.message import normal_message_id
 
@@ -30,7 +31,7 @@ class QueueName(StrEnum):
 class QueuedRecipient:
     """A recipient that is still to be delivered to."""
 
-    address: str
+    address: Word
     delay_reason: str | None
     """Why the last attempt failed; None where there was none."""
 
@@ -39,20 +40,19 @@ class QueuedRecipient:
 class QueuedMessage:
     """A message in a queue."""
 
-    queue_id: str
-    queue_name: str
-    """A `QueueName`."""
+    queue_id: QueueId
+    queue_name: QueueName
     arrival_time: datetime
     sender: str
     """Empty for the null sender of notifications."""
-    size: int
+    size: Count
     recipients: tuple[QueuedRecipient, ...]
     forced_expire: bool = False
-    message_id: str | None = None
+    message_id: MessageId | None = None
     """Not in Postfix's JSON; see `parse_headers`."""
     next_try_at: datetime | None = None
     """From when on the next queue run takes a deferred message up; not in Postfix's JSON: see `parse_due`."""
-    real_wait: float | None = None
+    real_wait: Amount | None = None
     """Seconds from its last attempt to the next in the real world, where that is known of a lab."""
 
 
@@ -114,7 +114,7 @@ def _message(line: str) -> QueuedMessage | None:
         data = json.loads(line)
         return QueuedMessage(
             queue_id=str(data["queue_id"]),
-            queue_name=str(data["queue_name"]),
+            queue_name=QueueName(data["queue_name"]),
             arrival_time=datetime.fromtimestamp(int(data["arrival_time"]), UTC),
             sender=_sender(str(data["sender"])),
             size=int(data["message_size"]),

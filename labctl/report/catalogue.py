@@ -68,4 +68,4 @@ def _wrong(case: Case) -> Iterator[str]:
     yield f"  expected: {one_line(case.expected, 500)}"
     yield f"  seen:     {one_line(case.seen, 500)}"
     yield f"  seed:     {one_line(case.seed)}"
-    yield from (f"  {one_line(each, 500)}" for each in case.why)
+    yield from (f"  {one_line(each, 500)}" for each in case.evidence)

@@ -1,22 +1,41 @@
 """Results as JSON documents, each with the name and version of its schema.
 
-The JSON Schemas lie in ``schemas/``. Fields may be added to a document, never changed.
+Fields may be added to a document, never changed: see `labctl.contract.published`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from labctl.contract.value import ErrorCode, Text
 
 if TYPE_CHECKING:
     from labctl.errors import LabctlError
 
-ERROR_SCHEMA: Final = "labctl/error/v1"
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What failed.
+
+    Args:
+        code: Stable, for scripts.
+        message: What failed, where, and what was seen.
+        hint: One next command or step.
+        detail: Further facts, different for each code.
+    """
+
+    SCHEMA: ClassVar = "labctl/error/v1"
+
+    code: ErrorCode
+    message: Text
+    hint: Text
+    detail: Mapping[str, Any]
 
 
 def document(result: Any) -> dict[str, Any]:
@@ -30,13 +49,7 @@ def document(result: Any) -> dict[str, Any]:
 
 def error_document(error: LabctlError) -> dict[str, Any]:
     """Return an error as a JSON document."""
-    return {
-        "schema": ERROR_SCHEMA,
-        "code": error.code,
-        "message": _text(error.message),
-        "hint": _text(error.hint),
-        "detail": _value(error.detail),
-    }
+    return document(Failure(error.code, error.message, error.hint, error.detail))
 
 
 def dumped(content: Mapping[str, Any], *, indent: int | None = 2) -> str:
@@ -69,11 +82,9 @@ def _value(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of val
             return {_text(str(key)): _value(each) for key, each in value.items()}
         case list() | tuple():
             return [_value(each) for each in value]
-    if dataclasses.is_dataclass(value):
+    if is_dataclass(value):
         # A field named like a word of Python's has an underscore behind it.
-        return {
-            each.name.rstrip("_"): _value(getattr(value, each.name)) for each in dataclasses.fields(value)
-        }
+        return {each.name.rstrip("_"): _value(getattr(value, each.name)) for each in fields(value)}
     return _text(str(value))
 
 

@@ -51,11 +51,11 @@ def engine(result: EngineReport) -> str:
 
 
 def doctor(result: Doctor) -> str:
-    """Show each check, with its cure."""
+    """Show each check, with the next step."""
     lines = []
     for each in result.checks:
         lines.append(f"{_SIGNS[each.state]}  {each.id}: {one_line(each.text, 1000)}")
-        if each.cure is not None:
-            lines.append(f"      cure: {one_line(each.cure, 1000)}")
+        if each.hint is not None:
+            lines.append(f"      next: {one_line(each.hint, 1000)}")
     end = "No lab can run here until what FAILed is mended." if result.failed else "Labs can run here."
     return "\n".join((*lines, end))

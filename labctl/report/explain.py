@@ -45,7 +45,7 @@ def _of_log(result: Explanation) -> Iterator[str]:
         )
         code = f", {each.code}" if each.code else ""
         head = f"{one_line(times.removesuffix(', first'), 400)}{code}: {each.meaning.title}"
-        said = _wrapped(one_line(each.said, 500), "  | ") if each.said else ()
+        said = _wrapped(one_line(each.text, 500), "  | ") if each.text else ()
         yield "\n".join((*_wrapped(head, ""), *said, *_told(each.meaning)))
     others = sum(each.count for each in result.reasons[_MOST:]) + result.further
     if others:

@@ -29,7 +29,7 @@ def exercises(result: Exercises) -> str:
             (
                 f"{one_line(f'{each.lab}/{each.id}', 500)}",
                 f"  {one_line(each.title, 500)}",
-                *((indent(each.learn, "    "),) if each.learn else ()),
+                *((indent(each.description, "    "),) if each.description else ()),
             )
         )
         for each in result.exercises

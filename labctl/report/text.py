@@ -25,7 +25,7 @@ _WRITERS: Final = {
     "labctl/dig/v1": "mail.dig",
     "labctl/explain/v1": "explain.explain",
     "labctl/exercises/v1": "run.exercises",
-    "labctl/fault/v1": "fault.faults",
+    "labctl/fault-list/v1": "fault.faults",
     "labctl/fault-apply/v1": "fault.applied",
     "labctl/fault-revert/v1": "fault.reverted",
     "labctl/images/v1": "engine.images",

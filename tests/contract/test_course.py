@@ -92,8 +92,8 @@ def test_an_exercise_says_in_a_sentence_what_it_shows_and_then_why(
     lab: LabDefinition, exercise: Exercise
 ) -> None:
     assert re.fullmatch(r"[A-Z“\"].*[.?!]”?", exercise.title), lab.id
-    assert re.search(r"RFC\s+\d+", exercise.learn), "which RFC says so?"
-    assert len(re.findall(r"[.?!](?=\s|$)", exercise.learn)) >= 3, "what happens, and why?"
+    assert re.search(r"RFC\s+\d+", exercise.description), "which RFC says so?"
+    assert len(re.findall(r"[.?!](?=\s|$)", exercise.description)) >= 3, "what happens, and why?"
 
 
 @each_exercise

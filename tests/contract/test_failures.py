@@ -146,7 +146,7 @@ def test_options_before_a_faults_command_hold_for_it(labctl: Labctl) -> None:
     ran = labctl("fault", "--json", "apply", "mx-nul")
     assert (ran.code, ran.document["code"], ran.stderr) == (2, "no-such-fault", "")
     assert labctl("fault", "--name", "A_B", "revert").code == 2
-    assert labctl("fault", "--json", "list").document["schema"] == "labctl/fault/v1"
+    assert labctl("fault", "--json", "list").document["schema"] == "labctl/fault-list/v1"
 
 
 def test_a_lab_that_is_not_there_is_refused_before_an_engine_is_looked_for(fails: Fails) -> None:

@@ -56,7 +56,7 @@ def home(labctl: Labctl, tmp_path: Path, device: str) -> Path:
     assert labctl("init", "fix-the-mx", "amy").code == 0
     tmp_path.joinpath("part").mkdir()
     tmp_path.joinpath("part/grade.json").write_text(
-        '{"schema": "labctl/grade/v1", "lab": "fix-the-mx", "title": "", "attempts": [], "seconds": 0}'
+        '{"schema": "labctl/grade/v1", "lab": "fix-the-mx", "title": "x", "attempts": [], "seconds": 0}'
     )
     tmp_path.joinpath("directory").mkdir()
     os.mkfifo(tmp_path / "pipe")

@@ -42,7 +42,7 @@ def test_the_exercises_of_a_lab_are_listed_without_an_engine(
     valid_document(said)
     [exercise] = said["exercises"]
     assert (exercise["id"], exercise["lab"], exercise["title"]) == ("it-arrives", "own", "A letter arrives.")
-    assert exercise["learn"] == "By way of two servers."
+    assert exercise["description"] == "By way of two servers."
     text = labctl("exercises", str(own))
     assert text.stdout == "own/it-arrives\n  A letter arrives.\n    By way of two servers.\n"
 

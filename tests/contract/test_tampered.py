@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from labctl.commands.merge import merge
 from labctl.errors import GradingError, UsageError
 from labctl.grading import form
+from labctl.grading.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,11 +64,11 @@ JOB = {
 def attempt(name: str) -> dict[str, Any]:
     check = {
         "id": f"mx{name}", "title": f"T{name}", "verdict": "failed", "score": 0, "max_score": 1,
-        "attempts": 1, "explanation": f"e{name}", "hint": f"h{name}", "evidence": [f"v{name}"],
+        "tries": 1, "explanation": f"e{name}", "hint": f"h{name}", "evidence": [f"v{name}"],
         "seconds": 1.0, "hidden": False,
     }  # fmt: skip
     rejection = {
-        "code": f"c{name}", "text": f"t{name}", "hint": f"h{name}", "file": f"f{name}", "line": 3,
+        "code": "other-lab", "text": f"t{name}", "hint": f"h{name}", "file": f"f{name}", "line": 3,
         "service": None, "said": f"s{name}",
     }  # fmt: skip
     return {
@@ -117,7 +118,7 @@ values = st.one_of(
 @given(st.sampled_from(list(places(JOB))), values)
 def test_a_job_with_any_value_in_a_place_is_one_or_is_refused(place: tuple[Any, ...], value: Any) -> None:
     try:
-        job = form.job(json.dumps(altered(JOB, place, value)))
+        job = form.read(json.dumps(altered(JOB, place, value)), Job)
     except GradingError as error:
         if len(error.message) > 500:
             raise
@@ -132,7 +133,7 @@ def test_a_job_with_any_value_in_a_place_is_one_or_is_refused(place: tuple[Any, 
 )
 def test_what_is_no_base64_is_no_empty_file(content: str) -> None:
     with pytest.raises(GradingError, match=r"files\['beta.test.zone'\] is .*, expected base64"):
-        form.job(json.dumps({**JOB, "files": {"beta.test.zone": content}}))
+        form.read(json.dumps({**JOB, "files": {"beta.test.zone": content}}), Job)
 
 
 @pytest.mark.parametrize(

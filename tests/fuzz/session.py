@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jsonschema import Draft202012Validator, ValidationError
 
-from labctl.report import schema
+from labctl.contract import published
 from tests.fuzz import engines, places
 from tests.fuzz.grammar import Call, calls
 
@@ -192,7 +192,7 @@ def _can_be_written(place: Path) -> bool:
 
 def validators() -> dict[str, Any]:
     """Return what checks each of labctl's documents, by its schema's name."""
-    return {name: Draft202012Validator(schema.load(name)) for name in schema.names()}
+    return {name: Draft202012Validator(published.load(name)) for name in published.names()}
 
 
 def main() -> None:

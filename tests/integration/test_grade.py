@@ -358,7 +358,7 @@ def test_hidden_checks_are_graded_and_never_told_of_in_a_container(labctl: Labct
 
 def test_a_job_of_another_driver_comes_to_the_same(labctl: Labctl, tmp_path: Path) -> None:
     from labctl.grading import form  # noqa: PLC0415  # as another program would write it
-    from labctl.grading.job import Job  # noqa: PLC0415
+    from labctl.grading.job import Examination, Job  # noqa: PLC0415
     from labctl.grading.seedfrom import SeedFrom  # noqa: PLC0415
 
     job = Job(
@@ -370,9 +370,9 @@ def test_a_job_of_another_driver_comes_to_the_same(labctl: Labctl, tmp_path: Pat
         name=f"job-{os.getpid()}",
         seed_from=SeedFrom.ROSTER,
     )
-    ran = labctl("examine", stdin=form.job_text(job))
+    ran = labctl("examine", stdin=form.written(job))
     assert ran.code == 0, ran
-    seen = form.examination(ran.stdout)
+    seen = form.read(ran.stdout, Examination)
     assert (seen.seed, seen.seed_from) == (job.seed, job.seed_from)
     attempt = write(tmp_path / "anna", zone("mutants/no-mx"))
     [graded] = labctl.json("grade", str(attempt), "--lab", LAB, code=1)["attempts"]

@@ -123,7 +123,7 @@ def test_every_command_that_is_mentioned_exists(command: str, labctl: Labctl) ->
 
 
 def test_the_json_documents_have_their_schemas_where_it_says() -> None:
-    [directory] = re.findall(r"`(labctl/report/schemas/)`", README)
+    [directory] = re.findall(r"`(labctl/contract/schemas/)`", README)
 
     assert list(Path(__file__).parents[2].joinpath(directory).glob("*.json"))
 

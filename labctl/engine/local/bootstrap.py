@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from labctl.engine.endpoint import Endpoint
 from labctl.engine.local import daemon, packages, traces
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from labctl.engine.local.record import Record
 
+State = Literal["running", "silent", "stopped", "absent"]
+
 _LOCK: Final = "/run/labctl-engine.lock"
 
 
@@ -35,7 +37,7 @@ class Status:
         log: The log of a dockerd that labctl started.
     """
 
-    state: str
+    state: State
     record: Record | None
     pid: int | None
     log: Path | None
@@ -138,7 +140,7 @@ def status(machine: Machine | None = None) -> Status:
     pid = daemon.dockerd_pid(machine)
     answer = look(Endpoint(machine.engine_url)).answer
     if answer in {Answer.ANSWERS, Answer.FORBIDDEN}:
-        state = "running"
+        state: State = "running"
     elif answer is Answer.SILENT or pid is not None:
         state = "silent"
     else:

@@ -37,7 +37,7 @@ class Exercise:
 
     id: str
     title: str
-    learn: str
+    description: str
     path: Path
     line: int
     function: str
@@ -127,11 +127,11 @@ def _exercises(body: Iterable[ast.stmt], fixtures: Fixtures, path: Path, within:
         match each:
             case ast.FunctionDef() | ast.AsyncFunctionDef() if each.name.startswith(_PREFIX):
                 docstring = ast.get_docstring(each)
-                title, learn = described(each.name, docstring)
+                title, description = described(each.name, docstring)
                 yield Exercise(
                     id_of(each.name),
                     title,
-                    learn,
+                    description,
                     path,
                     each.lineno,
                     within + each.name,

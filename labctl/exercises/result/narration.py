@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from labctl.contract.value import Amount, Text
 from labctl.exercises.result.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 class Step:
     """One step that is over."""
 
-    text: str
+    text: Text
     verdict: Verdict
-    seconds: float
+    seconds: Amount
     evidence: tuple[str, ...]
     """What was seen: replies, log lines, header fields, DNS answers; a line each."""
 

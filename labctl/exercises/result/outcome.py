@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from labctl.contract.value import Amount, LabName, Ordinal, Text, When, Word
 from labctl.exercises.result.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -89,16 +90,25 @@ PASSED = Outcome(Verdict.PASSED)
 class Result:
     """One exercise that was run."""
 
-    id: str
-    lab: str
-    title: str
+    WHEN: ClassVar = When(
+        "verdict", Verdict.ERROR, then={"kind": Blame, "explanation": Word}, otherwise={"kind": None}
+    )
+
+    id: Text
+    lab: LabName
+    title: Text
     verdict: Verdict
-    seconds: float
+    """How it ended: error where the exercise or the lab is broken, and nothing is known of the mail."""
+    seconds: Amount
+    """What it took, without making the lab as new."""
     steps: tuple[Step, ...]
     explanation: str = ""
+    """Why it did not pass; empty where it did."""
     kind: Blame | None = None
-    path: str | None = None
-    line: int | None = None
+    """What is broken where the verdict is error."""
+    path: Word | None = None
+    """The exercise's file."""
+    line: Ordinal | None = None
     printed: str = ""
     """What it printed itself."""
 

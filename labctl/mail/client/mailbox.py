@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from labctl.contract.value import Count, MaybeMessageId, Ordinal, When, Word
 from labctl.errors import ServiceCommandFailed
 from labctl.mail.client.failure import seen_in
 from labctl.mail.content import dsn
@@ -28,19 +29,22 @@ UNREADABLE: Final = (AttributeError, LookupError, MemoryError, RecursionError, T
 class MailboxMessage:
     """A message as a mail reader lists it."""
 
-    uid: int
+    WHEN: ClassVar = When("is_dsn", value=False, then={"dsn": None})
+
+    uid: Ordinal
     """IMAP's UID; for POP3 the number in this session."""
-    message_id: str
+    message_id: MaybeMessageId
+    """Empty where the message has none."""
     from_: str
     to: tuple[str, ...]
     subject: str
     date: datetime | None
-    flags: tuple[str, ...]
+    flags: tuple[Word, ...]
     """IMAP's flags; POP3 has none."""
-    size: int
+    size: Count
     is_dsn: bool
     dsn: dsn.Dsn | None
-    uidl: str | None = None
+    uidl: Word | None = None
     """POP3's own lasting identifier (RFC 1939, section 7)."""
 
 

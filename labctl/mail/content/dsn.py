@@ -10,6 +10,7 @@ from email.policy import compat32
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from labctl.contract.value import MessageId
 from labctl.mail.content.body import body, inner
 from labctl.mail.content.mailheader import date_of, field_text
 from labctl.mail.content.message import normal_message_id
@@ -44,7 +45,7 @@ class DsnRecipient:
     original: str | None
     """The Original-Recipient, without its type."""
     action: str
-    """A `DsnAction`, or what else stood there."""
+    """A `DsnAction` (failed, delayed, delivered, relayed, expanded), or what else stood there."""
     status: str
     remote_mta: str | None
     diagnostic_code: str | None
@@ -58,7 +59,7 @@ class Dsn:
     """A delivery status notification."""
 
     reporting_mta: str | None
-    original_message_id: str | None
+    original_message_id: MessageId | None
     original_envelope_id: str | None
     arrival_date: datetime | None
     recipients: tuple[DsnRecipient, ...]

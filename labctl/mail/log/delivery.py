@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from labctl.contract.value import Word
 from labctl.mail.content.message import normal_message_id
 from labctl.mail.log.journal import Attempt, Journal, QueueFile
 from labctl.mail.log.logevent import Delivery, DeliveryStatus, Event, NotificationKind
@@ -53,11 +54,11 @@ class RecipientState:
     original: str
     """To whom it was submitted."""
     state: MessageState
-    dsn: str | None = None
+    dsn: Word | None = None
     """The enhanced status code of the last attempt."""
     reason: str | None = None
     host: str = ""
-    """The host whose log says so."""
+    """The host whose log says so; empty where none does."""
     at: datetime | None = None
 
 

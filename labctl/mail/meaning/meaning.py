@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from labctl.contract.value import Rule, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,13 +14,13 @@ class Meaning:
 
     subject: str
     """What was explained: ``4.4.1``, ``550 5.1.1``, ``deferred``; words where there is no code."""
-    title: str
+    title: Word
     """A few words: ``no answer from the host``."""
-    text: str
+    text: Word
     """What it means."""
-    cause: str
+    cause: Word
     """What usually causes it."""
-    next: tuple[str, ...]
+    next: Annotated[tuple[Word, ...], Rule(least=1)]
     """What to look at next, the most promising first."""
-    sources: tuple[str, ...]
+    sources: Annotated[tuple[Word, ...], Rule(least=1)]
     """Where it is written: sections of RFCs, manual pages, vendors' documentation."""

@@ -99,7 +99,7 @@ def _check(check: GradedCheck, room: int, *, alone: bool) -> str:
     worth = f"{points(check.score)} / {points(check.max_score)}"
     notes = [
         *(["hidden"] if check.hidden else []),
-        *([f"try {check.attempts}"] if check.attempts > 1 else []),
+        *([f"try {check.tries}"] if check.tries > 1 else []),
     ]
     note = f' <span class="soft">({", ".join(notes)})</span>' if notes else ""
     row = (

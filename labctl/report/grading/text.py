@@ -58,8 +58,8 @@ def _attempt(title: str, attempt: GradedAttempt) -> Iterator[str]:
         yield f"{mark(each.verdict)} {padded(name, width)}  {_points(each):>{room}}  {brief(each.title)}"
         if each.verdict != CheckVerdict.PASSED:
             yield from _why(each)
-        if each.attempts > 1:
-            yield f"    seen in examination {each.attempts}: the one before broke"
+        if each.tries > 1:
+            yield f"    seen in examination {each.tries}: the one before broke"
     yield ""
     for remark in attempt.remarks:
         yield from _spread((f"note: {remark}",), 0)

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
+from labctl.commands.trace import Trace
 from labctl.mail.state import MessageState
 from labctl.report.document import document
 from labctl.report.layout.plain import LONGEST, one_line
 from labctl.report.layout.wrap import brief, padded, wrapped
-from labctl.trace.journey.hop import Note, NoteKind
+from labctl.trace.journey.hop import Note, NoteKind, TracedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
 
-    from labctl.mail.log.delivery import RecipientState
-    from labctl.trace.journey.hop import QueueFileName
     from labctl.trace.listing.table import Row
-
-SCHEMA: Final = "labctl/trace/v1"
 
 _HEAD: Final = ("TIME", "STATE", "FROM", "TO", "DELAY OR REASON", "QUEUE ID")
 _TIME, _STATE, _QUEUE_ID = 14, 10, 12
@@ -85,7 +80,7 @@ def end(states: Counter[MessageState]) -> str:
 
 def json_pieces(rows: Iterable[Row], notes: Iterable[Note] = ()) -> Iterator[str]:
     """Yield the document ``labctl/trace/v1`` in pieces, message by message."""
-    yield f'{{"schema": "{SCHEMA}", "messages": ['
+    yield f'{{"schema": "{Trace.SCHEMA}", "messages": ['
     between = "\n"
     for row in rows:
         yield between + json.dumps(_message(row), ensure_ascii=True, allow_nan=False)
@@ -94,46 +89,23 @@ def json_pieces(rows: Iterable[Row], notes: Iterable[Note] = ()) -> Iterator[str
     yield f'\n], "notes": {json.dumps(told, ensure_ascii=True)}}}\n'
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """The fields of one message, as the contract names them."""
-
-    SCHEMA: ClassVar[str] = SCHEMA
-
-    message_id: str
-    state: MessageState
-    recipients: tuple[RecipientState, ...]
-    mail_from: str | None
-    first_at: datetime
-    last_at: datetime
-    queue_ids: tuple[QueueFileName, ...]
-    about: str | None
-    notes: tuple[Note, ...]
-    hops: tuple[()] = ()
-    bounce: None = None
-    notices: tuple[()] = ()
-
-    @classmethod
-    def of(cls, row: Row) -> _Message:
-        """Take what a row tells."""
-        return cls(
-            row.message_id or "",
-            row.state,
-            row.recipients,
-            row.mail_from,
-            row.first_at,
-            row.last_at,
-            row.queue_ids,
-            row.about,
-            (_INCOMPLETE,) if row.incomplete else (),
-        )
-
-
 def _message(row: Row) -> dict[str, object]:
     """Return a message as the document of one message has it, without its journey."""
-    written = document(_Message.of(row))
-    del written["schema"]
-    return written
+    told = TracedMessage(
+        row.message_id or "",
+        row.state,
+        row.recipients,
+        hops=(),
+        bounce=None,
+        mail_from=row.mail_from,
+        first_at=row.first_at,
+        last_at=row.last_at,
+        queue_ids=row.queue_ids,
+        about=row.about,
+        notes=(_INCOMPLETE,) if row.incomplete else (),
+    )
+    [written] = document(Trace((told,)))["messages"]
+    return dict(written)
 
 
 def _line(cells: tuple[str, ...], width: int | None, more: str = "") -> str:

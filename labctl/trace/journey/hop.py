@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from labctl.contract.value import Word
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -115,11 +117,11 @@ class Hop:
     at: datetime
     host: str
     event: HopEvent
-    queue_id: str | None
+    queue_id: Word | None
     text: str
     """One sentence for people."""
     detail: Mapping[str, Any] = field(default_factory=dict)
-    """See `HopEvent`."""
+    """What is known beside it; the log lines that say so are in ``lines``. What is not known is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Note:
     """What must be known of a message beside its state."""
 
     kind: NoteKind
-    text: str
+    text: Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class Notice:
     kind: NotificationKind
     at: datetime
     host: str
-    queue_id: str
+    queue_id: Word
     to: str
     """``sender`` or ``postmaster``."""
     message_id: str | None
@@ -154,7 +156,7 @@ class QueueFileName:
     """Where a message was queued."""
 
     host: str
-    queue_id: str
+    queue_id: Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +180,5 @@ class TracedMessage:
     notices: tuple[Notice, ...] = ()
     """All notifications about it: delays and successes too, and those to the postmaster."""
     notes: tuple[Note, ...] = ()
+    about: str | None = None
+    """In a list, of a notification: the Message-ID of what it tells of, or the queue id where it has none."""

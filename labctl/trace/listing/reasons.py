@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from labctl.contract.value import Ordinal, Word
 from labctl.mail.log.logevent import DeliveryStatus
 from labctl.mail.meaning import Meaning, explain_outcome, outcome_of
 
@@ -27,12 +28,14 @@ _NAMES: Final = re.compile(r"(?<![^\s<>@])[^\s<>@]*+@[^\s<>]*+|\[[0-9A-Fa-f.:]{3
 class Reason:
     """A reason that some lines of logs tell."""
 
-    count: int
-    outcome: str
-    """``deferred``, ``bounced``, ``rejected``, …: see `Outcome`."""
+    count: Ordinal
+    """How many lines tell it."""
+    outcome: Word
+    """``deferred``, ``bounced``, ``sent`` as the log has it; else ``rejected``, ``held``, ``discarded``,
+    ``expired``, ``warning`` or ``not saved``."""
     code: str
     """The enhanced status code; empty where there is none."""
-    said: str
+    text: str
     """What the first of them says; empty where it says nothing."""
     recipient: str | None
     """Its recipient, where it names one."""

@@ -58,7 +58,7 @@ def test_whatever_is_not_well_has_a_cure_and_what_is_well_has_none(tmp_path: Pat
     refusals = {"nft": (1, "refused"), "tc": (1, "refused")}
     checks = examine(tmp_path, Kernel(**refusals)).values()
     assert {each.state for each in checks} == set(State)
-    assert all(bool(each.cure) == (each.state is not State.OK) for each in checks)
+    assert all(bool(each.hint) == (each.state is not State.OK) for each in checks)
 
 
 def test_root_on_debian_is_told_how_to_get_an_engine(tmp_path: Path) -> None:
@@ -66,8 +66,8 @@ def test_root_on_debian_is_told_how_to_get_an_engine(tmp_path: Path) -> None:
     (tmp_path / "etc/os-release").write_text("ID=debian\n")
     (tmp_path / "usr/bin").mkdir(parents=True)
     (tmp_path / "usr/bin/apt-get").touch(mode=0o755)
-    assert examine(tmp_path)["engine"].cure == "labctl up --yes"
-    assert examine(tmp_path, uid=1000)["engine"].cure == "sudo labctl up --yes"
+    assert examine(tmp_path)["engine"].hint == "labctl up --yes"
+    assert examine(tmp_path, uid=1000)["engine"].hint == "sudo labctl up --yes"
 
 
 def test_what_an_engine_can_not_bound_is_a_warning_for_those_who_grade(tmp_path: Path) -> None:
@@ -91,8 +91,8 @@ def test_what_an_engine_can_not_bound_is_a_warning_for_those_who_grade(tmp_path:
 def test_an_ordered_engine_that_does_not_answer_is_named(tmp_path: Path) -> None:
     check = examine(tmp_path, environ={"DOCKER_HOST": "unix:///absent.sock"})["engine"]
     assert "unix:///absent.sock (DOCKER_HOST)" in check.text
-    assert check.cure is not None
-    assert "unset DOCKER_HOST" in check.cure
+    assert check.hint is not None
+    assert "unset DOCKER_HOST" in check.hint
 
 
 def test_an_engine_on_another_machine_is_a_finding_too(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_kernel_without_netem_lacks_faults_of_latency_and_loss_only(tmp_path: 
 def test_a_kernel_that_lets_programs_gain_privileges_is_a_warning_for_those_who_grade(tmp_path: Path) -> None:
     assert "no-new-privileges" not in examine(tmp_path)
     check = examine(tmp_path, Kernel(status=(1, "")))["no-new-privileges"]
-    assert (check.state, bool(check.cure)) == (State.WARNING, True)
+    assert (check.state, bool(check.hint)) == (State.WARNING, True)
 
 
 def test_what_could_not_be_tried_is_unknown(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_neighbour_of_a_labs_addresses_is_no_trouble(tmp_path: Path) -> None:
 def test_dockerd_without_iptables_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "usr/sbin").mkdir(parents=True)
     (tmp_path / "usr/sbin/dockerd").touch(mode=0o755)
-    assert examine(tmp_path)["iptables"].cure == "apt-get install iptables"
+    assert examine(tmp_path)["iptables"].hint == "apt-get install iptables"
 
 
 def test_an_engine_that_labctl_started_and_that_stopped_is_told(tmp_path: Path) -> None:
@@ -159,14 +159,14 @@ def test_an_engine_that_labctl_started_and_that_stopped_is_told(tmp_path: Path) 
     (tmp_path / "usr/sbin/dockerd").touch(mode=0o755)
     record.write(machine, record.Record(at="", started_by="labctl", pid=2**22 + 1))
     check = examine(tmp_path)["daemon"]
-    assert (check.state, check.cure) == (State.WARNING, "labctl engine start")
+    assert (check.state, check.hint) == (State.WARNING, "labctl engine start")
 
 
 def test_an_interrupted_installation_is_told(tmp_path: Path) -> None:
     record.write(Machine(root=tmp_path), record.Record(at="", packages_before=("bash",)))
     check = examine(tmp_path)["daemon"]
     assert "interrupted" in check.text
-    assert check.cure == "labctl up --yes"
+    assert check.hint == "labctl up --yes"
 
 
 def test_a_record_that_can_not_be_read_is_a_finding(tmp_path: Path) -> None:

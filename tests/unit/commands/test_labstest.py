@@ -136,7 +136,7 @@ def test_a_check_that_raises_with_a_mutant_has_to_be_mended(lab: Path) -> None:
     add_mutant(lab, f"raised {BOB}")
     case = of_mutant(lab)
     assert (case.ok, case.failed, outcome(lab).exit_code) == (False, (BOB,), 1)
-    assert f"{BOB} failed: {BOB} is as the zone says" in case.why
+    assert f"{BOB} failed: {BOB} is as the zone says" in case.evidence
 
 
 def test_a_lab_that_is_as_it_declares_passes(lab: Path, grader: Grader) -> None:
@@ -150,7 +150,7 @@ def test_a_lab_that_is_as_it_declares_passes(lab: Path, grader: Grader) -> None:
         ("mutant", "mutant", True),
     ]
     assert (result.lab, result.exit_code, grader.jobs) == ("zones", 0, 3)
-    assert not any(each.why for each in result.cases)
+    assert not any(each.evidence for each in result.cases)
 
 
 def test_a_mutant_is_the_solution_with_its_own_files_over_it(lab: Path, grader: Grader) -> None:
@@ -289,8 +289,8 @@ def test_a_case_that_is_not_as_declared_tells_all_that_is_known(lab: Path) -> No
 
     solution, _, mutant = outcome(lab).cases
 
-    assert solution.why == (f"{BOB} failed: {BOB} is as the zone says", "  and more", "  a log line")
-    assert mutant.why == ("The zone was refused.", "| line 3: odd")
+    assert solution.evidence == (f"{BOB} failed: {BOB} is as the zone says", "  and more", "  a log line")
+    assert mutant.evidence == ("The zone was refused.", "| line 3: odd")
 
 
 @pytest.mark.parametrize("missing", ["solution", "starter"])

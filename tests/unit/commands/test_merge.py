@@ -37,7 +37,9 @@ CHECK = GradedCheck(
 
 def attempt(name: str, rejection: Rejection | None = None) -> GradedAttempt:
     verdict = AttemptVerdict.REJECTED if rejection else AttemptVerdict.FAILED
-    return GradedAttempt(name, verdict, 0, 2, "00", 1.0, (CHECK,), "", rejection, ("r",), {"dns": ("line",)})
+    return GradedAttempt(
+        name, verdict, 0, 2, "00", 1.0, (CHECK,), "no", rejection, ("r",), {"dns": ("line",)}
+    )
 
 
 def shard(

@@ -79,8 +79,8 @@ def test_a_docstring_is_title_and_teaching_and_without_one_the_name_is_the_title
 ) -> None:
     first, second = discovery.parse(TWO.encode(), tmp_path)
     assert (first.id, first.title, first.line) == ("a-letter-arrives", "A letter", 4)
-    assert first.learn == "arrives.\n\nIt goes over two servers.\n\n  And more."
-    assert (second.id, second.title, second.learn) == ("nothing-said", "nothing said", "")
+    assert first.description == "arrives.\n\nIt goes over two servers.\n\n  And more."
+    assert (second.id, second.title, second.description) == ("nothing-said", "nothing said", "")
 
 
 @pytest.mark.parametrize(

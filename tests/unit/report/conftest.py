@@ -45,7 +45,7 @@ from labctl.lab.running.instance import HostState, LabState
 from labctl.mail.client.mailbox import MailboxMessage
 from labctl.mail.content import dsn
 from labctl.mail.log.delivery import RecipientState
-from labctl.mail.queue import QueuedMessage, QueuedRecipient
+from labctl.mail.queue import QueuedMessage, QueuedRecipient, QueueName
 from labctl.mail.state import MessageState
 from tests.unit.report.grades import graded
 from tests.unit.trace import samples
@@ -137,7 +137,7 @@ def queues() -> Queues:
     reason = "connect to mx.beta.test[203.0.113.20]:25: Connection refused"
     deferred = QueuedMessage(
         queue_id="4bXy1z",
-        queue_name="deferred",
+        queue_name=QueueName.DEFERRED,
         arrival_time=NOON,
         sender="alice@alpha.test",
         size=600,
@@ -151,7 +151,7 @@ def queues() -> Queues:
         queue_id="4bXy2z",
         next_try_at=None,
         real_wait=None,
-        queue_name="active",
+        queue_name=QueueName.ACTIVE,
         sender="",
         recipients=(QueuedRecipient("bob@beta.test", None),),
         message_id=None,
@@ -266,8 +266,12 @@ def examples(status: Status, sent: Sent, inbox: Inbox, queues: Queues) -> dict[s
                     "mx-beta takes mail and keeps it",
                     "main.cf: HOLD",
                     (
-                        ParameterRow("host", required=False, default="mx-beta", choices=(), meaning="MTA"),
-                        ParameterRow("how", required=False, default="no", choices=("no", "yes"), meaning="x"),
+                        ParameterRow(
+                            "host", required=False, default="mx-beta", choices=(), description="MTA"
+                        ),
+                        ParameterRow(
+                            "how", required=False, default="no", choices=("no", "yes"), description="x"
+                        ),
                     ),
                     active=True,
                 ),
@@ -316,7 +320,7 @@ def labs_tested() -> LabTested:
         verdict=AttemptVerdict.FAILED,
         score=8,
         failed=("mx-resolves",),
-        why=("mx-resolves failed: beta.test has no MX",),
+        evidence=("mx-resolves failed: beta.test has no MX",),
     )
     variant = replace(good, name="relative-names", kind=Kind.VARIANT, title="Names without a final dot")
     return LabTested("zones", "A zone of one's own", (good, variant, wrong), 5.25)

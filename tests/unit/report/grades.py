@@ -34,7 +34,7 @@ def graded() -> Grade:
     """Return one attempt of each verdict, with a check of each verdict, and one that is hidden."""
 
     def check(name: str, title: str, verdict: CheckVerdict, score: float, **more: Any) -> GradedCheck:
-        seen: dict[str, Any] = {"attempts": 1, "explanation": "", "hint": "", "evidence": (), "seconds": 0.5}
+        seen: dict[str, Any] = {"tries": 1, "explanation": "", "hint": "", "evidence": (), "seconds": 0.5}
         return GradedCheck(
             id=name, title=title, verdict=verdict, score=score, max_score=2, **{**seen, **more}
         )
@@ -104,7 +104,7 @@ def graded() -> Grade:
                 "ada",
                 AttemptVerdict.PASSED,
                 *(replace(found, id=each.id, title=each.title) for each in (found, failed, blocked, skipped)),
-                replace(found, id=hidden.id, title=hidden.title, hidden=True, attempts=2),
+                replace(found, id=hidden.id, title=hidden.title, hidden=True, tries=2),
             ),
             attempt(
                 "ben",
@@ -136,7 +136,7 @@ def grades(least: int = 0) -> st.SearchStrategy[Grade]:
         verdict=st.sampled_from(CheckVerdict),
         score=st.just(0.0),
         max_score=points,
-        attempts=st.integers(1, 2),
+        tries=st.integers(1, 2),
         explanation=ANYTHING,
         hint=ANYTHING,
         evidence=lines,

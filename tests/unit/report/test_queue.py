@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl.lab.running.instance import HostState
-from labctl.mail.queue import QueuedRecipient
+from labctl.mail.queue import QueuedRecipient, QueueName
 from labctl.report.layout.wrap import columns
 from labctl.report.queue import queue
 from tests.unit.report.conftest import NOON
@@ -126,7 +126,9 @@ def test_totals_are_told_of_each_host_and_of_all(queues: Queues) -> None:
 
 
 def test_an_old_message_leaves_room_for_the_rest_of_its_row(queues: Queues) -> None:
-    held = replace(queues.hosts[0].messages[1], queue_name="hold", arrival_time=NOON - timedelta(hours=30))
+    held = replace(
+        queues.hosts[0].messages[1], queue_name=QueueName.HOLD, arrival_time=NOON - timedelta(hours=30)
+    )
     said = queue(only(queues, held, held)).splitlines()
     assert said[0].endswith("2 messages (2 hold), the oldest 1 day")
     assert said[2] == "4bXy2z    hold   1 day  never by itself  <>    bob@beta.test"
