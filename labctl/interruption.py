@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
     from typing import NoReturn
 
@@ -86,6 +86,22 @@ def ignore() -> None:
 def came() -> bool:
     """Say whether this process was told to stop since it heeds that."""
     return _ORDERS.last is not None
+
+
+@contextmanager
+def undone(undo: Callable[[], object], *, unless: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
+    """Undo what a block did, where an error or an order to stop ends it before it has come to its end.
+
+    Args:
+        undo: Undoes it, as far as it was done.
+        unless: Errors that leave it.
+    """
+    try:
+        yield
+    except BaseException as exc:
+        if not isinstance(exc, unless):
+            undo()
+        raise
 
 
 @contextmanager

@@ -84,16 +84,13 @@ def fault_apply(
     from labctl.commands import fault as command
 
     wanted, given = command.ordered(fault_name, assignments or [])
-    found = connect()
-    result = None
-    try:
-        result = command.apply(found.engine, name, wanted, given, Ticker(sys.stderr, os.environ))
+
+    def tell(result: command.FaultApplied) -> None:
         print_result(result, as_json=as_json)
         interruption.ignore()  # it is done and told: too late
-    except KeyboardInterrupt:
-        if result is not None:  # else `apply` itself has undone what it did
-            command.revert(found.engine, result.name, wanted.name)
-        raise
+
+    ticker = Ticker(sys.stderr, os.environ)
+    command.apply(connect().engine, name, wanted, given, ticker, tell=tell)
 
 
 @fault.command("revert")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from labctl.contract.value import FaultName, LabName, ParameterName, Rule, Word
 from labctl.errors import UsageError
 from labctl.faults import application, catalogue
+from labctl.interruption import undone
 from labctl.lab import lock
 from labctl.lab.running import instance
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from labctl.engine.protocol import Engine
     from labctl.faults.fault import Fault
@@ -134,8 +135,18 @@ def apply(
     fault: Fault,
     given: Mapping[str, str],
     progress: Progress = silent,
+    *,
+    tell: Callable[[FaultApplied], None] = lambda _: None,
 ) -> FaultApplied:
     """Apply a fault to a running lab; what is wrong leaves nothing of it behind.
+
+    Args:
+        engine: The engine.
+        name: The lab's name, or None for the only one that runs.
+        fault: The fault.
+        given: Values of its parameters.
+        progress: Told who is waited for.
+        tell: Tells the user. Until that is done, an order to stop takes the fault back.
 
     Raises:
         UsageError: No such lab or host, one that does not run, or a fault that clashes with an applied one.
@@ -144,14 +155,18 @@ def apply(
     there = instance.select(engine, name)
     with lock.held(engine, there.name, progress):
         there = instance.observe(engine, there.name)
-        try:
+        before = any(record.name == fault.name for record in there.faults)
+
+        def undo() -> None:
+            if not before:
+                application.revert(engine, instance.observe(engine, there.name), fault.name)
+
+        with undone(undo, unless=(Exception,)):  # what failed is undone, and what can't be told stays
             done = application.apply(engine, there, fault, given)
             settings = tuple(Setting(key, value) for key, value in done.parameters.items())
-            return FaultApplied(there.name, there.lab, done.name, done.title, settings, done.services)
-        except KeyboardInterrupt:  # it may have come when all was applied, and nobody has been told
-            if not any(record.name == fault.name for record in there.faults):
-                application.revert(engine, instance.observe(engine, there.name), fault.name)
-            raise
+            applied = FaultApplied(there.name, there.lab, done.name, done.title, settings, done.services)
+            tell(applied)
+            return applied
 
 
 def revert(

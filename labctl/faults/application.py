@@ -12,6 +12,7 @@ from labctl.faults import hostchange
 from labctl.faults.fault import Scene
 from labctl.faults.files import Files
 from labctl.faults.hostchange import VOLATILE
+from labctl.interruption import undone
 from labctl.lab.mark.faultrecord import FAULT, FaultRecord, volume_name
 from labctl.lab.parallel import in_parallel
 from labctl.lab.running import instance, patience
@@ -87,12 +88,9 @@ def change(
             raise LabNotUp(f"{service} ({host.hostname}) is {host.state}", hint="labctl status")
     told = in_parallel(lambda each: each.before(files, hosts[each.service]), changes)
     record = FaultRecord(name, values, {each.service: undo for each, undo in zip(changes, told, strict=True)})
-    try:
+    with undone(lambda: _undo(engine, there, record)):
         engine.create_volume(record.volume(there.name, there.lab))
         in_parallel(lambda each: each.apply(files, hosts[each.service], name), changes)
-    except BaseException:
-        _undo(engine, there, record)
-        raise
     return Applied(name, dict(values), title, tuple(hosts))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from labctl.errors import LabctlError, LabError
 from labctl.grading import fingerprint
 from labctl.grading.job import Examination, Job
-from labctl.interruption import held_back
+from labctl.interruption import held_back, undone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -118,16 +118,15 @@ class Batch:
             KeyboardInterrupt: The user has had enough; the laboratories are gone by then.
         """
         waiting = iter(candidates)
-        with ThreadPoolExecutor(max_workers=self._orders.jobs, thread_name_prefix="examiner") as pool:
-            try:
-                with held_back():
-                    work = [pool.submit(self._work, waiting) for _ in range(self._orders.jobs)]
-                for each in work:
-                    each.result()
-            except BaseException:
-                self._stopped.set()
-                self._abandon()
-                raise
+        with (
+            ThreadPoolExecutor(max_workers=self._orders.jobs, thread_name_prefix="examiner") as pool,
+            undone(self._abandon),
+            undone(self._stopped.set),
+        ):
+            with held_back():
+                work = [pool.submit(self._work, waiting) for _ in range(self._orders.jobs)]
+            for each in work:
+                each.result()
         return tuple(sorted(self._seen, key=lambda each: each.attempt))
 
     def _work(self, waiting: Iterator[Candidate]) -> None:
@@ -138,11 +137,8 @@ class Batch:
                 number = self._begun
             if candidate is None:
                 return
-            try:
+            with undone(self._stopped.set):
                 self._one(candidate, number)
-            except BaseException:
-                self._stopped.set()
-                raise
 
     def _one(self, candidate: Candidate, number: int) -> None:
         orders = self._orders

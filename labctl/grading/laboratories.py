@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from labctl.engine.model import File
 from labctl.errors import EngineError, LabctlError
+from labctl.interruption import undone
 from labctl.lab import lock, origin
 from labctl.lab.attempt import attempt
 from labctl.lab.attempt.rejection import rejection, reloaded
@@ -129,11 +130,8 @@ class Laboratories:
             if idle := self._idle[lab.directory]:
                 return idle.pop()
         self._occupy(job.name)
-        try:
+        with undone(lambda: self._remove(job.name)):
             lifecycle.bring_up(self._engine, self._planner(job, lab, {}), called_off=self._abandoned.is_set)
-        except BaseException:
-            self._remove(job.name)
-            raise
         return job.name
 
     def _give(self, there: Instance, job: Job, lab: LabDefinition) -> None:

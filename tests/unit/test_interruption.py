@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -84,3 +85,15 @@ def test_a_program_of_somebody_else_hears_of_its_end_as_of_ctrl_c_while_it_has_a
     with pytest.raises(KeyboardInterrupt), interruption.heeded():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(
+    ("ends", "undone"),
+    [(None, []), (ValueError(), [1]), (KeyboardInterrupt(), [1]), (LookupError(), []), (KeyError(), [])],
+)
+def test_what_did_not_come_to_its_end_is_undone(ends: BaseException | None, undone: list[int]) -> None:
+    done: list[int] = []
+    with suppress(BaseException), interruption.undone(lambda: done.append(1), unless=(LookupError,)):
+        if ends is not None:
+            raise ends
+    assert done == undone

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
 from labctl.errors import EngineError, EngineUnavailable, ServiceNotReady, SubnetInUse
-from labctl.interruption import held_back
+from labctl.interruption import held_back, undone
 from labctl.lab.mark import labels
 from labctl.lab.role import Role, needs
 from labctl.lab.running import instance
@@ -94,23 +94,17 @@ class _Start:
         # Each host has a thread that sees to it, and one in which its container is being started.
         with ThreadPoolExecutor(max_workers=2 * len(self._difference.steps) + 1) as pool:
             self._pool = pool
-            try:
+            with undone(self._give_up):
                 with held_back():
                     work = [pool.submit(self._guarded, self._make_network)]
                     work += [pool.submit(self._guarded, self._bring, step) for step in self._difference.steps]
                 failures = [failure for each in work if (failure := each.exception()) is not None]
-            except BaseException:
-                self._give_up()
-                raise
         if failures:
             raise next((each for each in failures if not isinstance(each, GaveUp)), failures[0])
 
     def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
-        try:
+        with undone(self._give_up):
             work(*arguments)
-        except BaseException:
-            self._give_up()
-            raise
 
     def _give_up(self) -> None:
         """Wake all that wait for what will not come."""
@@ -280,26 +274,23 @@ def bring_up(
     first = before = known or compare(engine, planner)
     refused: list[IPv4Network] = []
     attempts = 0
-    while True:
-        try:
-            _apply(engine, before, progress, tolerance or Tolerance(frozenset()), called_off)
-        except SubnetInUse:
-            refused.append(before.plan.network.subnet)
-            take_down(engine, planner.name)
-            before = from_nothing(planner.on(free_subnet(engine, planner, refused)), before.there)
-        except (ServiceNotReady, EngineUnavailable):
-            raise
-        except EngineError:
-            attempts += 1
-            if attempts == _ATTEMPTS or not _moved(engine, before):
-                _undo(engine, first)
+    with undone(lambda: _undo(engine, first), unless=(ServiceNotReady, EngineUnavailable)):
+        while True:
+            try:
+                _apply(engine, before, progress, tolerance or Tolerance(frozenset()), called_off)
+            except SubnetInUse:
+                refused.append(before.plan.network.subnet)
+                take_down(engine, planner.name)
+                before = from_nothing(planner.on(free_subnet(engine, planner, refused)), before.there)
+            except (ServiceNotReady, EngineUnavailable):
                 raise
-            before = compare(engine, planner)
-        except BaseException:
-            _undo(engine, first)
-            raise
-        else:
-            return before.changes
+            except EngineError:
+                attempts += 1
+                if attempts == _ATTEMPTS or not _moved(engine, before):
+                    raise
+                before = compare(engine, planner)
+            else:
+                return before.changes
 
 
 def _moved(engine: Engine, before: Difference) -> bool:

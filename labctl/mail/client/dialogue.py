@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, Self
 
 from labctl.errors import ServiceCommandFailed, UsageError
+from labctl.interruption import undone
 from labctl.mail.client.failure import seen_in
 from labctl.mail.client.tls import connected, laboratory_context
 from labctl.mail.reply import MAX_REPLY, SmtpReply
@@ -61,11 +62,8 @@ class SmtpDialogue:
             raise _failed(where, "CONNECT", seen_in(error, timeout)) from error
         dialogue = cls(connection, where, timeout)
         if greet:
-            try:
+            with undone(dialogue.close):
                 dialogue.greeting = dialogue.read()
-            except BaseException:
-                dialogue.close()
-                raise
         return dialogue
 
     @property

@@ -12,6 +12,7 @@ from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.imapclient import SocketTimeout
 
 from labctl.errors import ServiceCommandFailed
+from labctl.interruption import undone
 from labctl.mail.client.mailbox import (
     DONE_WITHIN,
     UNREADABLE,
@@ -22,12 +23,11 @@ from labctl.mail.client.mailbox import (
     said_in,
     translated,
 )
-from labctl.mail.client.tls import LONGEST_ANSWER, Tls, connected, laboratory_context
+from labctl.mail.client.tls import LONGEST_ANSWER, connected
 from labctl.mail.content.mailheader import parse_header
 from labctl.mail.content.message import normal_message_id
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
@@ -57,9 +57,7 @@ class ImapMailbox:
         self._timeout = timeout
 
     @classmethod
-    def open(
-        cls, host: str, port: int, address: str, password: str, *, timeout: float = 10, tls: str = Tls.NONE
-    ) -> Self:
+    def open(cls, host: str, port: int, address: str, password: str, *, timeout: float = 10) -> Self:
         """Connect and log in.
 
         Raises:
@@ -67,24 +65,12 @@ class ImapMailbox:
         """
         where = f"imap://{address}@{host}:{port}"
         with translated(where, IMAPClientError, timeout):
-            secure = tls == Tls.IMPLICIT
-            client = _Client(
-                host,
-                port,
-                ssl=secure,
-                ssl_context=laboratory_context() if secure else None,
-                timeout=SocketTimeout(timeout, timeout),
-            )
-            try:
-                if tls == Tls.STARTTLS:
-                    client.starttls(laboratory_context())
-                client.login(address, password)
-            except LoginError as error:
-                client.shutdown()
-                raise refused(where, said_in(error)) from error
-            except BaseException:
-                client.shutdown()
-                raise
+            client = _Client(host, port, ssl=False, timeout=SocketTimeout(timeout, timeout))
+            with undone(client.shutdown):
+                try:
+                    client.login(address, password)
+                except LoginError as error:
+                    raise refused(where, said_in(error)) from error
         return cls(client, where, timeout)
 
     def create_folder(self, name: str) -> None:
@@ -155,14 +141,14 @@ class ImapMailbox:
         with self._translated():
             self._client.select_folder(folder, readonly=True)
             self._client.idle()
-        try:
+        with undone(self._done_idling):
             yield Idling(self._client, self._where, self._timeout)
-        except BaseException:
-            with suppress(ServiceCommandFailed), self._translated():
-                self._client.idle_done()  # else the server would take LOGOUT for a mistake
-            raise
         with self._translated():
             self._client.idle_done()
+
+    def _done_idling(self) -> None:
+        with suppress(ServiceCommandFailed), self._translated():
+            self._client.idle_done()  # else the server would take LOGOUT for a mistake
 
     def close(self) -> None:
         """Log out; a server that is gone by then does not matter."""
@@ -244,16 +230,12 @@ class _Client(IMAPClient):  # type: ignore[misc]  # it carries no types
     """IMAPClient over a connection with bounds."""
 
     def _create_IMAP4(self) -> _Imap4:  # noqa: N802  # IMAPClient's own name
-        return _Imap4(self.host, self.port, self._timeout.connect, self.ssl_context if self.ssl else None)
+        return _Imap4(self.host, self.port, self._timeout.connect)
 
 
 class _Imap4(IMAP4WithTimeout):  # type: ignore[misc]  # as above
-    def __init__(self, host: str, port: int, timeout: float, context: ssl.SSLContext | None) -> None:
-        self._context = context
-        super().__init__(host, port, timeout)
-
     def _create_socket(self, timeout: float) -> BoundedSocket:
-        found = connected(self.host, self.port, timeout, context=self._context)
+        found = connected(self.host, self.port, timeout)
         found.bound(silence=timeout, within=timeout, most=LONGEST_ANSWER)
         return found
 

@@ -6,16 +6,17 @@ import poplib
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from labctl.bounds import BoundedSocket
 from labctl.errors import ServiceCommandFailed
+from labctl.interruption import undone
 from labctl.mail.client.mailbox import DONE_WITHIN, MailboxMessage, message_of, refused, said_in, translated
-from labctl.mail.client.tls import LONGEST_ANSWER, Tls, connected, laboratory_context
+from labctl.mail.client.tls import LONGEST_ANSWER, connected
 from labctl.mail.content.mailheader import parse_header
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator, Sequence
     from types import TracebackType
+
+    from labctl.bounds import BoundedSocket
 
 _ALL_LINES: Final = 2**31 - 1
 
@@ -36,9 +37,7 @@ class Pop3Mailbox:
         self._marked = 0
 
     @classmethod
-    def open(
-        cls, host: str, port: int, address: str, password: str, *, timeout: float = 10, tls: str = Tls.NONE
-    ) -> Self:
+    def open(cls, host: str, port: int, address: str, password: str, *, timeout: float = 10) -> Self:
         """Connect and log in.
 
         Raises:
@@ -46,20 +45,15 @@ class Pop3Mailbox:
         """
         where = f"pop3://{address}@{host}:{port}"
         with translated(where, poplib.error_proto, timeout):
-            client = _Pop3(host, port, timeout, laboratory_context() if tls == Tls.IMPLICIT else None)
-            try:
-                if tls == Tls.STARTTLS:
-                    client.stls(laboratory_context())
-                client.user(address)
-                client.pass_(password)
-            except poplib.error_proto as error:
-                client.close()
-                if "[AUTH]" in (said := said_in(error)):  # RFC 3206
-                    raise refused(where, said) from error
-                raise
-            except BaseException:
-                client.close()
-                raise
+            client = _Pop3(host, port, timeout)
+            with undone(client.close):
+                try:
+                    client.user(address)
+                    client.pass_(password)
+                except poplib.error_proto as error:
+                    if "[AUTH]" in (said := said_in(error)):  # RFC 3206
+                        raise refused(where, said) from error
+                    raise
         return cls(client, where, timeout)
 
     def messages(self) -> tuple[MailboxMessage, ...]:
@@ -153,24 +147,22 @@ class Pop3Mailbox:
 class _Pop3(poplib.POP3):
     """A connection with bounds; poplib leaves it open when the server does not greet as it should."""
 
-    def __init__(self, host: str, port: int, timeout: float, context: ssl.SSLContext | None) -> None:
-        self._context = context
-        try:
+    def __init__(self, host: str, port: int, timeout: float) -> None:
+        with undone(self._hang_up):
             super().__init__(host, port, timeout=timeout)
-        except BaseException:
-            with suppress(AttributeError):  # there was no connection yet
-                self.close()
-            raise
+
+    def _hang_up(self) -> None:
+        with suppress(AttributeError):  # there was no connection yet
+            self.close()
 
     def _create_socket(self, timeout: float) -> BoundedSocket:
-        found = connected(self.host, self.port, timeout, context=self._context)
-        found.bound(silence=timeout, within=timeout, most=LONGEST_ANSWER)
-        return found
+        self._bounded = connected(self.host, self.port, timeout)
+        self._bounded.bound(silence=timeout, within=timeout, most=LONGEST_ANSWER)
+        return self._bounded
 
     def bound(self, *, silence: float, within: float) -> None:
         """Give what is done next its time as a whole."""
-        assert isinstance(self.sock, BoundedSocket)
-        self.sock.bound(silence=silence, within=within, most=LONGEST_ANSWER)
+        self._bounded.bound(silence=silence, within=within, most=LONGEST_ANSWER)
 
 
 def _joined(lines: list[bytes]) -> bytes:

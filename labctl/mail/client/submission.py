@@ -15,12 +15,11 @@ from labctl.bounds import BoundedSocket
 from labctl.errors import ServiceCommandFailed, UsageError
 from labctl.mail.client.dsnrequest import DsnRequest
 from labctl.mail.client.failure import seen_in
-from labctl.mail.client.tls import Tls, connected, laboratory_context
+from labctl.mail.client.tls import connected
 from labctl.mail.queueid import next_queue_id
 from labctl.mail.reply import MAX_REPLY, SmtpReply
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator, Sequence
 
     from _typeshed import ReadableBuffer
@@ -82,7 +81,6 @@ def submit(
     user: str | None = None,
     password: str = "",
     timeout: float = 10,
-    tls: str = Tls.NONE,
     notify: Sequence[str] | None = None,
     ret: str | None = None,
     envid: str | None = None,
@@ -98,7 +96,6 @@ def submit(
         user: Who authenticates; None for nobody.
         password: The user's.
         timeout: Seconds for the connection, and for each reply as a whole.
-        tls: A `Tls`: none, starttls or implicit.
         notify: When each recipient's server is to write (RFC 3461): NEVER, or some of SUCCESS, FAILURE and
             DELAY; None leaves it to the servers. As the others, it is sent to a server that knows no DSN too.
         ret: How much of a message that failed comes back: FULL or HDRS.
@@ -123,7 +120,7 @@ def submit(
     international = smtputf8 and (international or not content.partition(b"\r\n\r\n")[0].isascii())
     dialogue = _Dialogue()
     try:
-        dialogue.open(host, port, timeout=timeout, tls=Tls(tls))
+        dialogue.open(host, port, timeout=timeout)
         if user is not None:
             dialogue.authenticate(user, password)
         submission = dialogue.transaction(envelope, content, dsn_request, international=international)
@@ -155,13 +152,12 @@ def _failed(where: str, stage: Stage, timeout: float, error: Exception) -> Servi
 class _Smtp(smtplib.SMTP):
     """A connection on which each reply has its time as a whole, and is as long as one may be."""
 
-    def __init__(self, host: str, port: int, timeout: float, context: ssl.SSLContext | None) -> None:
+    def __init__(self, host: str, port: int, timeout: float) -> None:
         self._reply_within = timeout
-        self._context = context
         super().__init__(host, port, local_hostname="localhost", timeout=timeout)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> BoundedSocket:
-        return connected(host, port, timeout, context=self._context)
+        return connected(host, port, timeout)
 
     def send(self, s: ReadableBuffer | str) -> None:
         self._bound()
@@ -188,23 +184,12 @@ class _Dialogue:
         assert self._connection is not None
         return self._connection
 
-    def open(self, host: str, port: int, *, timeout: float, tls: Tls) -> None:
+    def open(self, host: str, port: int, *, timeout: float) -> None:
         # A local host name is given, because smtplib would ask the machine's own resolver for one.
         try:
-            context = laboratory_context() if tls is Tls.IMPLICIT else None
-            self._connection = _Smtp(host, port, timeout, context)
+            self._connection = _Smtp(host, port, timeout)
         except smtplib.SMTPConnectError as error:
             raise _Refusal(Stage.CONNECT, SmtpReply.of(error.smtp_code, error.smtp_error)) from error
-        self._greet()
-        if tls is Tls.STARTTLS:
-            if self._smtp.has_extn("starttls"):
-                self.stage = Stage.STARTTLS
-                self._expect(Stage.STARTTLS, *self._smtp.starttls(context=laboratory_context()))
-                self._greet()
-            else:  # the server's own refusal says more than that it did not offer it
-                raise _Refusal(Stage.STARTTLS, SmtpReply.of(*self._smtp.docmd("STARTTLS")))
-
-    def _greet(self) -> None:
         self.stage = Stage.EHLO
         # The address literal is what a client without a host name of its own says (RFC 5321, section 4.1.3).
         address = self._smtp.sock.getsockname()[0] if self._smtp.sock else "127.0.0.1"
@@ -218,7 +203,7 @@ class _Dialogue:
                 self._smtp.login(user, password, initial_response_ok=True)
             except smtplib.SMTPAuthenticationError as error:
                 raise _Refusal(Stage.AUTH, SmtpReply.of(error.smtp_code, error.smtp_error)) from error
-        else:  # as above
+        else:  # the server's own refusal says more than that it did not offer it
             secret = b64encode(f"\0{user}\0{password}".encode()).decode("ascii")
             self._expect(Stage.AUTH, *self._smtp.docmd("AUTH", f"PLAIN {secret}"))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.bounds import BoundedSocket
+from labctl.interruption import undone
 
 if TYPE_CHECKING:
     import ssl
@@ -15,31 +15,20 @@ LONGEST_ANSWER: Final = 16 << 20
 """Bytes that a mailbox's server says to what is done at once; libraries take twenty times that for them."""
 
 
-class Tls(StrEnum):
-    """Where TLS begins on a connection."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    IMPLICIT = "implicit"
-
-
-def connected(
-    host: str, port: int, timeout: float | None, *, context: ssl.SSLContext | None = None
-) -> BoundedSocket:
+def connected(host: str, port: int, timeout: float | None) -> BoundedSocket:
     """Connect to a server.
 
     Args:
         host: Its address.
         port: Its port.
-        timeout: Seconds for the connection, for TLS, and then between two pieces of what is said.
-        context: What TLS begins with at once; None leaves it out.
+        timeout: Seconds for the connection, and then between two pieces of what is said.
 
     Raises:
         OSError: Nobody answers there.
     """
     found = BoundedSocket(socket.create_connection((host, port), timeout))
     found.bound(silence=timeout)
-    return found if context is None else context.wrap_socket(found)  # type: ignore[arg-type,return-value]
+    return found
 
 
 def laboratory_context() -> ssl.SSLContext:
@@ -53,11 +42,8 @@ def laboratory_context() -> ssl.SSLContext:
         def wrap_socket(self, sock: Any, *arguments: Any, **options: Any) -> Any:
             if not isinstance(sock, BoundedSocket):
                 return super().wrap_socket(sock, *arguments, **options)
-            try:
+            with undone(sock.close):
                 return sock.over(super().wrap_socket(sock.inner, *arguments, **options))
-            except BaseException:
-                sock.close()
-                raise
 
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

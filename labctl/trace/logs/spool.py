@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from labctl import byteordermark
 from labctl.errors import OutputError, UsageError
+from labctl.interruption import undone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
 
 HEAD: Final = 64
 """How much of a log's beginning tells what it is."""
@@ -78,20 +80,17 @@ def spool(stream: BinaryIO, name: str) -> Spooled:
         file = tempfile.TemporaryFile("w+b", buffering=0)  # noqa: SIM115  # the caller closes it
     except OSError as error:
         raise _no_room(name, error) from error
-    try:
+    with undone(file.close):
         for piece in pieces:
             _write(file, piece, name)
-    except BaseException:
-        file.close()
-        raise
     return Spooled(file, "".join(damage))
 
 
-def _write(file: object, piece: bytes, name: str) -> None:
+def _write(file: FileIO, piece: bytes, name: str) -> None:
     rest = memoryview(piece)
     try:
         while rest:
-            rest = rest[file.write(rest) :]  # type: ignore[attr-defined]
+            rest = rest[file.write(rest) :]
     except OSError as error:
         raise _no_room(name, error) from error
 

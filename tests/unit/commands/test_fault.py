@@ -14,23 +14,14 @@ if TYPE_CHECKING:
     from tests.unit.conftest import Stage
 
 
-@pytest.fixture
-def too_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Ctrl-C come when all of a fault is applied, and nobody has been told yet."""
-    apply = application.apply
-
-    def interrupted(*arguments: Any) -> None:
-        apply(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(application, "apply", interrupted)
+def interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
 
 
-@pytest.mark.usefixtures("too_late")
-def test_a_fault_that_is_interrupted_when_all_of_it_is_applied_is_undone(stage: Stage) -> None:
+def test_a_fault_that_is_interrupted_before_its_user_was_told_of_it_is_undone(stage: Stage) -> None:
     stage.stand()
     with pytest.raises(KeyboardInterrupt):
-        fault.apply(stage.fake, None, *fault.ordered("refuse", []))
+        fault.apply(stage.fake, None, *fault.ordered("refuse", []), tell=interrupted)
     assert instance.observe(stage.fake, "x").faults == ()
 
 
@@ -39,10 +30,6 @@ def test_a_fault_that_was_applied_before_stays_where_the_next_is_interrupted(
 ) -> None:
     stage.stand()
     fault.apply(stage.fake, None, *fault.ordered("refuse", []))
-
-    def interrupted(*_: Any) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(application, "apply", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fault.apply(stage.fake, None, *fault.ordered("refuse", []))

@@ -174,14 +174,6 @@ def test_a_server_without_auth_gives_its_own_refusal(start_server: StartServer) 
     assert (submission.stage, submission.reply.code) == (Stage.AUTH, 503)
 
 
-def test_starttls_that_is_not_offered_is_refused_by_the_server_itself(start_server: StartServer) -> None:
-    server = start_server(GREETING, ACCEPTING | {"STARTTLS": b"502 5.5.1 Error: command not implemented\r\n"})
-
-    submission = submit("127.0.0.1", server.port, ALICE_TO_BOB, CONTENT, tls="starttls", timeout=5)
-
-    assert (submission.stage, submission.reply.code) == (Stage.STARTTLS, 502)
-
-
 @pytest.mark.parametrize("command", ["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "."])
 def test_a_lost_connection_is_an_error_that_names_the_server_and_the_stage(
     start_server: StartServer, command: str
