@@ -71,10 +71,10 @@ def labs_test(
       labctl labs test ./my-lab --jobs 2 --json
     """
     from labctl.cli.tally import Tally
-    from labctl.commands.labstest import check
     from labctl.commands.labstest import labs_test as tested
+    from labctl.commands.labstest import prepare
 
-    check(lab, os.environ)  # no engine is brought for a lab that is wrong
+    cases = prepare(lab, os.environ)  # no engine is brought for a lab that is wrong
     ticker = Ticker(sys.stderr, os.environ)
     found = connect_or_bring(yes=yes, progress=ticker)
     tally = Tally(sys.stderr, os.environ)
@@ -82,7 +82,7 @@ def labs_test(
         result = tested(
             found.engine,
             found.url,
-            lab,
+            cases,
             environ=os.environ,
             audience=tally,
             jobs=jobs,

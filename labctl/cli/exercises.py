@@ -98,9 +98,10 @@ def run(
             hint="labctl run --help",
         )
     with Child(os.environ) as first:  # it takes longer to start than all that comes before it is needed
-        from labctl.cli.narration import Narration, Silence
+        from labctl.cli.narration import Narration
         from labctl.commands.run import Wish
         from labctl.commands.run import run as perform
+        from labctl.exercises.worker.runner import Audience
 
         _check_named(wanted or [], lab, every=every)
         ready = [first]
@@ -110,7 +111,7 @@ def run(
             found.engine,
             wish,
             environ=os.environ,
-            audience=Silence() if silent else Narration(sys.stdin, os.environ),
+            audience=Audience() if silent else Narration(sys.stdin, os.environ),
             child=lambda: ready.pop() if ready else Child(os.environ),
             progress=lambda: Ticker(sys.stderr, os.environ),
         )

@@ -148,7 +148,7 @@ def grade(
     """
     from labctl.cli.gradeoutputs import Outputs, print_grade
     from labctl.cli.tally import Tally
-    from labctl.commands.grade import Wish, check, named
+    from labctl.commands.grade import Wish, prepare
     from labctl.commands.grade import grade as perform
 
     outputs = Outputs(
@@ -162,16 +162,16 @@ def grade(
     )
     part = None if shard is None else tuple(map(int, shard.split("/")))
     wish = Wish(tuple(attempts), lab, checks, jobs, (part[0], part[1]) if part else None, out, seeds)
-    inputs = check(wish, os.environ)  # no engine is brought for what is not there
-    places = {attempt: os.path.relpath(path) for attempt, path in named(attempts).items()}
+    task = prepare(wish, os.environ)  # no engine is brought for what is not there
+    places = {attempt: os.path.relpath(path) for attempt, path in task.places.items()}
     printed = outputs.check(
-        places, several=len(attempts) > 1, as_json=as_json, inputs=inputs, environ=os.environ
+        places, several=len(attempts) > 1, as_json=as_json, inputs=task.inputs, environ=os.environ
     )
     ticker = Ticker(sys.stderr, os.environ)
     found = connect_or_bring(yes=yes, progress=ticker)
     tally = Tally(sys.stderr, os.environ)
     try:
-        result = perform(found.engine, found.url, wish, environ=os.environ, audience=tally, progress=ticker)
+        result = perform(found.engine, found.url, task, environ=os.environ, audience=tally, progress=ticker)
     finally:
         tally.close()
     outputs.write(result, os.environ)

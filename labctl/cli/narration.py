@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from labctl.cli.console import is_live, write_line
 from labctl.exercises.result.telling import MARKS
 from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.worker.runner import Audience
 from labctl.report.layout.plain import harmless, one_line
 
 if TYPE_CHECKING:
@@ -25,26 +26,7 @@ _UP: Final = "\x1b[1A\r\x1b[2K"
 """Makes a terminal forget the line that was written last."""
 
 
-class Silence:
-    """Tells nothing: the result says it all."""
-
-    def exercise_begins(self, lab: str, exercise: str, title: str) -> None:
-        """Say nothing."""
-
-    def step_begins(self, text: str) -> None:
-        """Say nothing."""
-
-    def before_step(self, text: str) -> None:
-        """Wait for nobody."""
-
-    def step_ended(self, step: Step) -> None:
-        """Say nothing."""
-
-    def exercise_ended(self, result: Result) -> None:
-        """Say nothing."""
-
-
-class Narration:
+class Narration(Audience):
     """Tells what happens. Only a terminal gets colours, and a step while it lasts.
 
     Args:

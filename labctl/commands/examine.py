@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from labctl.engine import images
-from labctl.exercises.worker.children import Children
+from labctl.grading import gradedlab
 from labctl.grading.examiner import Examiner
-from labctl.grading.laboratories import Laboratories
-from labctl.lab import origin
+from labctl.lab.blueprint import definition
 from labctl.lab.name import valid_name
-from labctl.lab.running import leftovers
 from labctl.progress import silent
 
 if TYPE_CHECKING:
@@ -40,12 +36,6 @@ def examine(
     """
     name = valid_name(job.name)
     job = replace(job, run=job.run or name)
-    specs = origin.image_specs()
-    images.ensure(engine, specs, environ=environ, progress=progress)
-    leftovers.remove_dead(engine)
-    with ExitStack() as ends:
-        children = Children(environ, 1)
-        ends.callback(children.close)
-        laboratories = Laboratories(engine, engine_url, specs)
-        ends.callback(laboratories.close)
-        return Examiner(engine, laboratories, children.child).examine(job)
+    lab = gradedlab.load(definition.load(job.lab), job.checks)
+    with Examiner.at_work(engine, engine_url, lab, environ=environ, progress=progress) as examiner:
+        return examiner.examine(job)

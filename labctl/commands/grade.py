@@ -6,21 +6,17 @@ import os
 import secrets
 import time
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from labctl import byteordermark
 from labctl.contract.value import Amount, LabName, Part, Text
-from labctl.engine import images
 from labctl.errors import AttemptError, GradingError, LabctlError, UsageError
-from labctl.exercises.worker.children import Children
 from labctl.grading import batch, capacity, fingerprint, gradedlab, seedfrom, seeds
-from labctl.grading.batch import Batch, Candidate
+from labctl.grading.batch import Batch
 from labctl.grading.examiner import Examiner, rejection_of
-from labctl.grading.job import Rejection
-from labctl.grading.laboratories import Laboratories
+from labctl.grading.job import Examination, Job, Rejection
 from labctl.grading.score import GradedAttempt, graded
 from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.store import Store
@@ -29,7 +25,6 @@ from labctl.lab.attempt import attempt
 from labctl.lab.blueprint import definition
 from labctl.lab.blueprint.definition import Grading
 from labctl.lab.blueprint.limits import Limits
-from labctl.lab.running import leftovers
 from labctl.progress import silent
 
 if TYPE_CHECKING:
@@ -37,7 +32,6 @@ if TYPE_CHECKING:
 
     from labctl.engine.protocol import Engine
     from labctl.grading.gradedlab import GradedLab
-    from labctl.grading.job import Examination
     from labctl.grading.verdict import AttemptVerdict
     from labctl.lab.attempt.attempt import HandIn
     from labctl.lab.blueprint.definition import LabDefinition
@@ -106,22 +100,47 @@ class Wish:
     seeds: Path | None = None
 
 
-def check(wish: Wish, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Refuse what can be told to be wrong without an engine.
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a wish comes to, as far as that can be told without an engine.
 
-    Returns:
-        The files of the attempts that will be read, whether they are there or not.
+    Args:
+        wish: The wish.
+        lab: The lab with its checks.
+        places: The attempts' directories, by their ids.
+        roster: The seeds that were handed out, by attempt, where those are known.
+    """
+
+    wish: Wish
+    lab: GradedLab
+    places: Mapping[str, Path]
+    roster: Mapping[str, str] | None = None
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files of the attempts that will be read, whether they are there or not."""
+        read = (attempt.SETTINGS, *(each.path for each in self.lab.lab.editable))
+        return tuple(directory / each for directory in self.wish.attempts for each in read)
+
+    @property
+    def mine(self) -> tuple[tuple[str, Path], ...]:
+        """The attempts to grade, those of the wish's shard, in the order of their ids."""
+        part, parts = self.wish.shard or (1, 1)
+        return tuple(sorted(self.places.items()))[part - 1 :: parts]
+
+
+def prepare(wish: Wish, environ: Mapping[str, str]) -> Task:
+    """Find what a wish names, and refuse what can be told to be wrong without an engine.
 
     Raises:
         UsageError: An attempt or the lab is not there, the lab is not to be graded, or the roster is wrong.
         LabError: The lab or a file of its checks is wrong.
     """
-    named(wish.attempts)
-    lab = gradedlab.load(_lab(wish, environ), wish.checks).lab
-    _apart("--out", wish.out, wish.attempts)
-    _roster(wish)
-    read = (attempt.SETTINGS, *(each.path for each in lab.editable))
-    return tuple(directory / each for directory in wish.attempts for each in read)
+    places = named(wish.attempts)
+    lab = gradedlab.load(_lab(wish, environ), wish.checks)
+    for option, path in (("--out", wish.out), ("--seeds", wish.seeds)):
+        _apart(option, path, wish.attempts)
+    return Task(wish, lab, places, None if wish.seeds is None else seeds.read(wish.seeds))
 
 
 class Audience(Protocol):
@@ -140,7 +159,7 @@ class Audience(Protocol):
 def grade(
     engine: Engine,
     engine_url: str,
-    wish: Wish,
+    task: Task,
     *,
     environ: Mapping[str, str],
     audience: Audience,
@@ -148,46 +167,34 @@ def grade(
 ) -> Grade:
     """Grade attempts, each in a laboratory.
 
+    Args:
+        engine: The engine.
+        engine_url: Its URL.
+        task: What `prepare` has found.
+        environ: The environment.
+        audience: Told how far it has come.
+        progress: Told of images that are made.
+
     Raises:
-        UsageError: An attempt or the lab is not there, the lab is not to be graded, or the roster is wrong.
-        LabError: The lab or a file of its checks is wrong.
+        LabError: A file of the lab is wrong.
         EngineError: The engine does not answer, or its images are not to be had.
         OutputError: A result can't be kept.
     """
     began = time.monotonic()
-    places = named(wish.attempts)
-    lab = gradedlab.load(_lab(wish, environ), wish.checks)
-    _apart("--out", wish.out, wish.attempts)
-    roster = _roster(wish)
-    mine = _shard(tuple(sorted(places.items())), wish.shard)
-    specs = origin.image_specs()
-    images.ensure(engine, specs, environ=environ, progress=progress)
-    leftovers.remove_dead(engine)
+    wish, lab, mine = task.wish, task.lab, task.mine
     jobs = _jobs(wish.jobs, lab, len(mine))
-    run = f"grade-{secrets.token_hex(3)}"
-    orders = batch.Orders(
-        lab,
-        run,
-        jobs,
-        lab_key=fingerprint.of_lab(lab, (each.tag for each in specs)),
-        store=Store(wish.out) if wish.out is not None else None,
-    )
-    audience.starts(len(mine), jobs)
     told = _Told(lab, audience)
-    with ExitStack() as ends:
-        children = Children(environ, jobs)
-        ends.callback(children.close)
-        laboratories = Laboratories(engine, engine_url, specs)
-        ends.callback(laboratories.close)
-        examiner = Examiner(engine, laboratories, children.child)
-        alone, guessed = len(places) == 1, wish.lab is None
-        candidates = (_candidate(*each, lab.lab, roster, alone=alone, guessed=guessed) for each in mine)
-
-        def abandon() -> None:
-            laboratories.abandon()
-            children.close()
-
-        Batch(orders, examiner.examine, told, abandon).run(candidates)
+    at_work = Examiner.at_work(engine, engine_url, lab, environ=environ, jobs=jobs, progress=progress)
+    with at_work as examiner:
+        orders = batch.Orders(
+            lab.lab.id,
+            f"grade-{secrets.token_hex(3)}",
+            jobs,
+            lab_key=fingerprint.of_lab(lab, (each.tag for each in origin.image_specs())),
+            store=Store(wish.out) if wish.out is not None else None,
+        )
+        audience.starts(len(mine), jobs)
+        Batch(orders, examiner.examine, told, examiner.abandon).run(_attempt(task, *each) for each in mine)
     attempts = tuple(sorted(told.graded, key=lambda each: each.id))
     return Grade(lab.lab.id, lab.lab.title, attempts, time.monotonic() - began, wish.shard)
 
@@ -275,53 +282,34 @@ def _apart(option: str, place: Path | None, attempts: Sequence[Path]) -> None:
             )
 
 
-def _roster(wish: Wish) -> Mapping[str, str] | None:
-    _apart("--seeds", wish.seeds, wish.attempts)
-    return None if wish.seeds is None else seeds.read(wish.seeds)
-
-
-def _shard(
-    items: tuple[tuple[str, Path], ...], shard: tuple[int, int] | None
-) -> tuple[tuple[str, Path], ...]:
-    if shard is None:
-        return items
-    part, parts = shard
-    return items[part - 1 :: parts]
-
-
 def _jobs(wanted: int | None, lab: GradedLab, attempts: int) -> int:
     limit = Limits.of(lab.lab.grading or Grading()).memory
     bearable = capacity.of_this_machine().laboratories(limit)
     return max(1, min(wanted or bearable, bearable, attempts))
 
 
-def _candidate(  # what is known of an attempt before it is read
-    name: str,
-    path: Path,
-    lab: LabDefinition,
-    roster: Mapping[str, str] | None,
-    *,
-    alone: bool,
-    guessed: bool,
-) -> Candidate:
+def _attempt(task: Task, name: str, path: Path) -> Job | Examination:
     """Read an attempt; what is wrong with it is its own verdict, and no error.
 
     Several attempts that one command is given are not all the user's own: one that is a link may lead to
     another student's, and so may its seed.
 
     Args:
+        task: What is graded.
         name: Its id.
         path: Its directory.
-        lab: The lab.
-        roster: The seeds that were handed out, by attempt, where those are known.
-        alone: Whether it is the only one.
-        guessed: Whether nobody but the attempts named the lab.
+
+    Returns:
+        A job, or what has come out already where it can't be examined.
     """
-    handed_out = (roster or {}).get(name)
-    unread = Candidate(name, {}, handed_out or "", seed_from=SeedFrom.ROSTER if handed_out else None)
+    lab, guessed = task.lab.lab, task.wish.lab is None
+    handed_out = (task.roster or {}).get(name)
+    unread = Examination(
+        name, lab.id, handed_out or "", 0.0, seed_from=SeedFrom.ROSTER if handed_out else None
+    )
     try:
         said = _said(path, alone=False) if guessed else None
-        if (refused := _refused(path, said, lab, alone=alone)) is not None:
+        if (refused := _refused(path, said, lab, alone=len(task.places) == 1)) is not None:
             return replace(unread, rejection=refused)
         read = attempt.read(path, lab)
     except AttemptError as error:
@@ -332,7 +320,7 @@ def _candidate(  # what is known of an attempt before it is read
         return replace(unread, broken=f"labctl broke: {type(error).__name__}: {error}")
     if handed_out and read.seed not in {None, handed_out}:
         return replace(unread, rejection=_OTHER_SEED)
-    seed, source, remarks = _seed(read, lab, roster, handed_out)
+    seed, source, remarks = _seed(read, lab, task.roster, handed_out)
     if read.ignored:
         remarks.append(f"{'at least ' if read.bounded else ''}{read.ignored} other files were ignored")
     if guessed and said is None:
@@ -342,7 +330,16 @@ def _candidate(  # what is known of an attempt before it is read
     remarks += [
         f"{path} {fault}" for path, each in read.files.items() if (fault := byteordermark.fault_of(each))
     ]
-    return Candidate(name, read.files, seed, remarks=tuple(remarks), seed_from=source)
+    return Job(
+        name,
+        lab.directory,
+        task.lab.hidden_directory,
+        read.files,
+        seed,
+        "",
+        seed_from=source,
+        remarks=tuple(remarks),
+    )
 
 
 def _refused(path: Path, said: str | None, lab: LabDefinition, *, alone: bool) -> Rejection | None:

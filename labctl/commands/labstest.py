@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
-from labctl.commands.grade import Wish, grade
+from labctl.commands.grade import Task, Wish, grade
 from labctl.contract.value import Amount, LabName, Rule, Word
 from labctl.errors import InvalidLabFile
 from labctl.grading import alteration, gradedlab
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from labctl.commands.grade import Audience
     from labctl.engine.protocol import Engine
     from labctl.grading.alteration import Alteration
+    from labctl.grading.gradedlab import GradedLab
     from labctl.grading.score import GradedAttempt
     from labctl.lab.blueprint.definition import LabDefinition
     from labctl.progress import Progress
@@ -121,10 +122,18 @@ class _Plan:
         return f"{self.kind}-{self.name}" if self.kind in {*alteration.Kind} else self.name
 
 
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """A lab and what it is tested with, the solution first."""
+
+    lab: GradedLab
+    plans: tuple[_Plan, ...]
+
+
 def labs_test(
     engine: Engine,
     engine_url: str,
-    lab: str,
+    cases: Cases,
     *,
     environ: Mapping[str, str],
     audience: Audience,
@@ -136,52 +145,51 @@ def labs_test(
     Args:
         engine: The engine.
         engine_url: Its URL.
-        lab: The lab: an id, or a directory.
+        cases: What `prepare` has found.
         environ: The environment.
         audience: Told how far it has come.
         jobs: How many cases at once at most; as many as this machine bears where it is None.
         progress: Told of images that are made.
 
     Raises:
-        UsageError: There is no such lab, or it is not one to be graded.
-        LabError: The lab, a check, a variant or a mutant is wrong.
+        LabError: A file of the lab is wrong.
         EngineError: The engine does not answer, or its images are not to be had.
     """
     began = time.monotonic()
-    found = catalogue.find(lab, environ)
-    plans = plan(found)
+    found, plans = cases.lab.lab, cases.plans
     with tempfile.TemporaryDirectory(prefix="labctl-") as scratch:
         for each in plans:
             each.make(Path(scratch, each.directory))
-        wish = Wish(tuple(Path(scratch, each.directory) for each in plans), lab=lab, jobs=jobs)
-        result = grade(engine, engine_url, wish, environ=environ, audience=audience, progress=progress)
+        places = {each.directory: Path(scratch, each.directory) for each in plans}
+        task = Task(Wish(tuple(places.values()), lab=found.id, jobs=jobs), cases.lab, places)
+        result = grade(engine, engine_url, task, environ=environ, audience=audience, progress=progress)
     graded = {each.id: each for each in result.attempts}
-    cases = tuple(_case(each, graded[each.directory]) for each in plans)
-    return LabTested(found.id, found.title, cases, time.monotonic() - began)
+    return LabTested(
+        found.id,
+        found.title,
+        tuple(_case(each, graded[each.directory]) for each in plans),
+        time.monotonic() - began,
+    )
 
 
-def check(lab: str, environ: Mapping[str, str]) -> None:
-    """Find out what is wrong with a lab before an engine is brought for it.
+def prepare(lab: str, environ: Mapping[str, str]) -> Cases:
+    """Find what a lab is tested with, and what is wrong with it before an engine is brought for it.
+
+    Args:
+        lab: The lab: an id, or a directory.
+        environ: The environment.
 
     Raises:
         UsageError: There is no such lab, or it is not one to be graded.
-        InvalidLabFile: The lab, a check, a variant or a mutant is wrong.
+        InvalidLabFile: The lab, a check, a variant or a mutant is wrong, or solution or starter are missing.
     """
-    plan(catalogue.find(lab, environ))
-
-
-def plan(lab: LabDefinition) -> tuple[_Plan, ...]:
-    """Return the cases of a lab, the solution first.
-
-    Raises:
-        UsageError: The lab is not one to be graded.
-        InvalidLabFile: It lacks a solution or a starter, or a check, a variant or a mutant is wrong.
-    """
-    gradedlab.load(lab)
+    found = catalogue.find(lab, environ)
+    graded = gradedlab.load(found)
     for name in (SOLUTION, STARTER):
-        if not (path := lab.directory / name).is_dir():
+        if not (path := found.directory / name).is_dir():
             raise InvalidLabFile("is not there", path=path, line=None, hint=f"mkdir {path}")
-    return (_solution(lab), _starter(lab), *(_altered(lab, each) for each in alteration.of_lab(lab)))
+    altered = (_altered(found, each) for each in alteration.of_lab(found))
+    return Cases(graded, (_solution(found), _starter(found), *altered))
 
 
 def _solution(lab: LabDefinition) -> _Plan:

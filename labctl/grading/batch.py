@@ -13,43 +13,12 @@ from labctl.grading.job import Examination, Job
 from labctl.interruption import held_back, undone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
-    from labctl.grading.gradedlab import GradedLab
-    from labctl.grading.job import Rejection
-    from labctl.grading.seedfrom import SeedFrom
     from labctl.grading.store import Store
 
 TRIES: Final = 2
 """How often an attempt is examined at most, where something broke that was not its doing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One attempt as it was found.
-
-    Args:
-        id: Its id.
-        files: What was handed in, by the path that the lab gives.
-        seed: What all that is random in its checks comes from.
-        rejection: Why it can't be examined at all, where it can't.
-        remarks: What a teacher should know of its directory.
-        broken: Why this machine could not read it, which is no fault of the attempt's; else empty.
-        seed_from: Who says that this is its seed; None where none is needed.
-    """
-
-    id: str
-    files: Mapping[str, bytes]
-    seed: str
-    rejection: Rejection | None = None
-    remarks: tuple[str, ...] = ()
-    broken: str = ""
-    seed_from: SeedFrom | None = None
-
-    @property
-    def is_readable(self) -> bool:
-        """Whether there is anything to examine."""
-        return self.rejection is None and not self.broken
 
 
 class Audience(Protocol):
@@ -67,14 +36,14 @@ class Orders:
     """How attempts are to be examined.
 
     Args:
-        lab: The lab with its checks.
+        lab: The lab's id.
         run: What tells this run's laboratories from those of others: part of their names.
         jobs: How many at once.
         lab_key: The lab's part of the key under which examinations are kept.
         store: Where they are kept.
     """
 
-    lab: GradedLab
+    lab: str
     run: str
     jobs: int
     lab_key: str = ""
@@ -110,14 +79,18 @@ class Batch:
         self._begun = 0
         self._seen: list[Examination] = []
 
-    def run(self, candidates: Iterable[Candidate]) -> tuple[Examination, ...]:
+    def run(self, attempts: Iterable[Job | Examination]) -> tuple[Examination, ...]:
         """Examine all; what came out of each is told at once, and returned by id.
+
+        Args:
+            attempts: A job for each, which gets its laboratory's name here; or at once what has come out
+                of one that can't be examined.
 
         Raises:
             LabctlError: A result can't be kept, or labctl itself broke.
             KeyboardInterrupt: The user has had enough; the laboratories are gone by then.
         """
-        waiting = iter(candidates)
+        waiting = iter(attempts)
         with (
             ThreadPoolExecutor(max_workers=self._orders.jobs, thread_name_prefix="examiner") as pool,
             undone(self._abandon),
@@ -129,73 +102,62 @@ class Batch:
                 each.result()
         return tuple(sorted(self._seen, key=lambda each: each.attempt))
 
-    def _work(self, waiting: Iterator[Candidate]) -> None:
+    def _work(self, waiting: Iterator[Job | Examination]) -> None:
         while not self._stopped.is_set():
             with self._next:
-                candidate = next(waiting, None)
+                attempt = next(waiting, None)
                 self._begun += 1
                 number = self._begun
-            if candidate is None:
+            if attempt is None:
                 return
             with undone(self._stopped.set):
-                self._one(candidate, number)
+                if isinstance(attempt, Job):
+                    self._one(attempt, f"{self._orders.run}-{number}")
+                else:
+                    self._begin(attempt.attempt)
+                    self._tell(attempt, cached=False)
 
-    def _one(self, candidate: Candidate, number: int) -> None:
-        orders = self._orders
-        key = fingerprint.of_attempt(orders.lab_key, candidate.files, candidate.seed)
-        known = orders.store.get(key) if orders.store is not None and candidate.is_readable else None
+    def _one(self, job: Job, name: str) -> None:
+        store = self._orders.store
+        key = fingerprint.of_attempt(self._orders.lab_key, job.files, job.seed)
+        known = store.get(key) if store is not None else None
         if known is not None:
-            self._tell(_of(candidate, known), cached=True)
+            self._tell(_of(job, known), cached=True)
             return
-        with self._telling:
-            self._audience.begins(candidate.id)
-        examination = self._examined(candidate, number)
+        self._begin(job.attempt)
+        examination = self._examined(job, name)
         if self._stopped.is_set() and examination.broke:
             return  # it was abandoned: nothing is known of it
-        if orders.store is not None and candidate.is_readable:
-            orders.store.put(key, examination)
-        self._tell(_of(candidate, examination), cached=False)
+        if store is not None:
+            store.put(key, examination)
+        self._tell(_of(job, examination), cached=False)
 
-    def _examined(self, candidate: Candidate, number: int) -> Examination:
+    def _examined(self, job: Job, name: str) -> Examination:
         """Examine one, and once more in a laboratory of its own where something broke."""
-        if not candidate.is_readable:
-            return Examination(
-                candidate.id,
-                self._orders.lab.lab.id,
-                candidate.seed,
-                0.0,
-                rejection=candidate.rejection,
-                broken=candidate.broken,
-            )
-        seen = self._examine_once(candidate, f"{self._orders.run}-{number}")
+        seen = self._examine_once(job, name)
         for nth in range(2, TRIES + 1):
             if not seen.broke or self._stopped.is_set():
                 break
-            again = self._examine_once(candidate, f"{self._orders.run}-{number}-{nth}")
+            again = self._examine_once(job, f"{name}-{nth}")
             checks = tuple(replace(each, tries=nth) for each in again.checks)
             seen = replace(again, checks=checks, seconds=seen.seconds + again.seconds)
         return seen
 
-    def _examine_once(self, candidate: Candidate, name: str) -> Examination:
-        lab = self._orders.lab
-        job = Job(
-            attempt=candidate.id,
-            lab=lab.lab.directory,
-            checks=lab.hidden_directory,
-            files=candidate.files,
-            seed=candidate.seed,
-            name=name,
-            run=self._orders.run,
-        )
+    def _examine_once(self, job: Job, name: str) -> Examination:
         try:
-            return self._examine(job)
+            # Its remarks are its own: what is seen may be kept, for another that hands in the same.
+            return self._examine(replace(job, name=name, run=self._orders.run, remarks=()))
         except LabError:  # the lab is wrong, for every attempt
             raise
         except LabctlError as error:
             broken = error.told
         except Exception as error:  # noqa: BLE001  # an attempt that labctl can't bear must not cost the others theirs
             broken = f"labctl broke: {type(error).__name__}: {error}"
-        return Examination(candidate.id, lab.lab.id, candidate.seed, 0.0, broken=broken)
+        return Examination(job.attempt, self._orders.lab, job.seed, 0.0, broken=broken)
+
+    def _begin(self, attempt: str) -> None:
+        with self._telling:
+            self._audience.begins(attempt)
 
     def _tell(self, examination: Examination, *, cached: bool) -> None:
         with self._telling:
@@ -203,7 +165,7 @@ class Batch:
             self._audience.ended(examination, cached=cached)
 
 
-def _of(candidate: Candidate, seen: Examination) -> Examination:
+def _of(job: Job, seen: Examination) -> Examination:
     """Return what was seen, maybe of another attempt that handed in the same, with what is this one's own."""
-    remarks = (*candidate.remarks, *seen.remarks)
-    return replace(seen, attempt=candidate.id, remarks=remarks, seed_from=candidate.seed_from)
+    remarks = (*job.remarks, *seen.remarks)
+    return replace(seen, attempt=job.attempt, remarks=remarks, seed_from=job.seed_from)

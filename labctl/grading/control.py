@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from labctl.grading.gradedlab import GradedLab
     from labctl.grading.job import Examination, Job, Observation
+    from labctl.lab.blueprint.definition import LabDefinition
 
 SOLUTION: Final = "solution"
 """Where a lab has its solution: what a student should come to."""
@@ -54,69 +54,68 @@ class _Sound:
 
 
 class Control:
-    """Knows which checks of a lab do not raise by themselves; found out when that is first asked for.
+    """Knows which checks of one lab do not raise by themselves; found out when that is first asked for.
 
     Args:
         examine: Examines a job, and takes what a check raises for an error.
+        lab: The lab.
     """
 
-    def __init__(self, examine: Callable[[Job], Examination]) -> None:
+    def __init__(self, examine: Callable[[Job], Examination], lab: LabDefinition) -> None:
         self._examine = examine
+        self._lab = lab
         self._lock = threading.Lock()
-        self._sound: dict[tuple[Path, Path | None], _Sound] = {}
+        self._sound: _Sound | None = None
 
-    def settled(self, seen: Examination, job: Job, lab: GradedLab) -> Examination:
+    def settled(self, seen: Examination, job: Job) -> Examination:
         """Take for failed what a check raised with an attempt and does not with the lab's own files.
 
         Args:
             seen: What was seen of the attempt.
             job: Its job.
-            lab: The lab.
 
         Returns:
             The same, where no check raised, or the check is not known to be in order.
         """
         if not any(map(_raised, seen.checks)):
             return seen
-        sound = self._of(job, lab)
+        sound = self._of(job)
         checks = tuple(
             _failed(each, sound.why) if _raised(each) and each.id in sound.checks else each
             for each in seen.checks
         )
         return replace(seen, checks=checks)
 
-    def _of(self, job: Job, lab: GradedLab) -> _Sound:
+    def _of(self, job: Job) -> _Sound:
         """Return which checks are in order, as far as that can be found out."""
         with self._lock:
-            key = (job.lab, job.checks)
             with suppress(LabctlError):  # the engine failed, perhaps: then nothing is known, for now
-                if key not in self._sound:
-                    self._sound[key] = self._examined(job, lab)
-            return self._sound.get(key, _Sound())
+                self._sound = self._sound or self._examined(job)
+            return self._sound or _Sound()
 
-    def _examined(self, job: Job, lab: GradedLab) -> _Sound:
+    def _examined(self, job: Job) -> _Sound:
         """Examine the first of the lab's own contents that are here.
 
         Raises:
             LabctlError: They can't be handed in, or the engine failed.
         """
         for name, (in_order, why) in _CONTENTS.items():
-            if (directory := lab.lab.directory / name).is_dir():
-                seen = self._examine(_job_for(directory, job, lab))
+            if (directory := self._lab.directory / name).is_dir():
+                seen = self._examine(self._job_for(directory, job))
                 return _Sound(frozenset(each.id for each in seen.checks if each.verdict in in_order), why)
         return _Sound()
 
+    def _job_for(self, directory: Path, job: Job) -> Job:
+        """Return the job that examines a directory beside an attempt.
 
-def _job_for(directory: Path, job: Job, lab: GradedLab) -> Job:
-    """Return the job that examines a directory beside an attempt.
-
-    Raises:
-        LabctlError: It can't be handed in.
-    """
-    found = attempt.read(directory, lab.lab)
-    seed = found.seed or fingerprint.of_files(found.files)[:16]
-    mark = fingerprint.of_files({job.name: b""})[:8]  # a name may have been as long as one can be
-    return replace(job, attempt=directory.name, files=found.files, seed=seed, name=f"{job.name[:20]}-{mark}")
+        Raises:
+            LabctlError: It can't be handed in.
+        """
+        found = attempt.read(directory, self._lab)
+        seed = found.seed or fingerprint.of_files(found.files)[:16]
+        mark = fingerprint.of_files({job.name: b""})[:8]  # a name may have been as long as one can be
+        name = f"{job.name[:20]}-{mark}"
+        return replace(job, attempt=directory.name, files=found.files, seed=seed, name=name)
 
 
 def _raised(check: Observation) -> bool:

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import base64
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from labctl.engine import images
 from labctl.errors import AttemptError, LabctlError
 from labctl.exercises.result.outcome import Blame, bounded
 from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.worker.children import Children
 from labctl.exercises.worker.protocol import Exam
-from labctl.exercises.worker.runner import Orders, Runner
-from labctl.grading import gradedlab
+from labctl.exercises.worker.runner import Audience, Orders, Runner
 from labctl.grading.control import Control
 from labctl.grading.job import Examination, Observation, Rejection
+from labctl.grading.laboratories import Laboratories
 from labctl.grading.verdict import CheckVerdict
+from labctl.lab import origin
 from labctl.lab.attempt import attempt
-from labctl.lab.blueprint import definition
 from labctl.lab.blueprint.definition import Grading
+from labctl.lab.running import leftovers
+from labctl.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from contextlib import AbstractContextManager
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Self
 
     from labctl.engine.protocol import Engine
-    from labctl.exercises.result.narration import Step
     from labctl.exercises.result.outcome import Result
-    from labctl.exercises.worker.process import Child
     from labctl.grading.gradedlab import GradedLab
     from labctl.grading.job import Job
-    from labctl.grading.laboratories import Laboratories
     from labctl.lab.running.instance import Instance
+    from labctl.progress import Progress
 
 _CHECK_LIMIT: Final = 60.0
 """Seconds that one check may take."""
@@ -50,25 +51,62 @@ _VERDICTS: Final = {
 
 
 class Examiner:
-    """Does jobs, each in a laboratory, on one engine; from several threads at once.
+    """Does jobs of one lab, each in a laboratory, on one engine; from several threads at once.
 
     Args:
         engine: The engine.
+        lab: The lab with its checks.
         laboratories: Makes the laboratories.
-        child: Makes, or lends, a process that runs checks.
+        children: Lend processes that run checks.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        laboratories: Laboratories,
-        child: Callable[[], AbstractContextManager[Child]],
+        self, engine: Engine, lab: GradedLab, laboratories: Laboratories, children: Children
     ) -> None:
         self._engine = engine
+        self._lab = lab
         self._laboratories = laboratories
-        self._child = child
-        self._labs: dict[tuple[Path, Path | None], GradedLab] = {}
-        self._control = Control(self._seen)
+        self._children = children
+        self._control = Control(self._seen, lab.lab)
+
+    @classmethod
+    @contextmanager
+    def at_work(
+        cls,
+        engine: Engine,
+        engine_url: str,
+        lab: GradedLab,
+        *,
+        environ: Mapping[str, str],
+        jobs: int = 1,
+        progress: Progress = silent,
+    ) -> Iterator[Self]:
+        """Give an examiner for the length of a block, with all that it needs; what dead runs left goes first.
+
+        Args:
+            engine: The engine.
+            engine_url: Its URL.
+            lab: The lab with its checks.
+            environ: The environment.
+            jobs: How many jobs it is given at once at most.
+            progress: Told of images that are made.
+
+        Raises:
+            EngineError: The engine does not answer, or its images are not to be had.
+        """
+        specs = origin.image_specs()
+        images.ensure(engine, specs, environ=environ, progress=progress)
+        leftovers.remove_dead(engine)
+        with (
+            closing(Children(environ, jobs)) as children,
+            closing(Laboratories(engine, engine_url, lab.lab, specs)) as laboratories,
+        ):
+            yield cls(engine, lab, laboratories, children)
+
+    def abandon(self) -> None:
+        """End what is being examined, and begin nothing more."""
+        self._laboratories.abandon()
+        self._children.close()
 
     def examine(self, job: Job) -> Examination:
         """Examine one attempt.
@@ -78,26 +116,26 @@ class Examiner:
             should not has failed where the lab's solution passes it, and else is an error.
 
         Raises:
-            LabError: The lab or a file of its checks is wrong.
+            LabError: A file of the lab is wrong.
             EngineError: The engine failed, or a host that runs nothing of the attempt.
         """
-        return self._control.settled(self._seen(job), job, self._lab(job))
+        return self._control.settled(self._seen(job), job)
 
     def _seen(self, job: Job) -> Examination:
         began, since = time.monotonic(), datetime.now(UTC)
-        lab = self._lab(job)
+        lab = self._lab
         checks: tuple[Observation, ...] = ()
         refused: Rejection | None = None
-        remarks: tuple[str, ...] = ()
+        remarks = job.remarks
         logs: dict[str, tuple[str, ...]] = {}
         try:
             job = replace(job, files=attempt.checked(job.files, lab.lab))
-            with self._laboratories.laboratory(job, lab) as given:
+            with self._laboratories.laboratory(job) as given:
                 there = given.there
-                checks = tuple(self._observed(lab, self._run(job, lab, there.name)))
-                remarks = (*given.remarks, *self._exhausted(there, lab))
+                checks = tuple(self._observed(self._run(job, there.name)))
+                remarks = (*remarks, *given.remarks, *self._exhausted(there))
                 if any(each.verdict != CheckVerdict.PASSED for each in checks):
-                    logs = self._logs(there, lab, since)
+                    logs = self._logs(there, since)
         except AttemptError as error:
             refused = rejection_of(error)
         return Examination(
@@ -112,12 +150,12 @@ class Examiner:
             seed_from=job.seed_from,
         )
 
-    def _lab(self, job: Job) -> GradedLab:
-        if (key := (job.lab, job.checks)) not in self._labs:
-            self._labs[key] = gradedlab.load(definition.load(job.lab), job.checks)
-        return self._labs[key]
+    @property
+    def _limits(self) -> Grading:
+        return self._lab.lab.grading or Grading()
 
-    def _run(self, job: Job, lab: GradedLab, name: str) -> tuple[Result, ...]:
+    def _run(self, job: Job, name: str) -> tuple[Result, ...]:
+        lab = self._lab
         exam = Exam(
             files={path: base64.b64encode(content).decode() for path, content in job.files.items()},
             seed=job.seed,
@@ -125,14 +163,14 @@ class Examiner:
             order=lab.order,
             guarded=sorted({each.service for each in lab.lab.editable if not each.is_data}),
             students=sorted({each.service for each in lab.lab.editable if each.service}),
-            seconds=_grading(lab).seconds,
+            seconds=self._limits.seconds,
         )
         orders = Orders(name, _CHECK_LIMIT, exam=exam)
-        return Runner(orders, _Silence(), lambda: None, self._child).run(lab.choices)
+        return Runner(orders, Audience(), lambda: None, self._children.child).run(lab.choices)
 
-    def _observed(self, lab: GradedLab, results: Iterable[Result]) -> Iterator[Observation]:
+    def _observed(self, results: Iterable[Result]) -> Iterator[Observation]:
         """Put what was seen in the order of declaration; a check of which nothing is known broke."""
-        seen = {each.id: each for each in results}
+        lab, seen = self._lab, {each.id: each for each in results}
         passed = {each.id for each in seen.values() if each.verdict == Verdict.PASSED}
         for check in lab.checks:
             title = lab.functions[check.id].title
@@ -162,9 +200,9 @@ class Examiner:
                     line=result.line,
                 )
 
-    def _exhausted(self, there: Instance, lab: GradedLab) -> Iterator[str]:
+    def _exhausted(self, there: Instance) -> Iterator[str]:
         """Name the hosts that came to the end of their memory, or of the processes that they may have."""
-        limits = _grading(lab)
+        limits = self._limits
         for host in there.hosts:
             with suppress(LabctlError):  # it is only a remark
                 if host.container is None:
@@ -176,10 +214,10 @@ class Examiner:
                 if container.forks_refused:
                     yield f"{host.service} had all of its {limits.pids} processes, and could start no more"
 
-    def _logs(self, there: Instance, lab: GradedLab, since: datetime) -> dict[str, tuple[str, ...]]:
+    def _logs(self, there: Instance, since: datetime) -> dict[str, tuple[str, ...]]:
         """Read the ends of the logs; in a laboratory that is lent, what is older is another attempt's."""
         found = {}
-        for service in dict.fromkeys(each.service for each in lab.lab.editable if each.service):
+        for service in dict.fromkeys(each.service for each in self._lab.lab.editable if each.service):
             container = there.host(service).container
             with suppress(LabctlError):  # the verdicts stand without it
                 if container is not None:
@@ -202,10 +240,6 @@ def rejection_of(error: AttemptError) -> Rejection:
     )
 
 
-def _grading(lab: GradedLab) -> Grading:
-    return lab.lab.grading or Grading()
-
-
 def _told(result: Result) -> tuple[str, tuple[str, ...]]:
     """Return why a check did not pass, and what proves it: what it was doing and what it saw there."""
     if result.verdict == Verdict.PASSED:
@@ -215,22 +249,3 @@ def _told(result: Result) -> tuple[str, tuple[str, ...]]:
     for step in failed[-1:]:
         proofs = [step.text, *(f"  {line}" for line in step.evidence), *proofs]
     return "\n".join(bounded(result.outcome.reason.splitlines())), bounded(proofs)
-
-
-class _Silence:
-    """Nobody listens while an attempt is examined."""
-
-    def exercise_begins(self, lab: str, exercise: str, title: str) -> None:
-        """See `Audience`."""
-
-    def step_begins(self, text: str) -> None:
-        """See `Audience`."""
-
-    def before_step(self, text: str) -> None:
-        """See `Audience`."""
-
-    def step_ended(self, step: Step) -> None:
-        """See `Audience`."""
-
-    def exercise_ended(self, result: Result) -> None:
-        """See `Audience`."""

@@ -78,11 +78,6 @@ class GradedLab:
                 return str(Path(path).relative_to(above))
         return str(path)
 
-    @property
-    def is_data(self) -> bool:
-        """Whether no daemon does what any file of an attempt says."""
-        return all(each.is_data for each in self.lab.editable)
-
 
 def load(lab: LabDefinition, hidden: Path | None = None) -> GradedLab:
     """Find the checks of a lab.

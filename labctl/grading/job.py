@@ -30,6 +30,7 @@ class Job:
         run: The run of ``labctl grade`` that the job is a part of, as a label on the laboratory.
         seed_from: Who says that this is the attempt's seed: the teacher's roster, the attempt itself, or
             nobody, and then it was made of what was handed in; None where that is not known.
+        remarks: What a teacher should know of the attempt's directory; the examination begins with it.
     """
 
     SCHEMA: ClassVar = "labctl/examination-job/v1"
@@ -42,6 +43,7 @@ class Job:
     name: LabName
     run: str = ""
     seed_from: SeedFrom | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,11 +25,9 @@ from labctl.lab.running.lifecycle import Tolerance
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from labctl.engine.images import ImageSpec
     from labctl.engine.protocol import Engine
-    from labctl.grading.gradedlab import GradedLab
     from labctl.grading.job import Job
     from labctl.lab.blueprint.definition import LabDefinition
     from labctl.lab.blueprint.plan import Planner
@@ -51,34 +48,38 @@ class Laboratory:
 
 
 class Laboratories:
-    """Makes laboratories, and takes them down whatever happens in them.
+    """Makes laboratories of one lab, and takes them down whatever happens in them.
 
     Args:
         engine: The engine.
         engine_url: Its URL.
+        lab: The lab.
         specs: The images.
     """
 
-    def __init__(self, engine: Engine, engine_url: str, specs: tuple[ImageSpec, ...]) -> None:
+    def __init__(
+        self, engine: Engine, engine_url: str, lab: LabDefinition, specs: tuple[ImageSpec, ...]
+    ) -> None:
         self._engine = engine
+        self._lab = lab
         self._publish = origin.has_to_publish(engine_url)
         self._specs = specs
-        self._idle: defaultdict[Path, list[str]] = defaultdict(list)
-        """The names of laboratories that wait, as new, for another attempt at the lab of a directory."""
+        self._idle: list[str] = []
+        """The names of laboratories that wait, as new, for another attempt."""
 
         self._lock = threading.Lock()
         self._abandoned = threading.Event()
         self._ends: dict[str, ExitStack] = {}
         """What gives each laboratory's lock back, by its name."""
 
-    def laboratory(self, job: Job, lab: GradedLab) -> AbstractContextManager[Laboratory]:
+    def laboratory(self, job: Job) -> AbstractContextManager[Laboratory]:
         """Give a laboratory with what was handed in, for the length of a block.
 
         Raises:
             ConfigRejected: A daemon refused a file of the attempt.
             EngineError: The engine failed, or a host that is none of the attempt's.
         """
-        return self._lent(job, lab.lab) if lab.is_data else self._fresh(job, lab.lab)
+        return self._lent(job) if self._lab.is_data else self._fresh(job)
 
     def abandon(self) -> None:
         """Make no more of them, and let those that are being made be taken down at once."""
@@ -86,21 +87,20 @@ class Laboratories:
 
     def close(self) -> None:
         """Take down what still waits."""
-        for names in self._idle.values():
-            while names:
-                self._remove(names.pop())
+        while self._idle:
+            self._remove(self._idle.pop())
 
     # One for each
 
     @contextmanager
-    def _fresh(self, job: Job, lab: LabDefinition) -> Iterator[Laboratory]:
-        planner = self._planner(job, lab, attempt.for_hosts(job.files, lab))
+    def _fresh(self, job: Job) -> Iterator[Laboratory]:
+        planner = self._planner(job, attempt.for_hosts(job.files, self._lab))
         self._occupy(job.name)
         try:
             tolerance = Tolerance.of(planner)
             lifecycle.bring_up(self._engine, planner, tolerance=tolerance, called_off=self._abandoned.is_set)
             there = instance.observe(self._engine, job.name)
-            if (refused := rejection(self._engine, there, lab, handed_in=job.files)) is not None:
+            if (refused := rejection(self._engine, there, self._lab, handed_in=job.files)) is not None:
                 raise refused
             yield Laboratory(there, tuple(each.message for _, each in sorted(tolerance.unready.items())))
         finally:
@@ -109,41 +109,41 @@ class Laboratories:
     # One for many
 
     @contextmanager
-    def _lent(self, job: Job, lab: LabDefinition) -> Iterator[Laboratory]:
+    def _lent(self, job: Job) -> Iterator[Laboratory]:
         """Give one that is as new the attempt's data, and have it as new again afterwards."""
-        name = self._taken(job, lab)
+        name = self._taken(job)
         as_new = False
         try:
             there = instance.observe(self._engine, name)
-            self._give(there, job, lab)
+            self._give(there, job)
             yield Laboratory(there)
             as_new = self._emptied(there)
         finally:
             if as_new:
                 with self._lock:
-                    self._idle[lab.directory].append(name)
+                    self._idle.append(name)
             else:
                 self._remove(name)
 
-    def _taken(self, job: Job, lab: LabDefinition) -> str:
+    def _taken(self, job: Job) -> str:
         with self._lock:
-            if idle := self._idle[lab.directory]:
-                return idle.pop()
+            if self._idle:
+                return self._idle.pop()
         self._occupy(job.name)
         with undone(lambda: self._remove(job.name)):
-            lifecycle.bring_up(self._engine, self._planner(job, lab, {}), called_off=self._abandoned.is_set)
+            lifecycle.bring_up(self._engine, self._planner(job, {}), called_off=self._abandoned.is_set)
         return job.name
 
-    def _give(self, there: Instance, job: Job, lab: LabDefinition) -> None:
+    def _give(self, there: Instance, job: Job) -> None:
         """Put an attempt's data in the place of what was there."""
-        handed_in = sorted(attempt.for_hosts(job.files, lab).items())
+        handed_in = sorted(attempt.for_hosts(job.files, self._lab).items())
         for service, group in groupby(handed_in, key=lambda each: each[0][0]):
             host = there.host(service)
             container = host.running_container().id
             since = datetime.now(UTC)
             self._engine.put_files(container, [File(target, content) for (_, target), content in group])
             self._engine.signal(container, host.running_container().labels[labels.RELOAD])
-            refused = reloaded(self._engine, there, lab, service, since, handed_in=job.files)
+            refused = reloaded(self._engine, there, self._lab, service, since, handed_in=job.files)
             if refused is not None:
                 raise refused
 
@@ -166,14 +166,14 @@ class Laboratories:
             return not emptying.empty(self._engine, replace(there, hosts=forgetful))
         return False
 
-    def _planner(self, job: Job, lab: LabDefinition, handed_in: Mapping[tuple[str, str], bytes]) -> Planner:
+    def _planner(self, job: Job, handed_in: Mapping[tuple[str, str], bytes]) -> Planner:
         return origin.planner_for(
             job.name,
-            lab,
+            self._lab,
             self._specs,
             publish=self._publish,
             handed_in=handed_in,
-            limits=Limits.of(lab.grading or Grading()),
+            limits=Limits.of(self._lab.grading or Grading()),
             labels={labels.RUN: job.run, labels.SEED: job.seed},
         )
 

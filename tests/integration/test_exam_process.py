@@ -13,14 +13,13 @@ from labctl.exercises.catalogue import discovery
 from labctl.exercises.result.outcome import Blame
 from labctl.exercises.worker.children import Children
 from labctl.exercises.worker.protocol import Exam
-from labctl.exercises.worker.runner import Orders, Runner
+from labctl.exercises.worker.runner import Audience, Orders, Runner
 from labctl.lab.blueprint import definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from labctl.exercises.result.narration import Step
     from labctl.exercises.result.outcome import Result
     from tests.integration.conftest import Lab
 
@@ -83,25 +82,6 @@ def test_asks_alpha(lab, alice):
 '''
 
 
-class Silent:
-    """Is told of checks, and says nothing."""
-
-    def exercise_begins(self, lab: str, exercise: str, title: str) -> None:
-        """Say nothing."""
-
-    def step_begins(self, text: str) -> None:
-        """Say nothing."""
-
-    def before_step(self, text: str) -> None:
-        """Do not wait."""
-
-    def step_ended(self, step: Step) -> None:
-        """Say nothing."""
-
-    def exercise_ended(self, result: Result) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def children() -> Iterator[Children]:
     with closing(Children(os.environ, 1)) as started:
@@ -131,7 +111,7 @@ class Examination:
             limit,
             exam=Exam(files=handed_in, seed="7", order=checks, **given),
         )
-        runner = Runner(orders, Silent(), lambda: None, self._children.child)
+        runner = Runner(orders, Audience(), lambda: None, self._children.child)
         choice = discovery.Choice(self._lab, path, wanted, whole=False)
         return {each.id: each for each in runner.run([choice])}
 

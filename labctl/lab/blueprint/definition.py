@@ -144,6 +144,11 @@ class LabDefinition:
         """The points of all checks."""
         return sum(check.points for check in self.checks)
 
+    @property
+    def is_data(self) -> bool:
+        """Whether no daemon does what any file of an attempt says."""
+        return all(each.is_data for each in self.editable)
+
 
 def load(directory: Path) -> LabDefinition:
     """Read the definition of the lab in a directory.

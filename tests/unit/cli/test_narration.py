@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.cli.narration import Narration, Silence
+from labctl.cli.narration import Narration
 from labctl.exercises.result.narration import Step
 from labctl.exercises.result.outcome import Result
 from labctl.exercises.result.verdict import Verdict
+from labctl.exercises.worker.runner import Audience
 from tests.unit.cli.test_console import lines_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ bounces/comes-back
 """
 
 
-def tell(audience: Narration | Silence, *, step: bool = False) -> None:
+def tell(audience: Audience, *, step: bool = False) -> None:
     """Tell of an exercise with two steps, the second of which fails."""
     audience.exercise_begins("bounces", "comes-back", "A letter comes back.")
     for each in (SENT, MISSED):
@@ -126,5 +127,5 @@ def test_an_encoding_without_these_characters_is_no_obstacle(monkeypatch: pytest
 
 
 def test_for_programs_nothing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    tell(Silence(), step=True)
+    tell(Audience(), step=True)
     assert capsys.readouterr().out == ""

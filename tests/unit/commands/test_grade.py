@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labctl.commands.grade import Wish, check
+from labctl.commands.grade import Wish, prepare
 from labctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def attempts(directory: Path, *settings: str | None) -> tuple[Path, ...]:
 
 def refused(directory: Path, *settings: str | None) -> LabctlError:
     with pytest.raises(UsageError) as caught:
-        check(Wish(attempts(directory, *settings)), {})
+        prepare(Wish(attempts(directory, *settings)), {})
     return caught.value
 
 
@@ -38,7 +38,7 @@ def refused(directory: Path, *settings: str | None) -> LabctlError:
     "other", [BOMB, None, "lab = ", 'lab = "no such name"', RELAY, 'lab = "nosuch"', "\0"]
 )
 def test_the_lab_is_the_one_that_most_attempts_name(tmp_path: Path, other: str | None) -> None:
-    check(Wish(attempts(tmp_path, other, FIX, FIX)), {})
+    prepare(Wish(attempts(tmp_path, other, FIX, FIX)), {})
 
 
 def test_where_none_is_named_by_most_the_user_has_to_say_which(tmp_path: Path) -> None:

@@ -13,13 +13,12 @@ from labctl.errors import InvalidLabFile, UsageError
 from labctl.grading.job import Examination, Observation, Rejection
 from labctl.grading.score import GradedAttempt, graded
 from labctl.grading.verdict import CheckVerdict
-from labctl.lab import catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
-    from labctl.commands.grade import Wish
+    from labctl.commands.grade import Task
 
     MakeLab = Callable[..., Path]
 
@@ -82,11 +81,9 @@ class Grader:
         self.seen: dict[str, dict[str, str]] = {}
         self.jobs: int | None = None
 
-    def __call__(self, _engine: Any, _url: str, wish: Wish, *, environ: Mapping[str, str], **_: Any) -> Grade:
-        assert wish.lab is not None
-        self.jobs = wish.jobs
-        lab = catalogue.find(wish.lab, environ)
-        attempts = tuple(self._graded(each, lab.checks) for each in wish.attempts)
+    def __call__(self, _engine: Any, _url: str, task: Task, **_: Any) -> Grade:
+        self.jobs, lab = task.wish.jobs, task.lab.lab
+        attempts = tuple(self._graded(each, lab.checks) for each in task.wish.attempts)
         return Grade(lab.id, lab.title, attempts, 1.0)
 
     def _graded(self, attempt: Path, checks: Any) -> GradedAttempt:
@@ -125,7 +122,7 @@ def grader(monkeypatch: pytest.MonkeyPatch) -> Grader:
 
 def outcome(lab: Path, **options: Any) -> LabTested:
     nobody: Any = None
-    return labs_test(nobody, "", str(lab), environ={}, audience=nobody, **options)
+    return labs_test(nobody, "", labstest.prepare(str(lab), {}), environ={}, audience=nobody, **options)
 
 
 def of_mutant(lab: Path) -> Case:
@@ -298,9 +295,9 @@ def test_a_lab_without_solution_or_starter_is_wrong(lab: Path, missing: str) -> 
     (lab / missing).rename(lab / "elsewhere")
 
     with pytest.raises(InvalidLabFile, match=f"{missing}: is not there"):
-        labstest.check(str(lab), {})
+        labstest.prepare(str(lab), {})
 
 
 def test_a_lab_that_is_not_graded_has_nothing_to_test(make_lab: MakeLab) -> None:
     with pytest.raises(UsageError, match="lab 'demo' is not one to be graded"):
-        labstest.check(str(make_lab("demo")), {})
+        labstest.prepare(str(make_lab("demo")), {})

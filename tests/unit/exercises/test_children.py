@@ -15,7 +15,7 @@ from labctl.exercises.catalogue import discovery
 from labctl.exercises.vocabulary.chance import Chance
 from labctl.exercises.worker.children import Children
 from labctl.exercises.worker.protocol import Exam
-from labctl.exercises.worker.runner import Orders, Runner
+from labctl.exercises.worker.runner import Audience, Orders, Runner
 from labctl.lab.blueprint.definition import LabDefinition
 from labctl.wait import eventually
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from labctl.exercises.result.narration import Step
     from labctl.exercises.result.outcome import Result
 
 CHECKS = '''
@@ -43,26 +42,14 @@ def test_a():
 SCENARIO = "marks = []\n"
 
 
-class Silent:
-    """Is told of checks, and says nothing."""
+class Listener(Audience):
+    """Takes note that a check has begun."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
 
     def exercise_begins(self, *_: str) -> None:
         self.begun.set()
-
-    def step_begins(self, text: str) -> None:
-        """Say nothing."""
-
-    def before_step(self, text: str) -> None:
-        """Do not wait."""
-
-    def step_ended(self, step: Step) -> None:
-        """Say nothing."""
-
-    def exercise_ended(self, result: Result) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
@@ -89,12 +76,12 @@ def examine(
     lab: LabDefinition,
     *files: Path,
     exam: Exam | None = None,
-    audience: Silent | None = None,
+    audience: Audience | None = None,
 ) -> tuple[Result, ...]:
     paths = files or (lab.directory / "checks" / "test_checks.py",)
     choices = [discovery.Choice(lab, each, discovery.in_file(each), whole=False) for each in paths]
     orders = Orders("tiny", 5.0, exam=exam or Exam())
-    return Runner(orders, audience or Silent(), lambda: None, children.child).run(choices)
+    return Runner(orders, audience or Audience(), lambda: None, children.child).run(choices)
 
 
 def verdicts(results: tuple[Result, ...]) -> Mapping[str, str]:
@@ -200,7 +187,7 @@ def test_checks_see_nothing_of_the_environment_that_could_change_them(
 def test_closing_ends_the_checks_that_run(children: Children, lab: LabDefinition) -> None:
     endless = lab.directory / "checks" / "test_endless.py"
     write(endless, "import time\ndef test_never_ends():\n    while True:\n        time.sleep(1)\n")
-    audience, ends = Silent(), []
+    audience, ends = Listener(), []
 
     def work() -> None:
         try:
@@ -241,7 +228,7 @@ def test_an_interrupt_reaches_the_check_that_runs(children: Children, lab: LabDe
         f"        pathlib.Path({str(undone)!r}).touch()\n",
     )
 
-    class Impatient(Silent):
+    class Impatient(Listener):
         def exercise_begins(self, *_: str) -> None:
             assert eventually(lambda: begun.exists() or None, within=20)
             raise KeyboardInterrupt

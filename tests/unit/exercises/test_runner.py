@@ -13,7 +13,7 @@ from labctl.exercises.result.outcome import Blame, Result
 from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.worker.process import Child
 from labctl.exercises.worker.protocol import Ended, Finished, StepEnded, decode, encode
-from labctl.exercises.worker.runner import Orders, Runner
+from labctl.exercises.worker.runner import Audience, Orders, Runner
 from labctl.lab import catalogue
 from labctl.wait import eventually
 
@@ -143,7 +143,7 @@ FILES = {
 }
 
 
-class Audience:
+class Listener(Audience):
     """Takes down what it is told."""
 
     def __init__(self) -> None:
@@ -186,7 +186,7 @@ def run(
         choices.append(discovery.Choice(lab, path, wanted, whole=not functions))
     runner = Runner(
         Orders("x", LIMIT),
-        audience or Audience(),
+        audience or Listener(),
         lambda: (prepared if prepared is not None else []).append(1),
         lambda: Child(os.environ),
     )
@@ -295,7 +295,7 @@ def test_the_lab_is_made_as_new_again_after_an_exercise_that_took_its_process_wi
 
 
 def test_the_audience_is_told_in_order(tmp_path: Path) -> None:
-    audience = Audience()
+    audience = Listener()
     run(tmp_path, {"test_it": 'def test_a():\n    """One."""\ndef test_b(): x\n'}, audience=audience)
     assert audience.told == [
         "begins two-domains/a: One.",
@@ -306,7 +306,7 @@ def test_the_audience_is_told_in_order(tmp_path: Path) -> None:
 
 
 def test_exercises_are_run_in_the_order_in_which_they_are_wanted(tmp_path: Path) -> None:
-    audience = Audience()
+    audience = Listener()
     path = tmp_path / "test_it.py"
     path.write_text("def test_a(): ...\ndef test_b(): ...\ndef test_c(): ...\n")
     a, b, c = discovery.in_file(path)
@@ -327,7 +327,7 @@ def test_an_exercise_finds_modules_beside_it_but_none_in_place_of_others(tmp_pat
     assert run(tmp_path, {"test_it": source})["a"].verdict == "passed"
 
 
-class Gone(Audience):
+class Gone(Listener):
     """Reads no further, as ``head`` does, once the exercise has done something, which makes a file."""
 
     def __init__(self, done: Path) -> None:

@@ -2,19 +2,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from labctl.errors import EngineUnavailable, GradingError, InvalidLabFile, LabNotUp
-from labctl.grading.batch import Batch, Candidate, Orders
+from labctl.grading.batch import Batch, Orders
 from labctl.grading.job import Examination, Job, Observation, Rejection
 from labctl.grading.store import Store
 from labctl.grading.verdict import CheckVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from labctl.errors import LabctlError
     from labctl.grading.gradedlab import GradedLab
@@ -23,8 +23,9 @@ PASSED = Observation("mx-resolves", "The MX resolves.", CheckVerdict.PASSED, 0.1
 BROKEN = replace(PASSED, verdict=CheckVerdict.ERROR, explanation="the engine is slow")
 
 
-def candidate(name: str, content: bytes = b"") -> Candidate:
-    return Candidate(name, {"beta.test.zone": content or name.encode()}, "00ff")
+def candidate(name: str, content: bytes = b"", *remarks: str) -> Job:
+    files = {"beta.test.zone": content or name.encode()}
+    return Job(name, Path("/labs/small"), None, files, "00ff", "", remarks=remarks)
 
 
 @dataclass
@@ -51,19 +52,19 @@ class Examiner:
         found = self._seen.pop(0) if self._seen else PASSED
         if isinstance(found, Exception):
             raise found
-        return Examination(job.attempt, "small", job.seed, 1.0, (found,))
+        return Examination(job.attempt, "small", job.seed, 1.0, (found,), remarks=job.remarks)
 
 
 def run(
     lab: GradedLab,
     examine: Callable[[Job], Examination],
-    *candidates: Candidate,
+    *candidates: Job | Examination,
     jobs: int = 1,
     store: Store | None = None,
     listener: Listener | None = None,
     lab_key: str = "",
 ) -> tuple[Examination, ...]:
-    orders = Orders(lab, "grade-1", jobs, lab_key, store)
+    orders = Orders(lab.lab.id, "grade-1", jobs, lab_key, store)
     return Batch(orders, examine, listener or Listener()).run(iter(candidates))
 
 
@@ -120,7 +121,7 @@ def test_a_lab_that_is_wrong_ends_the_run(graded_lab: GradedLab, tmp_path: Path)
 
 def test_a_rejected_attempt_needs_no_laboratory(graded_lab: GradedLab) -> None:
     examiner = Examiner()
-    rejected = replace(candidate("a"), rejection=Rejection("missing-file", "no zone", "put it there"))
+    rejected = Examination("a", "small", "", 0.0, rejection=Rejection("missing-file", "no zone", "add it"))
     [found] = run(graded_lab, examiner, rejected)
     assert (found.rejection, examiner.jobs) == (rejected.rejection, [])
 
@@ -129,7 +130,7 @@ def test_an_attempt_that_can_not_be_read_here_is_reported_and_read_again_by_the_
     graded_lab: GradedLab, tmp_path: Path
 ) -> None:
     examiner = Examiner()
-    unread = Candidate("a", {}, "", broken="a can't be read: Input/output error")
+    unread = Examination("a", "small", "", 0.0, broken="a can't be read: Input/output error")
     found = run(graded_lab, examiner, unread, candidate("b"), store=Store(tmp_path))
     assert [(each.attempt, each.broken) for each in found] == [("a", unread.broken), ("b", "")]
     assert [each.attempt for each in examiner.jobs] == ["b"]
@@ -148,10 +149,10 @@ def test_a_second_run_takes_up_where_the_first_one_ended(graded_lab: GradedLab, 
 def test_the_same_content_under_another_name_is_known_by_its_content(
     graded_lab: GradedLab, tmp_path: Path
 ) -> None:
-    run(graded_lab, Examiner(), candidate("a", b"same"), store=Store(tmp_path))
+    run(graded_lab, Examiner(), candidate("a", b"same", "of a"), store=Store(tmp_path))
     examiner = Examiner()
-    [found] = run(graded_lab, examiner, candidate("b", b"same"), store=Store(tmp_path))
-    assert (found.attempt, examiner.jobs) == ("b", [])
+    [found] = run(graded_lab, examiner, candidate("b", b"same", "of b"), store=Store(tmp_path))
+    assert (found.attempt, found.remarks, examiner.jobs) == ("b", ("of b",), [])
 
 
 @pytest.mark.parametrize(
@@ -173,11 +174,11 @@ def test_an_error_is_tried_again_by_the_next_run(graded_lab: GradedLab, tmp_path
     assert found.checks[0].verdict == CheckVerdict.PASSED
 
 
-def test_what_was_handed_in_is_read_only_when_its_turn_comes(graded_lab: GradedLab) -> None:
+def test_what_was_handed_in_is_read_only_when_its_turn_comes() -> None:
     read: list[str] = []
     examined: list[int] = []
 
-    def candidates() -> Iterator[Candidate]:
+    def candidates() -> Iterator[Job]:
         for name in "abcdef":
             read.append(name)
             yield candidate(name)
@@ -186,7 +187,7 @@ def test_what_was_handed_in_is_read_only_when_its_turn_comes(graded_lab: GradedL
         examined.append(len(read))
         return Examination(job.attempt, "small", job.seed, 1.0, (PASSED,))
 
-    Batch(Orders(graded_lab, "grade-1", 1), examine, Listener()).run(candidates())
+    Batch(Orders("small", "grade-1", 1), examine, Listener()).run(candidates())
     assert examined == [1, 2, 3, 4, 5, 6]
 
 

@@ -55,7 +55,7 @@ def solved(graded_lab: GradedLab) -> GradedLab:
 
 def settled(lab: GradedLab, control: Control, *seen: Observation, name: str = "grade-1-1") -> Examination:
     job = Job("a", lab.lab.directory, None, {"beta.test.zone": b"a bad zone"}, "ff", name)
-    return control.settled(Examination("a", "small", "ff", 1.0, seen), job, lab)
+    return control.settled(Examination("a", "small", "ff", 1.0, seen), job)
 
 
 @pytest.mark.parametrize("name", ["grade-1-1", LONGEST])
@@ -63,7 +63,7 @@ def test_a_check_that_the_solution_passes_is_failed_by_what_raises_in_it(
     solved: GradedLab, name: str
 ) -> None:
     examined = Examined([PASSED])
-    [found] = settled(solved, Control(examined), RAISED, name=name).checks
+    [found] = settled(solved, Control(examined, solved.lab), RAISED, name=name).checks
     assert found.verdict == CheckVerdict.FAILED
     assert "x.py:7: ValueError: no" in found.explanation
     assert (found.path, found.line) == ("x.py", 7)
@@ -86,7 +86,7 @@ def test_a_check_that_the_solution_passes_is_failed_by_what_raises_in_it(
 def test_a_check_that_the_solution_is_not_known_to_pass_stays_an_error(
     solved: GradedLab, solution: Observation | Exception | Rejection
 ) -> None:
-    assert settled(solved, Control(Examined([solution])), RAISED).checks == (RAISED,)
+    assert settled(solved, Control(Examined([solution]), solved.lab), RAISED).checks == (RAISED,)
 
 
 @pytest.mark.parametrize(
@@ -98,33 +98,33 @@ def test_where_a_lab_has_come_without_its_solution_its_starter_tells(
 ) -> None:
     (solved.lab.directory / "solution").rename(solved.lab.directory / "starter")
     examined = Examined([starter])
-    assert settled(solved, Control(examined), RAISED).checks[0].verdict == verdict
+    assert settled(solved, Control(examined, solved.lab), RAISED).checks[0].verdict == verdict
     assert [each.attempt for each in examined.jobs] == ["starter"]
 
 
 def test_without_both_nothing_is_known(graded_lab: GradedLab) -> None:
     examined = Examined([])
-    assert settled(graded_lab, Control(examined), RAISED).checks == (RAISED,)
+    assert settled(graded_lab, Control(examined, graded_lab.lab), RAISED).checks == (RAISED,)
     assert examined.jobs == []
 
 
 @pytest.mark.parametrize("seen", [PASSED, FAILED, BROKE])
 def test_what_no_check_raised_needs_no_control(solved: GradedLab, seen: Observation) -> None:
     examined = Examined([])
-    assert settled(solved, Control(examined), seen).checks == (seen,)
+    assert settled(solved, Control(examined, solved.lab), seen).checks == (seen,)
     assert examined.jobs == []
 
 
 def test_the_solution_is_examined_once_for_all_attempts(solved: GradedLab) -> None:
     examined = Examined([PASSED])
-    control = Control(examined)
+    control = Control(examined, solved.lab)
     found = [settled(solved, control, RAISED).checks[0].verdict for _ in range(3)]
     assert found == [CheckVerdict.FAILED] * 3
     assert len(examined.jobs) == 1
 
 
 def test_an_engine_that_failed_then_is_asked_again(solved: GradedLab) -> None:
-    control = Control(Examined([EngineUnavailable("gone", hint="wait"), PASSED]))
+    control = Control(Examined([EngineUnavailable("gone", hint="wait"), PASSED]), solved.lab)
     found = [settled(solved, control, RAISED).checks[0].verdict for _ in range(2)]
     assert found == [CheckVerdict.ERROR, CheckVerdict.FAILED]
 

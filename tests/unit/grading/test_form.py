@@ -54,6 +54,7 @@ jobs = st.builds(
     st.just("job-1"),
     texts,
     sources,
+    lines,
 )
 
 

@@ -106,11 +106,11 @@ def test_a_directory_of_hidden_checks_that_is_not_there_is_a_mistake_of_the_user
 
 
 def test_a_lab_whose_attempts_are_zones_is_data(graded_lab: GradedLab) -> None:
-    assert graded_lab.is_data
+    assert graded_lab.lab.is_data
 
 
 def test_a_lab_whose_attempts_configure_a_daemon_is_not_data(tmp_path: Path) -> None:
     text = LAB.replace('"dns"', '"mail-beta"').replace(
         "/etc/coredns/zones/beta.test.zone", "/etc/dovecot/dovecot.conf"
     )
-    assert not gradedlab.load(definition.load(write_lab(tmp_path / "small", text))).is_data
+    assert not definition.load(write_lab(tmp_path / "small", text)).is_data
