@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from tests.bed.bed import Bed
 
 
 def pytest_configure() -> None:
@@ -30,3 +33,12 @@ def valid_document() -> Callable[[Mapping[str, Any]], None]:
         validators[document["schema"]].validate(document)
 
     return check
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Iterator[Bed]:
+    """An engine in memory whose labs' hosts answer, for what else needs containers."""
+    from tests.bed.bed import made  # noqa: PLC0415  # as above
+
+    with made(tmp_path) as there:
+        yield there

@@ -51,6 +51,7 @@ class Labctl:
             "DOCKER_HOST": NO_ENGINE,
             "TERM": "dumb",
             "LANG": "C.UTF-8",
+            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
         }
 
     def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Ran:

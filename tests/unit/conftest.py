@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import socket
 import socketserver
 import tempfile
 import threading
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,20 +19,20 @@ from hypothesis import settings
 from labctl import resources
 from labctl.engine import lockfile
 from labctl.engine.fake import FakeEngine
-from labctl.engine.model import Container, ContainerSpec, ExecResult, PublishedPort
-from labctl.errors import NoSuchObject
 from labctl.lab.blueprint import definition
 from labctl.lab.blueprint.plan import make_planner
 from labctl.lab.mark import labels
 from labctl.lab.mark.faultrecord import FaultRecord
 from labctl.lab.running import instance
 from labctl.lab.running.difference import compare
-from labctl.lab.running.emptying import RESET, SCRIPT
+from tests.bed.bed import Inside
+from tests.bed.daemons import Conversation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from labctl.engine.model import ContainerSpec, PublishedPort
     from labctl.lab.blueprint.plan import Planner
     from labctl.lab.running.instance import Host, Instance
 
@@ -44,26 +42,6 @@ settings.load_profile("house")
 IMAGES = ("labctl/dns:latest", "labctl/mta:latest", "labctl/mda:latest")
 QUEUE_ID = "4dG7xR0Lz9z1Q"
 RECORDS = {"SOA": "ns. root. 1 2 3 4 5", "MX": "10 mx.", "A": "203.0.113.53"}
-
-
-class Conversation(socketserver.StreamRequestHandler):
-    """Greets, answers each command of its script by the first word, and ends with QUIT or a logout."""
-
-    greeting: ClassVar[bytes]
-    script: ClassVar[dict[str, bytes]] = {}
-    timeout = 10
-
-    def handle(self) -> None:
-        with suppress(ConnectionError):
-            self.wfile.write(self.greeting)
-            for line in self.rfile:
-                verb = line.decode("latin-1").split()[0].upper() if line.strip() else ""
-                self.answer(verb)
-                if verb not in self.script:
-                    return
-
-    def answer(self, verb: str) -> None:
-        self.wfile.write(self.script.get(verb, b"221 2.0.0 Bye\r\n"))
 
 
 class Smtp(Conversation):
@@ -170,39 +148,6 @@ def daemons(_served: Daemons) -> Daemons:
     _served.instead.clear()
     _served.taken.clear()
     return _served
-
-
-@dataclass
-class Inside:
-    """What the containers of an engine in memory answer to a reset's script; to others they say nothing."""
-
-    engine: FakeEngine
-    changed: dict[str, list[str]] = field(default_factory=dict)
-    """Paths that a person changed, by the name of the container."""
-    failed: dict[str, str] = field(default_factory=dict)
-    """Complaints of scripts that failed, by the name of the container."""
-    told: dict[str, list[str]] = field(default_factory=dict)
-    """What a container's next resets tell, one after the other; an MTA then tells that it was idle."""
-
-    def __call__(self, container: Container, argv: Sequence[str]) -> ExecResult:
-        """See `FakeEngine.answer`."""
-        if complaint := self.failed.get(container.name):
-            return ExecResult(1, b"", complaint.encode())
-        if argv[0] == SCRIPT:
-            return ExecResult(0, self._next(container, *argv[1:]).encode(), b"")
-        if list(argv[:3]) != ["/bin/sh", "-c", RESET]:
-            return ExecResult(0, b"", b"")
-        told = [self._next(container), "changes:", *self.changed.get(container.name, ()), "files:"]
-        for path in argv[4:]:
-            with suppress(NoSuchObject):
-                digest = hashlib.sha256(self.engine.get_file(container.id, path)).hexdigest()
-                told += [f"{digest}  {path}", f"644  {path}"]
-        return ExecResult(0, "".join(f"{line}\n" for line in told).encode(), b"")
-
-    def _next(self, container: Container, *arguments: str) -> str:
-        if queue := self.told.get(container.name):
-            return queue.pop(0)
-        return "idle 100.0 200.0" if container.labels[labels.ROLE] == "mta" and not arguments else ""
 
 
 @pytest.fixture
