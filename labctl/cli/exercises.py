@@ -109,6 +109,7 @@ def run(
         wish = Wish(tuple(wanted or ()), lab, every=every, name=name, step=step, keep_faults=keep_faults)
         result = perform(
             found.engine,
+            found.url,
             wish,
             environ=os.environ,
             audience=Audience() if silent else Narration(sys.stdin, os.environ),

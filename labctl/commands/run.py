@@ -77,6 +77,7 @@ class Wish:
 
 def run(
     engine: Engine,
+    engine_url: str,
     wish: Wish,
     *,
     environ: Mapping[str, str],
@@ -88,6 +89,7 @@ def run(
 
     Args:
         engine: The engine.
+        engine_url: Its URL.
         wish: What to run, and how.
         environ: The environment.
         audience: Told what happens.
@@ -110,12 +112,19 @@ def run(
         stage = Stage(engine, name, lab, environ)
         orders = Orders(name, wish.limit, step=wish.step, keep_faults=wish.keep_faults)
         runner = Runner(orders, audience, stage.prepare, child)
-        _run_in(stage, runner, chosen, wish, progress())
+        _run_in(stage, engine_url, runner, chosen, wish, progress())
         results.extend(runner.results)
     return Run(tuple(results), time.monotonic() - began)
 
 
-def _run_in(stage: Stage, runner: Runner, chosen: Sequence[Choice], wish: Wish, progress: Progress) -> None:
+def _run_in(  # noqa: PLR0917  # what `run` has made of the wish
+    stage: Stage,
+    engine_url: str,
+    runner: Runner,
+    chosen: Sequence[Choice],
+    wish: Wish,
+    progress: Progress,
+) -> None:
     """Run the exercises of one lab; where it breaks altogether, that is told of those that are left."""
     left = list(chosen)
     with ExitStack() as ends:
@@ -123,7 +132,7 @@ def _run_in(stage: Stage, runner: Runner, chosen: Sequence[Choice], wish: Wish, 
             ends.enter_context(stage.occupied())
             if wish.every:
                 ends.callback(stage.take_down)
-            stage.bring(progress=progress)
+            stage.bring(url=engine_url, progress=progress)
             for _, group in groupby(chosen, key=lambda each: each.path.parent):
                 together = tuple(group)
                 results = runner.run(together)

@@ -99,7 +99,7 @@ class MailLab:
             stage = Stage(engine, self._name, definition, os.environ)
             ends.enter_context(stage.occupied())
             ends.callback(stage.take_down)
-            stage.bring(new=True)
+            stage.bring(url=found.url, new=True)
             ends.callback(self._leave)
             self._stage = stage
             self.reset()

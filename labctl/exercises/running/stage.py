@@ -60,10 +60,11 @@ class Stage:
     _network: str = field(default="", init=False)
     """The id of the network that it was made with; a lab that has another one is somebody else's."""
 
-    def bring(self, *, new: bool = False, progress: Progress = silent) -> None:
+    def bring(self, *, url: str = "", new: bool = False, progress: Progress = silent) -> None:
         """Make the lab be there, unless it is.
 
         Args:
+            url: The engine's: where its networks are out of reach from here, ports are published.
             new: Whether it is to be one that nobody has: where one of that name is up, nothing is done.
             progress: Told what is going on.
 
@@ -80,7 +81,8 @@ class Stage:
         from labctl.lab.running import lifecycle
 
         specs = origin.image_specs()
-        planner = origin.planner_for(self.name, self.lab, specs, publish=there.published)
+        publish = there.published or origin.has_to_publish(url)
+        planner = origin.planner_for(self.name, self.lab, specs, publish=publish)
         images.ensure(self.engine, specs, environ=self.environ, progress=progress)
         with lock.working(self.engine, self.name):
             there = self._found(new=new)  # who held the lock may have brought it up

@@ -64,7 +64,7 @@ class Stages:
         stage = Stage(self._engine, self._name(lab), lab, self._environ)
         self._ends.enter_context(stage.occupied())
         self._ends.callback(stage.take_down)
-        stage.bring()
+        stage.bring(url=self._engine.endpoint.url)
         return stage
 
     def _name(self, lab: LabDefinition) -> str:
