@@ -9,13 +9,10 @@ import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
 from email.parser import BytesHeaderParser
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dns.exception
 import dns.name
-import dns.rcode
-import dns.rdataclass
-import dns.rdatatype
 import dns.zone
 
 from labctl.lab.mark import labels
@@ -150,11 +147,11 @@ class Post:
 
     def _carry(self, host: Container, queue_id: str, sender: str, recipient: str, content: bytes) -> None:
         domain = recipient.rpartition("@")[2]
-        hosts = self.hosts(host, "mda" if domain == host.labels[labels.DOMAIN] else "mta", domain)
-        if not hosts:
+        own = domain == host.labels[labels.DOMAIN]
+        there = self.hosts(host, "mda", domain)[0] if own else self._exchanger(host, domain)
+        if there is None:
             said = f"Host or domain name not found. Name service error for name={domain}"
             return self._fail(host, queue_id, sender, recipient, "none", "5.4.4", said, content)
-        there = hosts[0]
         name, port = there.labels[labels.HOSTNAME], 24 if there.labels[labels.ROLE] == "mda" else 25
         address = there.labels[labels.ADDRESSES].split()[0].partition("/")[0]
         relay = f"{name}[{address}]:{port}"
@@ -226,6 +223,24 @@ class Post:
         self.say(host, f"bounce[5]: {queue_id}: sender {kind} notification: {report_id}")
         return message_id
 
+    def _exchanger(self, host: Container, domain: str) -> Container | None:
+        """Return the MTA that the MX of a domain leads to, by the zones of a lab's resolver."""
+        [resolver] = self.hosts(host, "dns")
+        for each in self.look_up(resolver, domain, "MX"):
+            found = {address.to_text() for address in self.look_up(resolver, each.exchange.to_text(), "A")}
+            for mta in self.hosts(host, "mta"):
+                if found & set(mta.labels[labels.ADDRESSES].split()):
+                    return mta
+        return None
+
+    def look_up(self, resolver: Container, name: str, rdtype: str) -> list[Any]:
+        """Return the records that a resolver has."""
+        asked = dns.name.from_text(name)
+        for origin, zone in self.zones(resolver).items():
+            if asked.is_subdomain(origin):
+                return list(zone.get_rdataset(asked, rdtype) or ())
+        return []
+
     def _ask(self, host: Container, name: str, rdtype: str, record: str) -> None:
         asked = {
             "client": host.labels[labels.ADDRESSES].split()[0].partition("/")[0],
@@ -264,6 +279,6 @@ class ZoneError(Exception):
     def __init__(self, path: str, origin: str, cause: Exception) -> None:
         said = str(cause).partition("\n")[0].replace(":", " ")
         super().__init__(
-            f'plugin/file: failed to parse file "{path}" for origin {origin}. with error dns: {said}'
+            f'plugin/file: failed to parse file "{path}" for origin {origin}. with error {path}: dns: {said}'
             " at line: 2:1"
         )

@@ -54,7 +54,7 @@ class Labctl:
             **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
         }
 
-    def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Ran:
+    def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None, stdin: str = "") -> Ran:
         """Run one command in this process."""
         stdout, stderr = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, contextlib.chdir(self.home):
@@ -62,7 +62,7 @@ class Labctl:
                 patch.delenv(name)
             for name, value in {**self.environ, **(environ or {})}.items():
                 patch.setenv(name, value)
-            patch.setattr(sys, "stdin", io.StringIO())
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
                 try:
                     code = run_here(list(arguments))
