@@ -105,7 +105,8 @@ def run(hall: Bed, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., di
     def perform(*arguments: object, code: int) -> dict[str, Any]:
         ran = labctl(*map(str, arguments), "--json")
         assert ran.code == code, ran
-        assert hall.engine.containers({}) == hall.engine.networks({}) == hall.engine.volumes({}) == ()
+        engine = hall.engine
+        assert (*engine.containers({}), *engine.networks({}), *engine.volumes({})) == ()
         return ran.document
 
     return perform
