@@ -99,6 +99,7 @@ class Mta(Conversation):
             case "DATA":
                 self.say("354 End data with <CR><LF>.<CR><LF>")
                 content = b"".join(iter(self.rfile.readline, b".\r\n"))
+                content = content.replace(b"\r\n..", b"\r\n.")  # RFC 5321, section 4.5.2
                 self.say(f"250 2.0.0 Ok: queued as {post.take(host, self.sender, self.recipients, content)}")
             case "QUIT":
                 self.say("221 2.0.0 Bye")

@@ -85,6 +85,15 @@ class Post:
         )
         """Of each lab's user."""
 
+        self.refuses: dict[str, str] = {}
+        """What delivery to a recipient fails for now with."""
+
+        self.answers: dict[str, bytes] = {}
+        """What a recipient's filter writes back while it takes a letter; %s becomes its Message-ID."""
+
+        self.receipts: dict[str, str] = {}
+        """Recipients whose letters' senders are told of success; and of which letter, if not of theirs."""
+
     # Hosts
 
     def hosts(self, near: Container, role: str, domain: str | None = None) -> list[Container]:
@@ -128,21 +137,30 @@ class Post:
         elif recipient not in self.users(host):
             raise Refused(f"550 5.1.1 <{recipient}>: Recipient address rejected: User unknown")
 
-    def take(self, host: Container, sender: str, recipients: Iterable[str], content: bytes) -> str:
+    def take(
+        self,
+        host: Container,
+        sender: str,
+        recipients: Iterable[str],
+        content: bytes,
+        *,
+        client: str = "unknown[198.18.0.1]",
+    ) -> str:
         """Take a message, carry it where it goes, log what is done, and return its queue id."""
         recipients = list(recipients)
         queue_id = f"4F{next(self._numbers):08X}"
         message_id = BytesHeaderParser().parsebytes(content)["Message-ID"]
         self.say(
             host,
-            f"smtpd[1]: {queue_id}: client=unknown[198.18.0.1], sasl_username={sender}",
+            f"smtpd[1]: {queue_id}: client={client}, sasl_username={sender}",
             f"cleanup[2]: {queue_id}: message-id={message_id}",
             f"qmgr[3]: {queue_id}: from=<{sender}>, size=400, nrcpt={len(recipients)} (queue active)",
         )
         content = b"Received: by %s\r\n%s" % (host.labels[labels.HOSTNAME].encode(), content)
         for each in recipients:
             self._carry(host, queue_id, sender, each, content)
-        self.say(host, f"qmgr[3]: {queue_id}: removed")
+        if self.refuses.keys().isdisjoint(recipients):
+            self.say(host, f"qmgr[3]: {queue_id}: removed")
         return queue_id
 
     def _carry(self, host: Container, queue_id: str, sender: str, recipient: str, content: bytes) -> None:
@@ -155,9 +173,16 @@ class Post:
         name, port = there.labels[labels.HOSTNAME], 24 if there.labels[labels.ROLE] == "mda" else 25
         address = there.labels[labels.ADDRESSES].split()[0].partition("/")[0]
         relay = f"{name}[{address}]:{port}"
+        to = f"{queue_id}: to=<{recipient}>, relay={relay}, {DELAYS}"
+        if recipient in self.refuses:
+            return self.say(host, f"smtp[4]: {to}, dsn=4.2.0, status=deferred ({self.refuses[recipient]})")
         if port == 24:
             stamp = b"Return-Path: <%s>\r\nReceived: by %s\r\n" % (sender.encode(), name.encode())
             self.put(there, recipient, stamp + content)
+            if recipient in self.answers:
+                about = BytesHeaderParser().parsebytes(content)["Message-ID"]
+                answer = self.answers[recipient] % about.encode()
+                self.take(host, "", [sender], answer, client=f"{name}[{address}]")
             said = f"250 2.0.0 <{recipient}> mjm4MhdX Saved"
         else:
             self._ask(host, domain, "MX", f"10 {name}.")
@@ -169,8 +194,12 @@ class Post:
                 return self._fail(host, queue_id, sender, recipient, relay, "5.1.1", said, content)
             said = f"250 2.0.0 Ok: queued as {self.take(there, sender, [recipient], content)}"
         program = "lmtp" if port == 24 else "smtp"
-        line = f"{program}[4]: {queue_id}: to=<{recipient}>, relay={relay}, {DELAYS}, dsn=2.0.0, status=sent"
-        return self.say(host, f"{line} ({said})")
+        self.say(host, f"{program}[4]: {to}, dsn=2.0.0, status=sent ({said})")
+        if recipient in self.receipts and port != 24:
+            about = self.receipts[recipient] or BytesHeaderParser().parsebytes(content)["Message-ID"]
+            kind = {"kind": "delivery status", "action": "relayed", "status": "2.0.0"}
+            self.report(host, queue_id, sender, recipient, about, **kind)
+        return None
 
     def _fail(  # noqa: PLR0917  # what the log says of it
         self,

@@ -13,13 +13,16 @@ from labctl import resources
 from labctl.exercises.result.narration import Narrator
 from labctl.exercises.vocabulary.lab import ExerciseLab
 from labctl.lab.blueprint import definition
-from tests.unit.conftest import QUEUE_ID
+from tests.unit.conftest import QUEUE_ID, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labctl.exercises.vocabulary.letter import Letter
-    from tests.unit.conftest import Stage
+    from labctl.exercises.vocabulary.person import Person
+    from labctl.lab.blueprint.plan import Planner
+    from tests.bed.bed import Bed
+    from tests.unit.conftest import Daemons
 
 STAMP = "Nov 24 04:06:15 mx postfix"
 DELAYS = "delay=0.04, delays=0.01/0.01/0.02/0.01"
@@ -63,3 +66,21 @@ def scene(stage: Stage) -> Iterator[Scene]:
     lab = definition.load(resources.labs_dir() / "two-domains")
     with closing(ExerciseLab(stage.fake, there, lab, Narrator())) as exercise_lab:
         yield Scene(exercise_lab, stage)
+
+
+@dataclass(frozen=True)
+class Town:
+    """A lab whose hosts carry mail, and two of its people."""
+
+    lab: ExerciseLab
+    bed: Bed
+    alice: Person
+    bob: Person
+
+
+@pytest.fixture
+def town(bed: Bed, planner: Planner, daemons: Daemons) -> Iterator[Town]:
+    there = Stage(bed.engine, planner, daemons).named("two-domains").stand()
+    definition_ = definition.load(resources.labs_dir() / "two-domains")
+    with closing(ExerciseLab(bed.engine, there, definition_, Narrator())) as lab:
+        yield Town(lab, bed, lab.account("alice@alpha.test"), lab.account("bob@beta.test"))
