@@ -160,7 +160,7 @@ class Inside(Connection):
         path = f"/containers/{escaped(name)}/json"
         if self._ask(f"log of {name}", "GET", path, read=is_packed):
             return PackedLog(
-                lambda begin, most: self.logs(name, since=begin, tail=most),
+                lambda most: self.logs(name, tail=most),
                 lambda: self._ask(f"log of {name}", "GET", path, read=_lives),
                 since,
                 tail,

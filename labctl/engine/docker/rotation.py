@@ -68,10 +68,11 @@ class PackedLog:
     """A followed log that the engine packs when it is full.
 
     Of such a one, Docker Engine before 23 tells those who follow only some lines (of 720 in files of 6 KiB,
-    79 came), but all of them to who asks for what there is. So it is asked again and again.
+    79 came), and those who ask for what was said since a moment may miss a file: one older than that ends its
+    search. It tells all to who asks for the last lines; so it is asked for them again and again.
 
     Args:
-        read: Reads what there is since a moment, or its last lines.
+        read: Reads the last lines, so many at most.
         lives: Whether the container may still say something.
         since: Begin with what was said at this moment.
         tail: Begin with so many lines at most.
@@ -79,7 +80,7 @@ class PackedLog:
 
     def __init__(
         self,
-        read: Callable[[datetime | None, int | None], LogStream],
+        read: Callable[[int | None], LogStream],
         lives: Callable[[], bool],
         since: datetime | None,
         tail: int | None,
@@ -101,8 +102,10 @@ class PackedLog:
             known, again = Counter(told), []
             try:
                 lives = self._lives()  # asked first: what it says last is read
-                with closing(self._read(since, tail)) as stream:
+                with closing(self._read(tail)) as stream:
                     for line in stream:
+                        if since is not None and line.at < since:
+                            continue
                         again.append(token := (line.at, hash(line)))
                         if known[token]:
                             known[token] -= 1

@@ -440,6 +440,18 @@ class TestInside:
         with pytest.raises(NoSuchObject, match="log of x"):
             scripted.engine.logs("x")
 
+    def test_a_log_that_is_packed_is_followed_by_asking_for_its_end(self, scripted: Scripted) -> None:
+        packed = {"Type": "json-file", "Config": {"compress": "true"}}
+        told = {"HostConfig": {"LogConfig": packed}, "State": {"Running": False}}
+        scripted.answers("GET", "/containers/x/json", told)
+        lines = (b"2026-01-01T00:00:01.5Z one\n", b"2026-01-01T00:00:02.5Z two\n")
+        scripted.answers("GET", "/containers/x/logs", tuple(self.frame(STDOUT, each) for each in lines))
+        since = datetime(2026, 1, 1, 0, 0, 2, tzinfo=UTC)
+        with closing(scripted.engine.logs("x", since=since, tail=5, follow=True)) as log:
+            assert [line.text for line in log] == ["two"]
+        asked = scripted.asked().query
+        assert (asked["tail"], {"since", "follow"} & {*asked}) == (["5"], set())
+
     def test_a_log_that_is_cut_off_is_an_error_behind_its_last_line(self, scripted: Scripted) -> None:
         whole = self.frame(STDOUT, b"2026-01-01T00:00:01.5Z one\n")
         scripted.answers("GET", "/containers/x/logs", (whole, whole[:-3]))

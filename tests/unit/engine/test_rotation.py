@@ -38,8 +38,8 @@ class Container:
         self.log += self.saying.pop(0)
         return bool(self.saying)
 
-    def read(self, since: datetime | None, tail: int | None) -> Lines:
-        found = [each for each in self.log[-self.kept :] if since is None or each.at >= since]
+    def read(self, tail: int | None) -> Lines:
+        found = self.log[-self.kept :]
         return Lines(found[-tail:] if tail is not None else found)
 
     def followed(self, since: datetime | None = None, tail: int | None = None) -> Iterator[LogLine]:
