@@ -204,7 +204,7 @@ class _Walk:
         host, queue_id = file
         mine = self.evidence.files.get(file, [])
         own = [n for n in mine if self.hops[n].event not in {HopEvent.RELAYED, HopEvent.DEFERRED}]
-        own = [n for n in own if self._is_mine(n) or self.hops[n].event is not HopEvent.DELIVERED]
+        own = [n for n in own if self.hops[n].event is not HopEvent.DELIVERED or self._is_mine(n)]
         forwarded = attempt is None or self.hops[attempt].event is HopEvent.FORWARDED
         if before is not None and before.name == host and forwarded:
             before.lines.append(f"then {queue_id}")

@@ -44,6 +44,12 @@ def failing(method: str, error: Exception, *, subject: str = "", times: int = 10
 STARTED = {"mx-alpha": "postfix/master[1]: daemon started -- version 3.10.5", "dns": "CoreDNS-1.14.1"}
 
 
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else is at work on the fake engine: do not wait long to see whether somebody is."""
+    monkeypatch.setattr(lifecycle, "_SETTLED_WITHIN", 0.05)
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look often, and wait no longer than the test says."""

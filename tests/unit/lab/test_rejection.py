@@ -171,8 +171,14 @@ class TestRejection:
 
     @pytest.mark.parametrize("exit_code", [126, 127, 137])
     def test_a_check_that_is_no_command_or_was_killed_refuses_nothing(
-        self, stage: Stage, lab: LabDefinition, there: Instance, exit_code: int
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        stage: Stage,
+        lab: LabDefinition,
+        there: Instance,
+        exit_code: int,
     ) -> None:
+        monkeypatch.setattr(subject, "_NOTED_WITHIN", 0.05)
         answering(stage, exit_code, b"OCI runtime exec failed: executable file not found in $PATH")
         assert rejection(stage.fake, there, lab) is None
 
