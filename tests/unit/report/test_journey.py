@@ -119,12 +119,12 @@ def test_wrapped_text_fits_and_keeps_all_that_is_not_blank(said: str, width: int
     assert "".join(lines).replace(" ", "") == line.replace(" ", "")
 
 
-def test_10_000_steps_and_1000_recipients_are_told_in_short() -> None:
-    many = tuple(samples.fate(f"u{n}@beta.test", MessageState.QUEUED) for n in range(1000))
+def test_10_000_steps_and_300_recipients_are_told_in_short() -> None:
+    many = tuple(samples.fate(f"u{n}@beta.test", MessageState.QUEUED) for n in range(300))
     hops = tuple(
         samples.hop(HopEvent.REMARKED, n, samples.ALPHA, samples.FIRST, "x" * 10_000) for n in range(10_000)
     )
     said = journey(replace(samples.message(samples.submitted(), *many), hops=hops))
     assert "9940 more steps" in said
-    assert "and 988 more" in said
+    assert "and 288 more" in said
     assert len(said) < 100_000
