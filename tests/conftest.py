@@ -14,8 +14,38 @@ if TYPE_CHECKING:
     from tests.bed.bed import Bed
 
 
-def pytest_configure() -> None:
-    """Hear Ctrl-C, as do the programs that tests start, even where a shell runs this in its background."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--nightly", action="store_true", help="run what takes long, too")
+
+
+@pytest.fixture(scope="session")
+def nightly(request: pytest.FixtureRequest) -> bool:
+    """Whether there is a night's time: then what takes long is done whole."""
+    return bool(request.config.getoption("--nightly"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads which tests belong together
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only a night has time for, and let what takes longest begin first.
+
+    The tests of a file share what they need, so they stay together, unless a mark says which ones do.
+    """
+    if not config.getoption("--nightly"):
+        left_out = [each for each in items if each.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [each for each in items if not each.get_closest_marker("nightly")]
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda each: "integration" not in each.path.parts)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Share tests out by what belongs together; and hear Ctrl-C, as do the programs that tests start, even
+    where a shell runs this in its background.
+    """
+    if config.getoption("dist", "no") == "load":
+        config.option.dist, config.option.loadscopereorder = "loadgroup", False
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

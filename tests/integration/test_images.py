@@ -441,7 +441,7 @@ def test_the_resolver_is_built_by_the_machines_go_or_else_in_a_stage(
     docker: Any,
     own_dns: Callable[[], ImageSpec],
     tmp_path: Path,
-    stage: bool,  # noqa: FBT001
+    stage: bool,
 ) -> None:
     spec = own_dns()
     environ = dict(os.environ)

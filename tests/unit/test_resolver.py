@@ -143,7 +143,7 @@ def test_nobody_listening_is_a_value() -> None:
 def test_a_truncated_answer_is_asked_for_again_over_tcp(serve: Serve) -> None:
     texts = [f'"{number:02} {"x" * 200}"' for number in range(50)]
 
-    def reply(query: dns.message.Message, tcp: bool) -> list[bytes]:  # noqa: FBT001
+    def reply(query: dns.message.Message, tcp: bool) -> list[bytes]:
         return [
             (answer_to(query, *texts) if tcp else answer_to(query, truncated=True)).to_wire(max_size=65535)
         ]
@@ -162,11 +162,11 @@ def test_a_connection_cut_off_midway_is_a_value(serve: Serve) -> None:
 @pytest.mark.parametrize("over_tcp", [False, True])
 def test_a_server_that_answers_other_questions_for_ever_is_none_that_answers(
     serve: Serve,
-    over_tcp: bool,  # noqa: FBT001
+    over_tcp: bool,
 ) -> None:
     ended = threading.Event()
 
-    def reply(query: dns.message.Message, tcp: bool) -> Iterator[bytes]:  # noqa: FBT001
+    def reply(query: dns.message.Message, tcp: bool) -> Iterator[bytes]:
         if over_tcp and not tcp:
             yield answer_to(query, truncated=True).to_wire()
             return
@@ -180,7 +180,7 @@ def test_a_server_that_answers_other_questions_for_ever_is_none_that_answers(
 
 
 def test_answers_to_other_questions_are_not_believed(serve: Serve) -> None:
-    def reply(query: dns.message.Message, _tcp: bool) -> list[bytes]:  # noqa: FBT001
+    def reply(query: dns.message.Message, _tcp: bool) -> list[bytes]:
         other_id = answer_to(query, "192.0.2.66")
         other_id.id ^= 1
         other_name = answer_to(dns.message.make_query("evil.test", "A", id=query.id), "192.0.2.66")
@@ -242,7 +242,7 @@ def test_any_question_is_asked_or_is_a_usage_error(name: str, rdtype: str | None
 
 @given(st.lists(st.binary(max_size=60), max_size=4))
 def test_any_bytes_from_a_server_are_not_an_error(packets: list[bytes]) -> None:
-    def reply(query: dns.message.Message, _tcp: bool) -> list[bytes]:  # noqa: FBT001
+    def reply(query: dns.message.Message, _tcp: bool) -> list[bytes]:
         return [struct.pack("!H", query.id) + packet for packet in packets] + [answer_to(query).to_wire()]
 
     server = Server(reply)

@@ -227,7 +227,7 @@ def test_a_check_that_was_skipped_gives_the_solution_no_points(lab: Path) -> Non
 def test_a_starter_gets_what_it_declares_to_the_point(
     lab: Path,
     zone: str,
-    ok: bool,  # noqa: FBT001  # a parameter of the test
+    ok: bool,
 ) -> None:
     write(lab, "starter/beta.test.zone", zone)
 
@@ -260,7 +260,7 @@ def test_a_mutant_fails_exactly_what_it_declares(
     lab: Path,
     zone: str,
     declared: str,
-    ok: bool,  # noqa: FBT001  # a parameter of the test
+    ok: bool,
 ) -> None:
     add_mutant(lab, zone, declared)
 

@@ -52,7 +52,7 @@ def go(directory: Path, version: str) -> dict[str, str]:
     [("go1.24.4", True), ("go1.26.8", True), ("go1.30rc1", True), ("go2.0", True), ("go1.23.9", False),
      ("go1.9", False), ("devel", False), ("", False)],
 )  # fmt: skip
-def test_the_machines_go_serves_where_it_is_new_enough(tmp_path: Path, version: str, serves: bool) -> None:  # noqa: FBT001
+def test_the_machines_go_serves_where_it_is_new_enough(tmp_path: Path, version: str, serves: bool) -> None:
     (tmp_path / "go.mod").write_text("module labctl/coredns\n\ngo 1.24.0\n")
     found = machine_go(tmp_path, go(tmp_path, version))
     assert (found is not None) == serves

@@ -265,7 +265,7 @@ def test_every_recorded_notification_is_explained_by_more_than_its_class(path: P
 
 
 @given(st.text(max_size=300), st.text(max_size=50), st.text(max_size=20), st.booleans())
-def test_anything_is_explained(text: str, address: str, host: str, given_up: bool) -> None:  # noqa: FBT001
+def test_anything_is_explained(text: str, address: str, host: str, given_up: bool) -> None:
     assert explain_reply(text, address=address, given_up=given_up).text
     assert explain_status(host, text, address=address, host=host).text
 

@@ -46,5 +46,5 @@ def test_the_enhanced_code_of_every_line_is_taken_off() -> None:
 
 
 @pytest.mark.parametrize(("code", "positive"), [(250, True), (354, True), (450, False), (550, False)])
-def test_the_first_digit_decides(code: int, positive: bool) -> None:  # noqa: FBT001
+def test_the_first_digit_decides(code: int, positive: bool) -> None:
     assert SmtpReply.of(code, b"text").is_positive == positive

@@ -269,7 +269,7 @@ def test_an_address_that_is_not_ascii_needs_smtputf8(start_server: StartServer) 
 def test_smtputf8_is_declared_only_for_what_needs_it(
     start_server: StartServer,
     subject: str,
-    declared: bool,  # noqa: FBT001  # a column of the table
+    declared: bool,
 ) -> None:
     server = start_server(GREETING, ACCEPTING)
     content = f"Subject: {subject}\r\n\r\nGrüße\r\n".encode()

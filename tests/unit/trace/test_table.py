@@ -214,7 +214,7 @@ def test_a_requeued_message_is_the_same_message() -> None:
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_an_id_that_is_used_again_is_another_message(gone: bool) -> None:  # noqa: FBT001  # parametrized
+def test_an_id_that_is_used_again_is_another_message(gone: bool) -> None:
     first: Lines = [*queued(0, A1), (1, saved(A1)), *([(1, removed(A1))] if gone else [])]
     second: Lines = [*queued(2, A1, "<2@alpha.test>"), (3, saved(A1)), (3, removed(A1))]
     one, other = told(log("mx1", *first, *second))
@@ -294,7 +294,7 @@ def test_what_was_thrown_away_before_it_had_an_id_is_one_message() -> None:
         (Filters(since=datetime(2026, 11, 24, 11, tzinfo=UTC)), False),
     ],
 )
-def test_filters_choose(filters: Filters, matches: bool) -> None:  # noqa: FBT001  # parametrized
+def test_filters_choose(filters: Filters, matches: bool) -> None:
     assert bool(told(log("mx1", *ALPHA), log("mx2", *BETA), filters=filters)) is matches
 
 
