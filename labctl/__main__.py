@@ -23,7 +23,7 @@ def main() -> None:
     from contextlib import suppress
 
     gc.set_threshold(_COLLECT_AFTER)
-    from labctl.cli import app, console, encoding, streams  # noqa: F401  # what takes long is here before anything begins
+    from labctl.cli import app, console, encoding, misuse, streams  # noqa: F401  # here before anything begins
 
     try:
         interruption.heed()

@@ -234,7 +234,7 @@ def test_a_job_of_another_driver_comes_to_the_same(
 ) -> None:
     labctl = Labctl(tmp_path)
     files = {ZONE: (LAB / "mutants/no-mx" / ZONE).read_bytes()}
-    job = form.job_text(Job("no-mx", LAB, None, files, seed="0123456789abcdef", name="job-1"))
+    job = form.written(Job("no-mx", LAB, None, files, seed="0123456789abcdef", name="job-1"))
     ran = labctl("examine", environ=hall.environ, stdin=job)
     assert ran.code == 0, ran
     found = {each["id"]: each["verdict"] for each in ran.document["checks"]}

@@ -77,7 +77,8 @@ def watch(event, arguments):
     if event in {"open", "socket.connect", "subprocess.Popen"}:
         opened.append(str(arguments[0]))
 sys.addaudithook(watch)
-import labctl.cli.app
+from labctl.cli import app
+app.create()
 print(json.dumps([sorted(sys.modules), opened]))
 """
 
