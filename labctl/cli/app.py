@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from labctl.cli import options
+
 _HELP: Final = """
 A mail laboratory: real Postfix, Dovecot and CoreDNS in two domains, alpha.test and beta.test.
 
@@ -63,10 +65,13 @@ _COMMANDS: Final = {
     "grade": "grading.grade",
     "merge": "grading.merge",
     "examine": "grading.examine",
+    "schema": "schema.schema",
     "doctor": "machine.doctor",
     "prune": "lifecycle.prune",
     "help": "app.help_",
 }
+_PRINTED: Final = {"merge": "grade", "examine": "examination", "help": "error", "logs": None, "shell": None}
+"""Which document a command prints, where that is not called as the command is; None where it prints none."""
 _CLASSES: Final = {"exec": "inside.Outer"}
 """Of commands that are no common ones."""
 _GROUPS: Final = {
@@ -109,7 +114,9 @@ def create(arguments: list[str] | None = None) -> typer.Typer:
         elif name in _GROUPS:
             app.add_typer(found, name=name)
         else:
-            app.command(name, cls=_at(_CLASSES[name]) if name in _CLASSES else None)(found)
+            document = _PRINTED.get(name, name)
+            epilog = options.printed(document) if document else None
+            app.command(name, cls=_at(_CLASSES[name]) if name in _CLASSES else None, epilog=epilog)(found)
     return app
 
 

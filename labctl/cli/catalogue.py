@@ -23,7 +23,9 @@ Examples:
   labctl labs test fix-the-mx
 """
 
-labs = typer.Typer(help=_LABS_HELP, rich_markup_mode=None, suggest_commands=False)
+labs = typer.Typer(
+    help=_LABS_HELP, epilog=options.printed("labs"), rich_markup_mode=None, suggest_commands=False
+)
 
 GradedLab = Annotated[
     str,
@@ -42,7 +44,7 @@ def labs_default(context: typer.Context, *, as_json: options.Json = False) -> No
         print_result(catalogue(os.environ), as_json=as_json)
 
 
-@labs.command("test")
+@labs.command("test", epilog=options.printed("labs-test"))
 def labs_test(
     lab: GradedLab,
     *,

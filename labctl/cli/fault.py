@@ -23,7 +23,9 @@ Examples:
   labctl fault revert
 """
 
-fault = typer.Typer(help=_HELP, rich_markup_mode=None, suggest_commands=False)
+fault = typer.Typer(
+    help=_HELP, epilog=options.printed("fault-list"), rich_markup_mode=None, suggest_commands=False
+)
 
 
 @fault.callback(invoke_without_command=True)
@@ -37,7 +39,7 @@ def fault_default(
         context.default_map = {context.invoked_subcommand: {"name": name, "as_json": as_json}}
 
 
-@fault.command("list")
+@fault.command("list", epilog=options.printed("fault-list"))
 def fault_list(*, name: options.Name = None, as_json: options.Json = False) -> None:
     """List all faults, their parameters, and which of them are active; it needs no lab.
 
@@ -56,7 +58,7 @@ def fault_list(*, name: options.Name = None, as_json: options.Json = False) -> N
     print_result(command.faults(engine, name), as_json=as_json)
 
 
-@fault.command("apply")
+@fault.command("apply", epilog=options.printed("fault-apply"))
 def fault_apply(
     fault_name: Annotated[
         str, typer.Argument(metavar="NAME", help="The fault.", autocompletion=options.complete_fault)
@@ -93,7 +95,7 @@ def fault_apply(
     command.apply(connect().engine, name, wanted, given, ticker, tell=tell)
 
 
-@fault.command("revert")
+@fault.command("revert", epilog=options.printed("fault-revert"))
 def fault_revert(
     fault_name: Annotated[
         str | None,

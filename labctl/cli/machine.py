@@ -36,8 +36,12 @@ Examples:
   labctl engine remove --yes
 """
 
-images = typer.Typer(help=_IMAGES_HELP, rich_markup_mode=None, suggest_commands=False)
-engine = typer.Typer(help=_ENGINE_HELP, rich_markup_mode=None, suggest_commands=False)
+images = typer.Typer(
+    help=_IMAGES_HELP, epilog=options.printed("images"), rich_markup_mode=None, suggest_commands=False
+)
+engine = typer.Typer(
+    help=_ENGINE_HELP, epilog=options.printed("engine"), rich_markup_mode=None, suggest_commands=False
+)
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="One file with all images.", exists=True, dir_okay=False)
@@ -59,7 +63,7 @@ def images_default(context: typer.Context, *, as_json: options.Json = False) -> 
         images_list(as_json=as_json)
 
 
-@images.command("list")
+@images.command("list", epilog=options.printed("images"))
 def images_list(*, as_json: options.Json = False) -> None:
     """List the images that labs need, and whether they are there.
 
@@ -72,7 +76,7 @@ def images_list(*, as_json: options.Json = False) -> None:
     print_result(command.images_list(connect().engine), as_json=as_json)
 
 
-@images.command("build")
+@images.command("build", epilog=options.printed("images"))
 def images_build(
     *,
     yes: options.Yes = False,
@@ -99,7 +103,7 @@ def images_build(
     print_result(result, as_json=as_json)
 
 
-@images.command("save")
+@images.command("save", epilog=options.printed("images"))
 def images_save(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="One file with all images; - is standard output.")
@@ -130,7 +134,7 @@ def images_save(
         print_result(result, as_json=as_json)
 
 
-@images.command("load")
+@images.command("load", epilog=options.printed("images"))
 def images_load(file: File, *, yes: options.Yes = False, as_json: options.Json = False) -> None:
     """Take up the images of such a file: then `labctl up` needs no network.
 
@@ -152,7 +156,7 @@ def engine_default(context: typer.Context, *, as_json: options.Json = False) -> 
         engine_status(as_json=as_json)
 
 
-@engine.command("status")
+@engine.command("status", epilog=options.printed("engine"))
 def engine_status(*, as_json: options.Json = False) -> None:
     """Show which engine answers, and what labctl did to bring it.
 
@@ -166,7 +170,7 @@ def engine_status(*, as_json: options.Json = False) -> None:
     print_result(command.engine_status(os.environ, home()), as_json=as_json)
 
 
-@engine.command("start")
+@engine.command("start", epilog=options.printed("engine"))
 def engine_start(*, as_json: options.Json = False) -> None:
     """Start the engine that is installed on this machine.
 
@@ -180,7 +184,7 @@ def engine_start(*, as_json: options.Json = False) -> None:
     print_result(command.engine_start(os.environ, home(), progress=_ticker()), as_json=as_json)
 
 
-@engine.command("stop")
+@engine.command("stop", epilog=options.printed("engine"))
 def engine_stop(*, as_json: options.Json = False) -> None:
     """Stop an engine that labctl installed or started; the labs stop with it.
 
@@ -194,7 +198,7 @@ def engine_stop(*, as_json: options.Json = False) -> None:
     print_result(command.engine_stop(os.environ, home(), progress=_ticker()), as_json=as_json)
 
 
-@engine.command("remove")
+@engine.command("remove", epilog=options.printed("engine"))
 def engine_remove(
     *,
     # LABCTL_YES is a yes to an installation, and so none to this.

@@ -8,6 +8,11 @@ from typing import Annotated, Any, Final
 import typer
 
 
+def printed(document: str) -> str:
+    """Say below a command's help which document it prints."""
+    return f"--json prints labctl/{document}/v1, which labctl schema {document} explains."
+
+
 def complete_lab(incomplete: str) -> list[str]:
     """Complete a lab's id."""
     from labctl.errors import LabctlError

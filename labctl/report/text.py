@@ -39,6 +39,7 @@ _LAID_OUT: Final = {
     "labctl/queue/v1": "queue.queue",
     "labctl/run/v1": "run.run",
     "labctl/grade/v1": "grading.text.grade",
+    "labctl/schema/v1": "schema.schemas",
     "labctl/trace/v1": "tracing.journey.text",
 }
 """Those of which some is cut or wrapped to fit."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl.__main__ import run as run_here
+from tests import documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,6 +69,7 @@ class Labctl:
                     code = run_here(list(arguments))
                 except SystemExit as end:
                     code = int(end.code or 0)
+        documents.check(arguments, stdout.getvalue())
         return Ran(code, stdout.getvalue(), stderr.getvalue())
 
     def program(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Ran:

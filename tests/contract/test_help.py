@@ -10,6 +10,8 @@ import pytest
 import typer
 
 from labctl.cli.app import create
+from labctl.contract import published
+from tests.documents import document_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,19 +62,14 @@ def test_help_ends_well_and_has_examples(
     assert create()([*command, "--help"], prog_name="labctl", standalone_mode=False) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"Usage: {' '.join(('labctl', *command))}")
+    assert bool(re.search(r"^  --json ", said, re.MULTILINE)) == (document_of(*command) is not None)
     assert re.search(rf"^  Examples:\n    .*labctl {' '.join(command)}", said, re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [each for each in commands() if each and each[0] not in {"help", "logs", "shell"}],
-    ids=" ".join,
-)
-def test_every_command_that_results_in_something_takes_json(
-    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
-    create()([*command, "--help"], prog_name="labctl", standalone_mode=False)
-    assert "--json" in capsys.readouterr().out
+def test_every_command_but_those_that_pass_on_what_others_say_prints_a_document_with_a_schema() -> None:
+    printed = {each: document_of(*each) for each in commands() if each}
+    assert {each for each, document in printed.items() if document is None} == {("logs",), ("shell",)}
+    assert {*printed.values()} - {None} == {*published.names()} - {"labctl/examination-job/v1"}
 
 
 def test_labctl_alone_shows_its_help(labctl: Labctl) -> None:
@@ -130,7 +127,7 @@ def complete(labctl: Labctl, line: str, **environ: str) -> list[str]:
 
 
 def test_commands_complete(labctl: Labctl) -> None:
-    assert complete(labctl, "labctl s") == ["status", "send", "shell"]
+    assert complete(labctl, "labctl s") == ["status", "send", "shell", "schema"]
     assert complete(labctl, "labctl images s") == ["save"]
 
 

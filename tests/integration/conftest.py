@@ -19,6 +19,7 @@ import pytest
 from labctl.engine import search
 from labctl.errors import EngineUnavailable
 from labctl.wait import eventually
+from tests import documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,6 +72,7 @@ class Labctl:
             env=self.environment(env),
             cwd=self._directory,
         )
+        documents.check(arguments, done.stdout)
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def json(

@@ -31,6 +31,7 @@ from labctl.commands.prune import Pruned
 from labctl.commands.queue import HostQueue, Queues
 from labctl.commands.reset import Reset
 from labctl.commands.run import Run
+from labctl.commands.schema import schemas
 from labctl.commands.send import Sent
 from labctl.commands.status import Endpoint, HostStatus, Status
 from labctl.commands.trace import Trace
@@ -288,6 +289,7 @@ def examples(status: Status, sent: Sent, inbox: Inbox, queues: Queues) -> dict[s
         sent,
         inbox,
         queues,
+        schemas("dig"),
         Trace((samples.mixed(), samples.looping(2), samples.rejected())),
     )
     return {each.SCHEMA: each for each in every}

@@ -31,7 +31,7 @@ def places(value: Any, path: Place = ()) -> Iterator[tuple[Place, Any]]:
     """Yield every value of a document with the way to it, but what is free to be anything."""
     if path:
         yield path, value
-    if path[-1:] in {("detail",), ("logs",)}:
+    if path[-1:] in {("detail",), ("logs",), ("json_schema",)}:
         return
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, each in items:
