@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import secrets
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import wraps
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from inspect import Parameter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 from urllib.parse import quote
+
+import typer
 
 from labctl.cli.console import print_result, width, write, write_file, write_line
 from labctl.cli.outputs import check_directory, check_outputs
 from labctl.errors import OutputError
-from labctl.grading.store import DIRECTORY
-from labctl.grading.verdict import AttemptVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from labctl.commands.grade import Grade
     from labctl.grading.score import GradedAttempt
@@ -31,25 +34,50 @@ _OUT: Final = ("grade.json", "grades.csv", "index.html")
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """The files that a user asks for; None where one is not asked for.
+    """The files that a user asks for, by their options; None where one is not asked for."""
 
-    Args:
-        out: A directory for the document, the table and the page, with all that was seen.
-        junit: For JUnit's format.
-        gradescope: For Gradescope's ``results.json``; a directory where there are several attempts.
-        classroom50: For Classroom 50's result; likewise.
-        summary: For Markdown, which is added to what is there.
-        html: For the page.
-        csv: For the table.
-    """
-
-    out: Path | None = None
-    junit: Path | None = None
-    gradescope: Path | None = None
-    classroom50: Path | None = None
-    summary: Path | None = None
-    html: Path | None = None
-    csv: Path | None = None
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Keep what was seen, and grade.json, grades.csv and index.html; another run goes on from "
+            "there.",
+            file_okay=False,
+        ),
+    ] = None
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write a report in JUnit's format.")
+    ] = None
+    gradescope: Annotated[
+        Path | None,
+        typer.Option(
+            "--gradescope",
+            metavar="FILE",
+            help="Write results.json for Gradescope; of several attempts a directory with a file each.",
+        ),
+    ] = None
+    classroom50: Annotated[
+        Path | None,
+        typer.Option(
+            "--classroom50",
+            metavar="FILE",
+            help="Write a result for Classroom 50; of several attempts a directory with a file each.",
+        ),
+    ] = None
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            "--summary", metavar="FILE", help="Add a summary in Markdown, as to $GITHUB_STEP_SUMMARY."
+        ),
+    ] = None
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page that needs nothing else.")
+    ] = None
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write a table with a row for each attempt."),
+    ] = None
 
     def check(
         self,
@@ -114,6 +142,8 @@ class Outputs:
             else:
                 files[option] = path
         if self.out is not None:
+            from labctl.grading.store import DIRECTORY
+
             for each in (self.out, self.out / DIRECTORY):
                 check_directory("--out", each, unmade)
             files |= {f"--out {each}": self.out / each for each in _OUT}
@@ -126,6 +156,7 @@ class Outputs:
             OutputError: One can't be written.
             UsageError: The environment lacks what Classroom 50 wants to know.
         """
+        from labctl.grading.verdict import AttemptVerdict
         from labctl.report.document import document, dumped
         from labctl.report.grading.classroom50 import classroom50, identity
         from labctl.report.grading.gradescope import gradescope
@@ -154,6 +185,28 @@ class Outputs:
             write_file(path, text)
         if self.summary is not None:
             write_file(self.summary, added, append=True)
+
+
+def with_outputs(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `Outputs` in the place of its parameter ``outputs``."""
+    options = get_type_hints(Outputs, include_extras=True)
+    own = inspect.signature(command, eval_str=True)
+    parameters: list[Parameter] = []
+    for each in own.parameters.values():
+        if each.name != "outputs":
+            parameters.append(each)
+            continue
+        for name, kind in options.items():
+            parameters.append(Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=kind))
+
+    @wraps(command)
+    def whole(**given: Any) -> None:
+        outputs = Outputs(**{name: given.pop(name) for name in options})
+        command(**given, outputs=outputs)
+
+    vars(whole)["__signature__"] = own.replace(parameters=parameters)
+    whole.__annotations__ = {each.name: each.annotation for each in parameters}
+    return whole
 
 
 def print_grade(

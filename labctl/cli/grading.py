@@ -13,56 +13,11 @@ import typer
 from labctl.cli import options
 from labctl.cli.connection import connect_or_bring
 from labctl.cli.console import Ticker, write_line
+from labctl.cli.gradeoutputs import Outputs, print_grade, with_outputs
 from labctl.cli.streams import read_standard_input
 
 _LARGEST_JOB: Final = 64 << 20
 """Bytes of a job: those of an attempt's files in base64 are far fewer."""
-
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        metavar="DIR",
-        help="Keep what was seen, and grade.json, grades.csv and index.html; another run goes on from there.",
-        file_okay=False,
-    ),
-]
-Junit = Annotated[
-    Path | None,
-    typer.Option("--junit", metavar="FILE", help="Write a report in JUnit's format."),
-]
-Gradescope = Annotated[
-    Path | None,
-    typer.Option(
-        "--gradescope",
-        metavar="FILE",
-        help="Write results.json for Gradescope; of several attempts a directory with a file each.",
-    ),
-]
-Classroom50 = Annotated[
-    Path | None,
-    typer.Option(
-        "--classroom50",
-        metavar="FILE",
-        help="Write a result for Classroom 50; of several attempts a directory with a file each.",
-    ),
-]
-Summary = Annotated[
-    Path | None,
-    typer.Option(
-        "--summary",
-        metavar="FILE",
-        help="Add a summary in Markdown, as to $GITHUB_STEP_SUMMARY.",
-    ),
-]
-Html = Annotated[
-    Path | None,
-    typer.Option("--html", metavar="FILE", help="Write a page that needs nothing else."),
-]
-Csv = Annotated[
-    Path | None,
-    typer.Option("--csv", metavar="FILE", help="Write a table with a row for each attempt."),
-]
 
 
 def check_shard(shard: str | None) -> str | None:
@@ -77,6 +32,7 @@ def check_shard(shard: str | None) -> str | None:
     return shard
 
 
+@with_outputs
 def grade(
     attempts: Annotated[
         list[Path], typer.Argument(metavar="ATTEMPT…", help="Directories of what students handed in.")
@@ -116,13 +72,7 @@ def grade(
             dir_okay=False,
         ),
     ] = None,
-    out: Out = None,
-    junit: Junit = None,
-    gradescope: Gradescope = None,
-    classroom50: Classroom50 = None,
-    summary: Summary = None,
-    html: Html = None,
-    csv: Csv = None,
+    outputs: Outputs,
     yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
@@ -146,22 +96,12 @@ def grade(
       labctl grade attempts/* --seeds roster.csv --csv grades.csv
       labctl grade . --junit grade.xml --summary "$GITHUB_STEP_SUMMARY"
     """
-    from labctl.cli.gradeoutputs import Outputs, print_grade
     from labctl.cli.tally import Tally
     from labctl.commands.grade import Wish, prepare
     from labctl.commands.grade import grade as perform
 
-    outputs = Outputs(
-        out=out,
-        junit=junit,
-        gradescope=gradescope,
-        classroom50=classroom50,
-        summary=summary,
-        html=html,
-        csv=csv,
-    )
     part = None if shard is None else tuple(map(int, shard.split("/")))
-    wish = Wish(tuple(attempts), lab, checks, jobs, (part[0], part[1]) if part else None, out, seeds)
+    wish = Wish(tuple(attempts), lab, checks, jobs, (part[0], part[1]) if part else None, outputs.out, seeds)
     task = prepare(wish, os.environ)  # no engine is brought for what is not there
     places = {attempt: os.path.relpath(path) for attempt, path in task.places.items()}
     printed = outputs.check(
@@ -180,18 +120,13 @@ def grade(
     raise typer.Exit(result.exit_code)
 
 
+@with_outputs
 def merge(
     directories: Annotated[
         list[Path], typer.Argument(metavar="DIR…", help="What `labctl grade --out` wrote, each.")
     ],
     *,
-    out: Out = None,
-    junit: Junit = None,
-    gradescope: Gradescope = None,
-    classroom50: Classroom50 = None,
-    summary: Summary = None,
-    html: Html = None,
-    csv: Csv = None,
+    outputs: Outputs,
     as_json: options.Json = False,
 ) -> None:
     """Join what several machines have graded, each a shard.
@@ -204,19 +139,9 @@ def merge(
       labctl merge part-1 part-2 --csv grades.csv --html grades.html
       labctl merge part-1 part-2 --csv -
     """
-    from labctl.cli.gradeoutputs import Outputs, print_grade
     from labctl.commands.merge import FILE_NAME
     from labctl.commands.merge import merge as joined
 
-    outputs = Outputs(
-        out=out,
-        junit=junit,
-        gradescope=gradescope,
-        classroom50=classroom50,
-        summary=summary,
-        html=html,
-        csv=csv,
-    )
     result = joined(directories)
     printed = outputs.check(
         [each.id for each in result.attempts],
