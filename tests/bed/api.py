@@ -93,7 +93,7 @@ class Api:
             case "GET", ["containers", "json"]:
                 return [_listed(each) for each in engine.containers(labels)]
             case "POST", ["containers", "create"]:
-                return {"Id": engine.create_container(_spec(query["name"], said))}
+                return {"Id": engine.create_container(_spec(query.get("name", "one"), said))}
             case "DELETE", ["containers", name]:
                 return engine.remove_container(name)
             case "PUT", ["containers", name, "archive"]:
@@ -210,18 +210,19 @@ def _labels(filters: str | None) -> dict[str, str]:
 
 def _spec(name: str, said: dict[str, Any]) -> ContainerSpec:
     host = said["HostConfig"]
-    [(network, endpoint)] = said["NetworkingConfig"]["EndpointsConfig"].items()
-    ports = (each.split("/") for each in host["PortBindings"])
+    alone = {"EndpointsConfig": {"none": {"IPAMConfig": {"IPv4Address": "0.0.0.0"}}}}  # noqa: S104  # it has none
+    [(network, endpoint)] = said.get("NetworkingConfig", alone)["EndpointsConfig"].items()
+    ports = (each.split("/") for each in host.get("PortBindings", ()))
     return ContainerSpec(
         name=name,
         image=said["Image"],
-        hostname=said["Hostname"],
+        hostname=said.get("Hostname", ""),
         network=network,
         address=IPv4Address(endpoint["IPAMConfig"]["IPv4Address"]),
-        mac_address=endpoint["MacAddress"],
-        environment=dict(each.split("=", 1) for each in said["Env"]),
-        labels=said["Labels"],
-        memory=host["Memory"] or None,
+        mac_address=endpoint.get("MacAddress", ""),
+        environment=dict(each.split("=", 1) for each in said.get("Env", ())),
+        labels=said.get("Labels", {}),
+        memory=host.get("Memory") or None,
         published=tuple(PublishedPort(int(port), protocol) for port, protocol in ports),
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from labctl import resources
 from labctl.engine.fake import FakeEngine
 from labctl.engine.images import image_specs
-from labctl.engine.model import ExecResult
+from labctl.engine.model import ExecResult, Network
 from labctl.errors import NoSuchObject
 from labctl.lab.mark import labels
 from labctl.lab.running.emptying import RESET, SCRIPT
@@ -112,6 +112,7 @@ class Bed:
 def made(directory: Path) -> Iterator[Bed]:
     """Make a bed for the length of a block, whose socket lies in a directory."""
     engine = FakeEngine()
+    engine._networks["none"] = Network(engine.id, "none", (), {})  # of containers that are on no network
     for spec in image_specs(resources.compose_dir() / "images"):
         engine.stock([spec.tag])
         engine.tag(spec.tag, spec.plain_tag)

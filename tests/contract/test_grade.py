@@ -106,7 +106,7 @@ def run(hall: Bed, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., di
         ran = labctl(*map(str, arguments), "--json")
         assert ran.code == code, ran
         engine = hall.engine
-        assert (*engine.containers({}), *engine.networks({}), *engine.volumes({})) == ()
+        assert (*engine.containers({}), *engine.networks({"labctl.name": ""}), *engine.volumes({})) == ()
         return ran.document
 
     return perform

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -8,9 +9,11 @@ import pytest
 from labctl.commands import doctor as subject
 from labctl.commands.doctor import Check, State, doctor
 from labctl.commands.engine import engine_status
+from labctl.engine.docker import DockerEngine
 from labctl.engine.fake import FakeEngine
 from labctl.engine.local import record
 from labctl.engine.machine import Machine
+from labctl.engine.model import EngineVersion, ExecResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from labctl.engine.endpoint import Endpoint
     from labctl.engine.protocol import Engine
+    from tests.bed.bed import Bed
 
 
 class Kernel:
@@ -183,3 +187,46 @@ def test_the_engine_report_of_a_machine_without_one_is_absent(tmp_path: Path) ->
         None,
         False,
     )
+
+
+def on(bed: Bed, root: Path) -> dict[str, Check]:
+    """Examine a machine with an engine."""
+    machine = Machine(root=root, uid=0, run=Kernel())
+    return {each.id: each for each in doctor(bed.environ, root, DockerEngine, machine=machine).checks}
+
+
+def test_an_engine_with_all_it_needs_is_well_and_what_faults_need_is_tried_in_a_container(
+    bed: Bed, tmp_path: Path
+) -> None:
+    checks = on(bed, tmp_path)
+    names = ("engine", "engine-version", "storage", "cgroups", "images", "leftovers", "nftables", "netem")
+    assert {name: checks[name].state for name in names} == dict.fromkeys(names, State.OK)
+    assert checks["nftables"].text == "nftables works (in a container)"
+    assert bed.engine.containers({}) == ()
+
+
+def test_what_an_engine_lacks_and_what_is_left_on_it_are_warnings_with_a_cure(
+    bed: Bed, tmp_path: Path
+) -> None:
+    bed.engine.answer = lambda _, argv: ExecResult(int("netem" in argv[-1]), b"", b"")
+    mta = next(each for each in bed.engine.images({}) if "labctl/mta:latest" in each.tags)
+    bed.engine.remove_image(mta.id)
+    list(
+        bed.engine.build(
+            io.BytesIO(b"x"), tag="labctl/mta:old", labels={"labctl.image": "mta"}, build_args={}
+        )
+    )
+    checks = on(bed, tmp_path)
+    assert {name: (each.state, each.cure) for name, each in checks.items() if each.state != State.OK} == {
+        "netem": (State.WARNING, "sudo modprobe sch_netem"),
+        "images": (State.WARNING, "labctl images build"),
+        "leftovers": (State.WARNING, "labctl prune"),
+        "attempts": (State.WARNING, "give /var/lib/docker a file system of its own"),
+    }
+    assert checks["images"].text.startswith("not built yet: mta ")
+
+
+def test_an_engine_of_old_is_refused(bed: Bed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bed.engine, "version", lambda: EngineVersion("19.3.1", "1.40"))
+    check = on(bed, tmp_path)["engine-version"]
+    assert (check.state, "wants 20.10 or later" in check.text) == (State.FAILED, True)
