@@ -217,7 +217,7 @@ def test_what_an_engine_lacks_and_what_is_left_on_it_are_warnings_with_a_cure(
         )
     )
     checks = on(bed, tmp_path)
-    assert {name: (each.state, each.cure) for name, each in checks.items() if each.state != State.OK} == {
+    assert {name: (each.state, each.hint) for name, each in checks.items() if each.state != State.OK} == {
         "netem": (State.WARNING, "sudo modprobe sch_netem"),
         "images": (State.WARNING, "labctl images build"),
         "leftovers": (State.WARNING, "labctl prune"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -53,3 +54,15 @@ def test_where_none_can_be_read_the_user_has_to_say_which(tmp_path: Path) -> Non
 
 def test_what_is_wrong_with_the_settings_of_the_only_attempt_is_told_with_its_line(tmp_path: Path) -> None:
     assert "labctl.toml is no TOML: line 2: a key of more than 16 parts" in refused(tmp_path, BOMB).message
+
+
+@pytest.mark.parametrize("option", ["out", "seeds"])
+@pytest.mark.parametrize("place", ["1", "1/graded", "elsewhere/../1/graded", "link/graded"])
+def test_nothing_is_kept_or_believed_where_a_student_could_have_put_it(
+    tmp_path: Path, option: str, place: str
+) -> None:
+    given = attempts(tmp_path, FIX, FIX)
+    (tmp_path / "link").symlink_to("1")
+    wish = replace(Wish(given), **cast("Any", {option: tmp_path / place}))
+    with pytest.raises(UsageError, match=f"--{option} .* lies in the attempt .*/1"):
+        prepare(wish, {})

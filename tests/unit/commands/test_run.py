@@ -9,8 +9,8 @@ import pytest
 
 from labctl.commands.run import Wish, run
 from labctl.exercises.worker.protocol import Setup
+from labctl.exercises.worker.runner import Audience
 from labctl.lab.running import instance
-from tests.unit.exercises.test_runner import Audience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,12 +48,12 @@ def keep(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def child(stage: Stage, keep: bool) -> Interrupted:  # noqa: FBT001  # a fixture
+def child(stage: Stage, keep: bool) -> Interrupted:
     stage.stand()
     found = Interrupted(stage)
     wish = Wish(name="x", keep_faults=keep)
     with pytest.raises(KeyboardInterrupt):
-        run(stage.fake, wish, environ={}, audience=Audience(), child=lambda: cast("Any", found))
+        run(stage.fake, "unix:///x", wish, environ={}, audience=Audience(), child=lambda: cast("Any", found))
     return found
 
 

@@ -239,6 +239,16 @@ def test_time_in_which_the_clock_stands_still_does_not_count(performance: Perfor
     assert performance.seconds < 0.1
 
 
+def test_after_a_time_in_which_it_stood_still_the_clock_goes_on(performance: Performance) -> None:
+    def rests() -> None:
+        with performance.paused():
+            pass
+        threading.Event().wait(10)
+
+    with pytest.raises(TimeUp), performance.running():
+        rests()
+
+
 def test_a_step_as_text_has_its_evidence_below_it_and_commands_no_terminal() -> None:
     step = Step("sends\x1b[2J", Verdict.FAILED, 1.234, ("250 “Ok”", "a\u202eb\udc80"))
     assert told(step) == "✗ sends\\x1b[2J (1.23 s)\n    250 “Ok”\n    a\\u202eb\\udc80"

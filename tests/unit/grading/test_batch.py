@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -172,6 +173,23 @@ def test_an_error_is_tried_again_by_the_next_run(graded_lab: GradedLab, tmp_path
     run(graded_lab, Examiner(BROKEN, BROKEN), candidate("a"), store=Store(tmp_path))
     [found] = run(graded_lab, Examiner(), candidate("a"), store=Store(tmp_path))
     assert found.checks[0].verdict == CheckVerdict.PASSED
+
+
+def test_an_attempt_that_is_abandoned_is_neither_told_nor_kept(graded_lab: GradedLab, tmp_path: Path) -> None:
+    abandoned = threading.Event()
+    listener = Listener()
+    store = Store(tmp_path / "out")
+
+    def examine(job: Job) -> Examination:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        assert abandoned.wait(10)
+        return Examination(job.attempt, "small", job.seed, 1.0, (), broken="its laboratory was taken away")
+
+    batch = Batch(Orders(graded_lab.lab.id, "grade-1", 1, "", store), examine, listener, abandoned.set)
+    with pytest.raises(KeyboardInterrupt):
+        batch.run(iter([candidate("a")]))
+    assert (listener.begun, listener.ended_) == (["a"], [])
+    assert not store.directory.exists()
 
 
 def test_what_was_handed_in_is_read_only_when_its_turn_comes() -> None:

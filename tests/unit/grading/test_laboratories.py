@@ -33,7 +33,7 @@ def lab() -> GradedLab:
 
 
 @pytest.fixture
-def laboratories(fake: FakeEngine) -> Iterator[Laboratories]:
+def laboratories(fake: FakeEngine, lab: GradedLab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Laboratories]:
     """A pool on an engine whose resolvers take up what they are told to, and say so."""
     specs = image_specs(resources.compose_dir() / "images")
     fake.stock(spec.tag for spec in specs)
@@ -43,8 +43,8 @@ def laboratories(fake: FakeEngine) -> Iterator[Laboratories]:
         signal(name, number)
         fake.say(name, "[INFO] Reloading complete")
 
-    fake.signal = heeded  # type: ignore[method-assign]
-    with closing(Laboratories(fake, PUBLISHING, specs)) as found:
+    monkeypatch.setattr(fake, "signal", heeded)
+    with closing(Laboratories(fake, PUBLISHING, lab.lab, specs)) as found:
         yield found
 
 
@@ -54,7 +54,7 @@ def job(lab: GradedLab, name: str) -> Job:
 
 def lent(laboratories: Laboratories, lab: GradedLab, name: str) -> str:
     """Return the name of the laboratory that an attempt is given."""
-    with laboratories.laboratory(job(lab, name), lab) as found:
+    with laboratories.laboratory(job(lab, name)) as found:
         return found.there.name
 
 
@@ -90,7 +90,7 @@ def made_again(stage: Stage, there: Instance) -> None:
 def test_one_that_is_not_proven_to_be_as_new_is_taken_down_and_not_lent_again(
     laboratories: Laboratories, lab: GradedLab, stage: Stage, harm: Callable[[Stage, Instance], None]
 ) -> None:
-    with laboratories.laboratory(job(lab, "anna"), lab) as found:
+    with laboratories.laboratory(job(lab, "anna")) as found:
         harm(stage, found.there)
     assert not instance.observe(stage.fake, "grade-anna").exists
     assert lent(laboratories, lab, "bert") == "grade-bert"

@@ -39,9 +39,15 @@ def test_a_check_that_failed_gives_nothing_and_a_blocked_one_what_its_author_say
     assert (found.verdict, [each.score for each in found.checks]) == (AttemptVerdict.FAILED, [1, 0, 0.5])
 
 
+def test_an_attempt_with_a_blocked_check_has_not_passed(graded_lab: GradedLab) -> None:
+    found = graded(seen(P, P, B), graded_lab.checks)
+    assert (found.verdict, found.score) == (AttemptVerdict.FAILED, 3.5)
+
+
 def test_a_hint_is_only_given_where_a_check_did_not_pass(graded_lab: GradedLab) -> None:
-    found = graded(seen(P, F, B), graded_lab.checks)
-    assert [each.hint for each in found.checks] == ["", "labctl dig beta.test MX", ""]
+    heeded = tuple(replace(each, hint=f"look at {each.id}") for each in graded_lab.checks)
+    found = graded(seen(P, F, B), heeded)
+    assert [each.hint for each in found.checks] == ["", "look at mx-resolves", "look at mail-arrives"]
 
 
 def test_one_check_that_broke_makes_the_attempt_an_error(graded_lab: GradedLab) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -117,3 +119,18 @@ def test_what_is_gone_for_long_is_forgotten() -> None:
 
     assert not live._by_name
     assert not live._by_id
+
+
+def test_a_message_that_waits_is_still_known_when_it_is_tried_again_hours_later() -> None:
+    lines = [each for each in entries(DELIVERED) if each.host == "mx.alpha.test"]
+    *before, attempt, removed = lines
+    later = timedelta(hours=3)
+    live = Live(World(hosts=HOSTS))
+    for line in before:
+        live.feed(line)
+    live.told()
+    live.forget(before[-1].at + later)
+    for line in (attempt, removed):
+        live.feed(replace(line, at=line.at + later))
+
+    assert HopEvent.RELAYED in of(live.told(), DELIVERED_ID)
