@@ -10,7 +10,6 @@ from labctl.commands.status import Status, describe_ready
 from labctl.contract.value import LabName, Word
 from labctl.engine import images
 from labctl.errors import EngineError, FaultError
-from labctl.faults import application
 from labctl.lab import lock, origin
 from labctl.lab.running import instance, pristine
 from labctl.progress import Progress, silent
@@ -54,15 +53,20 @@ def reset(
     planner = origin.planner_of(there, environ, specs)
     with lock.held(engine, there.name, progress):
         images.ensure(engine, specs, environ=environ, progress=progress)
-        reverted = _without_faults(engine, instance.observe(engine, there.name))
-        changes = pristine.restore(engine, planner, progress)
-        described = describe_ready(engine, instance.observe(engine, there.name))
-    changed = (*(f"fault {each} reverted" for each in reverted), *(str(change) for change in changes))
+        there = instance.observe(engine, there.name)  # it may have changed while the lock was waited for
+        reverted = _without_faults(engine, there)
+        restored = pristine.restore(engine, planner, progress, there=None if there.fault_volumes else there)
+        described = describe_ready(engine, restored.there)
+    changed = (*(f"fault {each} reverted" for each in reverted), *map(str, restored.changes))
     return Reset(there.name, planner.lab.id, changed, described)
 
 
 def _without_faults(engine: Engine, there: Instance) -> tuple[str, ...]:
     """Undo the faults; a host where that fails is made anew afterwards, and what was done to it ends so."""
+    if not there.fault_volumes:
+        return ()
+    from labctl.faults import application  # noqa: PLC0415  # not where there are none
+
     with suppress(EngineError, FaultError):
         return application.revert_all(engine, there)
     return ()

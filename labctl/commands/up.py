@@ -10,7 +10,6 @@ from labctl.contract.value import LabName, Word
 from labctl.engine import images
 from labctl.lab import catalogue, lock, origin
 from labctl.lab.attempt import attempt
-from labctl.lab.attempt.rejection import rejection
 from labctl.lab.mark import labels
 from labctl.lab.name import valid_name
 from labctl.lab.running import instance, lifecycle
@@ -115,10 +114,12 @@ def up(
         tolerance = lifecycle.Tolerance.of(planner)
         changes = lifecycle.bring_up(engine, planner, progress, known=known, tolerance=tolerance)
         there = instance.observe(engine, name)
-        refused = rejection(engine, there, lab, handed_in=hand_in.files) if hand_in is not None else None
-        if refused is not None:
-            if not known.there.exists:
-                take_down(engine, name)
-            raise refused
+        if hand_in is not None:
+            from labctl.lab.attempt.rejection import rejection  # noqa: PLC0415  # only for an attempt
+
+            if (refused := rejection(engine, there, lab, handed_in=hand_in.files)) is not None:
+                if not known.there.exists:
+                    take_down(engine, name)
+                raise refused
         described = describe_ready(engine, there, but_for=tolerance.unready)
     return Up(name, lab.id, (*built, *(str(change) for change in changes)), described)

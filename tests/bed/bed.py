@@ -13,7 +13,7 @@ from labctl.engine.images import image_specs
 from labctl.engine.model import ExecResult, Network
 from labctl.errors import NoSuchObject
 from labctl.lab.mark import labels
-from labctl.lab.running.emptying import RESET, SCRIPT
+from labctl.lab.running.emptying import FINGERPRINTS, SCRIPT, SEARCH
 from tests.bed.api import serving
 from tests.bed.daemons import Harbour
 from tests.bed.post import ZoneError
@@ -30,6 +30,10 @@ _RELOADED: Final = {
     "USR1": "[INFO] Reloading complete",
     "HUP": "master: Warning: SIGHUP received - reloading configuration",
 }
+
+
+_IDLE: Final = {"mta": "idle 100.0 200.0", "mda": "began 200.0"}
+"""What a host without mail tells a reset, by its role."""
 
 
 @dataclass
@@ -50,19 +54,20 @@ class Inside:
             return ExecResult(1, b"", complaint.encode())
         if argv[0] == SCRIPT:
             return ExecResult(0, self._next(container, *argv[1:]).encode(), b"")
-        if list(argv[:3]) != ["/bin/sh", "-c", RESET]:
-            return ExecResult(0, b"", b"")
-        told = [self._next(container), "changes:", *self.changed.get(container.name, ()), "files:"]
-        for path in argv[4:]:
-            with suppress(NoSuchObject):
-                digest = hashlib.sha256(self.engine.get_file(container.id, path)).hexdigest()
-                told += [f"{digest}  {path}", f"644  {path}"]
+        told: list[str] = []
+        if SEARCH in argv:
+            told += [self._next(container), "changes:", *self.changed.get(container.name, ())]
+        elif FINGERPRINTS in argv:
+            for path in argv[4:]:
+                with suppress(NoSuchObject):
+                    digest = hashlib.sha256(self.engine.get_file(container.id, path)).hexdigest()
+                    told += [f"{digest}  {path}", f"644  {path}"]
         return ExecResult(0, "".join(f"{line}\n" for line in told).encode(), b"")
 
     def _next(self, container: Container, *arguments: str) -> str:
         if queue := self.told.get(container.name):
             return queue.pop(0)
-        return "idle 100.0 200.0" if container.labels[labels.ROLE] == "mta" and not arguments else ""
+        return "" if arguments else _IDLE.get(container.labels[labels.ROLE], "")
 
 
 @dataclass

@@ -10,6 +10,8 @@ from labctl.wait import eventually
 if TYPE_CHECKING:
     from tests.integration.conftest import Lab
 
+MAILBOXES = "texthash:/etc/postfix/mailboxes"
+
 
 def test_a_reset_leaves_no_mail_anywhere(lab: Lab) -> None:
     lab.send("alice@alpha.test", "bob@beta.test", "amy@alpha.test")
@@ -32,12 +34,18 @@ def test_a_reset_leaves_no_mail_anywhere(lab: Lab) -> None:
 
 
 def test_a_reset_restores_the_files_that_labctl_put_there(lab: Lab) -> None:
-    for service, path, daemon_check in (
-        ("mx-alpha", "/etc/postfix/main.cf", ("postconf", "-h", "myhostname")),
-        ("mail-beta", "/etc/dovecot/users", ("doveadm", "user", "bob@beta.test")),
+    for service, path, edit, daemon_check in (
+        (
+            "mx-alpha",
+            "/etc/postfix/main.cf",
+            "echo 'myhostname = a.test' >>",
+            ("postconf", "-h", "myhostname"),
+        ),
+        ("mail-beta", "/etc/dovecot/users", "chmod 600", ("doveadm", "user", "bob@beta.test")),
+        ("mx-beta", "/etc/postfix/mailboxes", "rm", ("postmap", "-q", "bob@beta.test", MAILBOXES)),
     ):
         _, original = lab.execute(service, "cat", path)
-        edited = lab.run("exec", service, "--", "sh", "-c", f"echo 'myhostname = elsewhere.test' >> {path}")
+        edited = lab.run("exec", service, "--", "sh", "-c", f"{edit} {path}")
         assert edited.code == 0, edited
         lab.json("reset")
         assert lab.execute(service, "cat", path) == (0, original)
@@ -45,9 +53,10 @@ def test_a_reset_restores_the_files_that_labctl_put_there(lab: Lab) -> None:
     lab.send("alice@alpha.test", "bob@beta.test")
 
 
-def test_a_planted_file_costs_its_host_the_container(lab: Lab) -> None:
+def test_a_planted_file_costs_its_host_the_container_also_after_a_restart(lab: Lab) -> None:
     before = lab.ids()
     assert lab.run("exec", "mx-beta", "--", "sh", "-c", "echo evil > /etc/postfix/planted").code == 0
+    lab.container("mx-beta").restart()
     result = lab.json("reset")
     [change] = result["changed"]
     assert change.startswith("mx-beta recreated")

@@ -62,6 +62,11 @@ class Step:
         """The service's name."""
         return self.host.service.name
 
+    @property
+    def role(self) -> Role:
+        """What the host is for."""
+        return self.host.service.role
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:

@@ -6,7 +6,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from labctl.errors import ServiceCommandFailed
 from labctl.lab.role import Role
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from labctl.engine.protocol import Engine
     from labctl.lab.running.instance import Host, Instance
-
-T = TypeVar("T")
 
 SCRIPT: Final = "/usr/local/lib/labctl/reset"
 """In each image: empties what its daemon keeps, and leaves a mark in its log."""
@@ -34,24 +32,34 @@ _CLOCK_STEP: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
-    """What a host's script told: whether an MTA that was asked again had to empty again, and its idleness."""
+    """What a host's script told."""
 
-    again: bool
-    idle: tuple[float, float] | None
+    again: bool = False
+    """Whether an MTA that was asked again had to empty again."""
+
+    idle: tuple[float, float] | None = None
     """Since when an MTA had no mail, and until when at least."""
 
+    began: float | None = None
+    """Since when an MDA was being emptied."""
 
-RESET: Final = """
-/usr/local/lib/labctl/reset || exit
+
+SEARCH: Final = f"""
+{SCRIPT} || exit
 echo 'changes:'
 /usr/local/lib/labctl/changes || exit
-echo 'files:'
+for each; do [ -f "$each" ] || echo "$each"; done
+exit 0
+"""
+"""For a host's shell: the image's own scripts empty what the daemon keeps, leave a mark in the log, and tell
+what else was changed; the rest says which of these files are not there."""
+
+FINGERPRINTS: Final = """
 sha256sum -- "$@"
 stat -c '%a  %n' -- "$@"
 exit 0
 """
-"""For a host's shell: the image's own scripts empty what the daemon keeps, leave a mark in the log, and tell
-what else was changed; the rest says of each file of labctl's what its fingerprint is made of."""
+"""For a host's shell: says of each file what its fingerprint is made of."""
 
 EXPECTED: Final = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/root/.bash_history"})
 """Files that the engine or a shell writes, whatever the lab does."""
@@ -69,7 +77,7 @@ class Searched:
     """Whether a file of labctl's is not as labctl wrote it."""
 
 
-NOTHING_LEFT: Final = Emptied(again=False, idle=(0.0, math.inf))
+NOTHING_LEFT: Final = Emptied(idle=(0.0, math.inf), began=math.inf)
 """Told of a host that is being made anew."""
 
 
@@ -78,11 +86,7 @@ def empty(
 ) -> tuple[str, ...]:
     """Empty a lab of mail: its queues, its mailboxes, what Postfix remembers; and mark each log.
 
-    The quick part of a reset: files and faults stay as they are.
-
-    A message may be on its way from one MTA to another that has been emptied already, and from there to a
-    mailbox. So, unless no MTA had any, all are asked once more when all have been emptied, while mailboxes
-    are; and where mail has come in to one meanwhile, this is done again.
+    The quick part of a reset: files and faults stay as they are. See `sweep`.
 
     Args:
         engine: The engine.
@@ -112,40 +116,46 @@ def empty(
         return told
 
     with ThreadPoolExecutor(max_workers=max(len(running), 1)) as pool:
-        in_turns(
-            pool,
-            [each for each in running if each.role == Role.MTA],
-            [each for each in running if each.role != Role.MTA],
-            first=first,
-            again=lambda host: run(engine, host, "again"),
-        )
+        sweep(pool, running, first=first, again=lambda host: run(engine, host, "again"))
     return tuple(each.service for each in there.hosts if each not in running or each.service in changed)
 
 
-def in_turns(
-    pool: Executor,
-    mtas: Sequence[T],
-    others: Sequence[T],
-    *,
-    first: Callable[[T], Emptied],
-    again: Callable[[T], Emptied],
+class HasRole(Protocol):
+    """A host, in whatever form."""
+
+    @property
+    def role(self) -> Role | None:
+        """What it is for."""
+
+
+H = TypeVar("H", bound=HasRole)
+
+
+def sweep(
+    pool: Executor, hosts: Sequence[H], *, first: Callable[[H], Emptied], again: Callable[[H], Emptied]
 ) -> None:
-    """Empty the MTAs, and then the others, until no mail can be on its way from the ones to the others.
+    """Empty all hosts at once, and MTAs and MDAs until no mail can be on its way between them.
+
+    A message may be on its way from one MTA to another that has been emptied already, and from there to a
+    mailbox. So, unless no MTA had any by then, all are asked once more when all have been emptied, while
+    mailboxes are; and where mail has come in to one meanwhile, this is done again.
 
     Args:
         pool: What does it at once.
-        mtas: The MTAs, in whatever form.
-        others: The other hosts.
+        hosts: The hosts.
         first: Empties one.
         again: Empties an MTA if mail has come in since.
 
     Raises:
         ServiceCommandFailed: There is no end of mail, or a host could not be emptied.
     """
-    asked = [] if idle(list(pool.map(first, mtas))) else mtas
+    told = list(zip(hosts, pool.map(first, hosts), strict=True))
+    mtas, mdas = ([each for each in told if each[0].role == role] for role in (Role.MTA, Role.MDA))
+    if idle([said for _, said in mtas], [said for _, said in mdas]):
+        return
     for _ in range(_ROUNDS):
-        rest = [pool.submit(first, each) for each in others]
-        came_in = [told.again for told in pool.map(again, asked)]
+        rest = [pool.submit(first, host) for host, _ in mdas]
+        came_in = [said.again for said in pool.map(again, [host for host, _ in mtas])]
         for each in rest:
             each.result()
         if not any(came_in):
@@ -154,25 +164,28 @@ def in_turns(
     raise ServiceCommandFailed(message, hint="labctl queue")
 
 
-def idle(told: Sequence[Emptied]) -> bool:
-    """Say whether no MTA had any mail since before the first of them was looked at: none to pass on."""
-    times = [each.idle for each in told if each.idle is not None]
-    if len(times) < len(told):
+def idle(mtas: Sequence[Emptied], mdas: Sequence[Emptied]) -> bool:
+    """Say whether no MTA had any mail since before the first of all hosts was looked at: none to pass on."""
+    times = [each.idle for each in mtas if each.idle is not None]
+    looked = [until for _, until in times] + [each.began for each in mdas if each.began is not None]
+    if len(looked) < len(mtas) + len(mdas):
         return False
     last = max((since for since, _ in times), default=0.0)
-    return all(last + _CLOCK_STEP < until for _, until in times)
+    return all(last + _CLOCK_STEP < each for each in looked)
 
 
 def emptied(told: str) -> Emptied:
-    """Read what a host's script told; others than an MTA's tell nothing."""
-    lines = [line.split() for line in told.splitlines()]
-    times = None
-    for line in lines:
-        match line:
-            case ["idle", since, until]:
-                with suppress(ValueError):  # none of ours
-                    times = float(since), float(until)
-    return Emptied(["again"] in lines, times)
+    """Read what a host's script told: times of an MTA's or an MDA's, and whether it is told again."""
+    said: dict[str, tuple[float, ...]] = {}
+    for word, *times in (line.split() for line in told.splitlines() if line.strip()):
+        with suppress(ValueError):  # none of ours
+            said[word] = tuple(map(float, times))
+    since, began = said.get("idle", ()), said.get("began", ())
+    return Emptied(
+        again="again" in said,
+        idle=(since[0], since[1]) if len(since) == 2 else None,  # noqa: PLR2004  # from, and to
+        began=began[0] if len(began) == 1 else None,
+    )
 
 
 def run(engine: Engine, host: Host, *arguments: str) -> Emptied:
@@ -195,14 +208,15 @@ def searched(engine: Engine, host: Host, written: Mapping[str, str]) -> Searched
     Raises:
         ServiceCommandFailed: The host could not be emptied.
     """
-    said = _said(engine, host, ["/bin/sh", "-c", RESET, "reset", *written])
-    told, _, changes = said.partition("changes:\n")
-    changes, _, fingerprints = changes.partition("files:\n")
-    return Searched(
-        emptied(told),
-        frozenset(changes.splitlines()) - EXPECTED - written.keys(),
-        _fingerprints(fingerprints) != dict(written),
+    told, _, changes = _said(engine, host, ["/bin/sh", "-c", SEARCH, "search", *written]).partition(
+        "changes:\n"
     )
+    found = frozenset(changes.splitlines())
+    touched = {path: written[path] for path in sorted(found & written.keys())}
+    rewritten = bool(touched) and touched != _fingerprints(
+        _said(engine, host, ["/bin/sh", "-c", FINGERPRINTS, "fingerprints", *touched])
+    )
+    return Searched(emptied(told), found - EXPECTED - written.keys(), rewritten)
 
 
 def _said(engine: Engine, host: Host, argv: Sequence[str]) -> str:
@@ -218,7 +232,7 @@ def _said(engine: Engine, host: Host, argv: Sequence[str]) -> str:
 
 
 def _fingerprints(told: str) -> dict[str, str]:
-    """Read what `RESET` says of files: for each path a line with its hash, and one with its mode."""
+    """Read what `FINGERPRINTS` says: for each path a line with its hash, and one with its mode."""
     words: dict[str, list[str]] = {}
     for line in told.splitlines():
         word, _, path = line.partition("  ")

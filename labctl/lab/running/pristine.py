@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
 from labctl.errors import ServiceCommandFailed
-from labctl.lab.role import Role
 from labctl.lab.running import instance, lifecycle, patience, readiness
 from labctl.lab.running.difference import LOST, Change, compare
-from labctl.lab.running.emptying import NOTHING_LEFT, Emptied, empty, in_turns, run, searched
+from labctl.lab.running.emptying import NOTHING_LEFT, Emptied, empty, run, searched, sweep
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.lab.blueprint.plan import Planner
     from labctl.lab.running.difference import Difference, Step
-    from labctl.lab.running.instance import Host
+    from labctl.lab.running.instance import Host, Instance
     from labctl.lab.running.readiness import Complaint
 
 __all__ = ["empty", "restore"]
@@ -30,20 +30,33 @@ _ANSWERS_WITHIN: Final = 1.0
 """Seconds; to make a host anew takes as long."""
 
 
-def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tuple[Change, ...]:
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was done beyond emptying, and the lab as it is since."""
+
+    changes: tuple[Change, ...]
+    there: Instance
+
+
+def restore(
+    engine: Engine, planner: Planner, progress: Progress = silent, *, there: Instance | None = None
+) -> Restored:
     """Make a lab as new.
 
     A host where anything else was changed than its daemon's own store and the files that labctl put there is
     made anew, and so is one that does not run or does not answer, or that an applied fault changed; of the
     others the mail is removed, the files are written again and the daemon is reloaded.
 
-    Returns:
-        What was done beyond emptying.
+    Args:
+        engine: The engine.
+        planner: The lab's planner.
+        progress: Told what is going on.
+        there: The lab, as it has just been seen.
 
     Raises:
         EngineError: The engine failed, or a daemon did not become ready.
     """
-    there = instance.observe(engine, planner.name)
+    there = there or instance.observe(engine, planner.name)
     # A thread for each host to be asked, and one for each that is being emptied.
     with ThreadPoolExecutor(max_workers=2 * max(len(there.hosts), 1)) as pool:
         complaints = {
@@ -58,21 +71,16 @@ def restore(engine: Engine, planner: Planner, progress: Progress = silent) -> tu
             for each in found.steps
             if not each.create and each.found is not None and each.found.state != ContainerState.CREATED
         ]
-        in_turns(
-            pool,
-            [each for each in used if each.host.service.role == Role.MTA],
-            [each for each in used if each.host.service.role != Role.MTA],
-            first=renewal.renew,
-            again=renewal.again,
-        )
+        sweep(pool, used, first=renewal.renew, again=renewal.again)
         if not (renewal.changes or found.changes or found.record != there.record):
             hosts = [there.host(name) for name in renewal.reloaded]
             for _ in pool.map(lambda each: patience.await_ready(engine, each, there.domains), hosts):
                 pass
-            return ()
+            return Restored((), there)
     recreated = {change.subject for change in renewal.changes}
     further = lifecycle.bring_up(engine, planner, progress, known=None if recreated else found)
-    return (*renewal.changes, *(change for change in further if change.subject not in recreated))
+    changes = (*renewal.changes, *(change for change in further if change.subject not in recreated))
+    return Restored(changes, instance.observe(engine, planner.name))
 
 
 class _Renewal:
@@ -117,7 +125,7 @@ class _Renewal:
             self._progress(step.service, "emptied")
             return told
         self._engine.remove_container(step.found.id)
-        reason = f"{obstacle}: {LOST[step.host.service.role]}"
+        reason = f"{obstacle}: {LOST[step.role]}"
         self._removed[step.service] = Change(step.service, "recreated", reason)
         return NOTHING_LEFT
 

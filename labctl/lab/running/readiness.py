@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -95,7 +95,7 @@ def _probes(host: Host, domains: tuple[str, ...]) -> Iterator[Callable[[], Compl
 def _greeting(host: Host, port: int, expected: bytes, farewell: bytes) -> Complaint | None:
     listens = False
     try:
-        with socket.create_connection(host.door(port), timeout=CONNECT_TIMEOUT) as connection:
+        with _connected(host, port) as connection:
             listens = True
             connection.settimeout(ANSWER_TIMEOUT)
             said = connection.recv(512)
@@ -107,11 +107,20 @@ def _greeting(host: Host, port: int, expected: bytes, farewell: bytes) -> Compla
     return Complaint(f"port {port}: {_shown(said)}")
 
 
+@contextmanager
+def _connected(host: Host, port: int) -> Iterator[socket.socket]:
+    """Connect to a port; by hand, since a door is an address, and to look it up as a name imports IDNA."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
+        connection.settimeout(CONNECT_TIMEOUT)
+        connection.connect(host.door(port))
+        yield connection
+
+
 def _submission_complaint(host: Host) -> Complaint | None:
     """Port 587 offers AUTH only while Postfix reaches Dovecot's SASL (RFC 4954 section 3)."""
     listens = False
     try:
-        with closing(socket.create_connection(host.door(587), timeout=CONNECT_TIMEOUT)) as inner:
+        with _connected(host, 587) as inner:
             listens = True
             connection = BoundedSocket(inner)
             connection.bound(within=ANSWER_TIMEOUT, most=_MOST_OFFERED)

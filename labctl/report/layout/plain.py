@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
-_HARMFUL: Final = re.compile(
+_HARMFUL: Final = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, also the one that commands a terminal
     "\u2028\u2029"  # what ends a line without being seen
     # Unicode's category Cf: what hides text, joins it or turns its direction
@@ -22,9 +23,16 @@ LONGEST: Final = 1000
 
 def harmless(text: str) -> str:
     """Return text with every character escaped that a terminal would obey; tabs and line ends stay."""
-    if text.isascii() and text.isprintable():  # almost everything, and told far sooner
+    # Almost everything, and told far sooner: of what is harmful nothing is printable.
+    if text.isprintable() or text.replace("\n", "").replace("\t", "").isprintable():
         return text
-    return _HARMFUL.sub(_escaped, text)
+    return _harmful().sub(_escaped, text)
+
+
+@cache
+def _harmful() -> re.Pattern[str]:
+    """Return the pattern, which takes longer to compile than all other imports of a text's writer."""
+    return re.compile(_HARMFUL)
 
 
 def one_line(text: str, limit: int = 200) -> str:
