@@ -214,15 +214,7 @@ def give(floor: Floor, zone: bytes, serial: int) -> None:
 
 def empty(floor: Floor) -> None:
     """Run the scripts by which a laboratory is emptied, in those hosts that keep anything."""
-
-    def run(name: str) -> None:
-        client = floor.client()
-        made = client.exec_create(name, [emptying.SCRIPT])
-        client.exec_start(made["Id"])
-
-    kept = [each for each in floor.plan.hosts if each.service.role != "dns"]
-    with ThreadPoolExecutor(max_workers=len(kept)) as pool:
-        list(pool.map(run, [each.container.name for each in kept]))
+    floor.execute(emptying.SCRIPT, but_for={"dns"})
 
 
 def probe(floor: Floor) -> None:

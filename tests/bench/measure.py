@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,14 +28,17 @@ from labctl.engine.endpoint import Endpoint
 from labctl.lab import catalogue
 from labctl.lab.blueprint.addresses import candidates
 from labctl.lab.blueprint.plan import make_planner
+from labctl.lab.mark import labels
+from labctl.lab.running.emptying import SEARCH
 from tests.bench.floor import SOCKET, Floor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from labctl.lab.blueprint.plan import Plan
 
 LABCTL = [str(Path(sys.executable).with_name("labctl"))]
+SHIM = "containerd-shim"
 COMPOSE_FILE = resources.compose_dir() / "two-domains.yaml"
 
 
@@ -98,7 +102,7 @@ def plan_of(name: str) -> Plan:
     return planner.on(next(candidates(name, planner.topology.prefix_length, taken)))
 
 
-def warm(runs: int, compose: list[str] | None) -> None:
+def warm(runs: int, compose: list[str] | None) -> dict[str, Figure]:
     """A lab from nothing running to ready, and away again."""
     downs: dict[str, list[float]] = {"labctl": [], "floor": [], "compose": []}
 
@@ -131,16 +135,20 @@ def warm(runs: int, compose: list[str] | None) -> None:
     if compose:
         ratio(figures, "up", "up_compose")
         ratio(down, "down_labctl", "down_compose")
+    return figures | down
 
 
-def running(runs: int, compose: list[str] | None) -> None:
+def running(runs: int, compose: list[str] | None) -> dict[str, Figure]:
     """What is done to a lab that runs."""
     labctl("up", "--name", "bench")
+    floor = Floor(plan_of("bench"))
     things: dict[str, Callable[[], float]] = {
         "up_again": lambda: labctl("up", "--name", "bench"),
         "reset": lambda: labctl("reset", "--name", "bench"),
+        "reset_floor": lambda: floor.execute("/bin/sh", "-c", SEARCH, "search"),
         "status": lambda: labctl("status", "--name", "bench"),
         "help": lambda: labctl("--help"),
+        "help_floor": lambda: timed([sys.executable, "-c", "import typer"]),
         "send_wait_delivered": lambda: labctl(
             "send", "--name", "bench", "alice@alpha.test", "bob@beta.test", "--wait", "delivered"
         ),
@@ -157,9 +165,12 @@ def running(runs: int, compose: list[str] | None) -> None:
 
         things["up_again_compose"] = again_by_compose
     figures = in_turn(runs, **things)
+    for name in ("reset", "help"):
+        ratio(figures, name, f"{name}_floor")
     if compose:
         ratio(figures, "up_again", "up_again_compose")
     labctl("down", "--name", "bench")
+    return figures
 
 
 def notice(runs: int) -> None:
@@ -187,20 +198,19 @@ def _seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def many(labs: int) -> None:
-    """Many labs at once, four in parallel; their time beside the floor's, and the memory they take."""
+def many(labs: int) -> tuple[float, float]:
+    """Many labs at once, four in parallel; return their time by the floor's, and the megabytes each takes."""
     names = [f"bench{n}" for n in range(labs)]
-    free = _available()
     began = time.monotonic()
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(lambda name: labctl("up", "--name", name), names))
     took = time.monotonic() - began
-    memory = (free - _available()) / labs
+    fresh = memory(names) / labs / 1e6
     for name in names:
         labctl("send", "--name", name, "alice@alpha.test", "bob@beta.test", "--wait", "delivered")
+    used = memory(names) / labs / 1e6
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(lambda name: labctl("down", "--name", name), names))
-    began = time.monotonic()
     floors = []
     taken: list[str] = []
     for name in names:
@@ -214,7 +224,8 @@ def many(labs: int) -> None:
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(Floor.down, floors))
     print(f"| {labs} labs, 4 in parallel | {took:.2f} | floor {floor_took:.2f} | {took / floor_took:.2f} |")
-    print(f"| memory of a lab, {labs} running | {memory / 1e6:.1f} MB | | |")
+    print(f"| memory of a lab, {labs} running | {fresh:.1f} MB, {used:.1f} with mail | | |", flush=True)
+    return took / floor_took, used
 
 
 def plan_of_distinct(name: str, taken: list[str]) -> Plan:
@@ -225,16 +236,53 @@ def plan_of_distinct(name: str, taken: list[str]) -> Plan:
     return plan
 
 
-def _available() -> int:
-    """Return the bytes of memory that are available, when the kernel has settled."""
-    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    return int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024
+def memory(names: Iterable[str]) -> float:
+    """Return the bytes that labs take: the proportional set sizes of their processes and shims."""
+    engine = DockerEngine(Endpoint(SOCKET))
+    containers = [each for name in names for each in engine.containers({labels.NAME: name})]
+    marks = [*(each.id for each in containers), *(str(each.address) for each in containers)]
+    parents: dict[int, int] = {}
+    ours: set[int] = set()
+    for directory in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            pid, command = int(directory.name), (directory / "cmdline").read_text(errors="replace")
+            parents[pid] = int((directory / "stat").read_text().rpartition(")")[2].split()[1])
+            if (SHIM in command or "docker-proxy" in command) and set(marks) & set(command.split("\0")):
+                ours.add(pid)
+
+    def belongs(pid: int) -> bool:
+        return pid in ours or (pid in parents and belongs(parents[pid]))
+
+    total = 0
+    for pid in filter(belongs, list(parents)):
+        with suppress(OSError, StopIteration):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            total += int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024
+    return total
+
+
+def figures(runs: int, labs: int) -> None:
+    """What labctl may cost, beside what it does, all in one run."""
+    found = warm(runs, None) | running(runs, None)
+    by_floor, megabytes = many(labs)
+    up, down = found["up"].median / found["up_floor"].median, found["down_labctl"].median
+    print("| Figure | Measured | At most |\n|---|---|---|")
+    for name, value, most in (
+        ("reset, seconds", found["reset"].median, 0.42),
+        ("down, by the floor's", down / found["down_floor"].median, 1.1),
+        ("up on a running lab, seconds", found["up_again"].median, 0.2),
+        ("up, by the floor's", up, 1.02),
+        (f"{labs} labs, by the floor's", by_floor, 1.08),
+        (f"memory of a lab of {labs}, MB", megabytes, 48),
+        ("--help, seconds", found["help"].median, 0.085),
+    ):
+        print(f"| {name} | {value:.3f} | {most} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--labs", type=int, default=10)
+    parser.add_argument("--labs", type=int, default=20)
     parser.add_argument("--compose", help="the docker-compose program; `docker compose` where not given")
     parser.add_argument("what", nargs="*", default=["warm", "running", "notice", "many"])
     arguments = parser.parse_args()
@@ -255,6 +303,8 @@ def main() -> None:
                 notice(arguments.runs)
             case "many":
                 many(arguments.labs)
+            case "figures":
+                figures(arguments.runs, arguments.labs)
 
 
 if __name__ == "__main__":
