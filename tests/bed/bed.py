@@ -76,15 +76,20 @@ class Bed:
 
     Args:
         engine: The engine.
-        post: The mail of its labs.
+        harbour: The ports of its labs.
         inside: What is answered to commands in its containers.
         url: Where it answers by Docker Engine's API; a lab's ports are published on it.
     """
 
     engine: FakeEngine
-    post: Post
+    harbour: Harbour
     inside: Inside
     url: str
+
+    @property
+    def post(self) -> Post:
+        """The mail of its labs."""
+        return self.harbour.post
 
     @property
     def environ(self) -> dict[str, str]:
@@ -126,7 +131,7 @@ def made(directory: Path) -> Iterator[Bed]:
     (directory / ".docker").mkdir()  # as of an engine in a machine of its own, whose labs publish their ports
     path = directory / ".docker" / "engine"
     with serving(engine, path):
-        bed = Bed(engine, harbour.post, Inside(engine), f"unix://{path}")
+        bed = Bed(engine, harbour, Inside(engine), f"unix://{path}")
         engine.answer, engine.hook = bed.answer, bed.hear
         engine.calls.clear()
         yield bed

@@ -302,6 +302,7 @@ class Harbour:
         self._selector = selectors.DefaultSelector()
         self._own, self._other = socket.socketpair()
         self._selector.register(self._own, selectors.EVENT_READ)
+        self._doors: dict[tuple[str, int], Door] = {}
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -310,8 +311,15 @@ class Harbour:
         handlers = {25: Mta, 587: Mta, 143: Imap, 110: Pop3, 53: Resolver}
         kind = _UdpDoor if port.protocol == "udp" else Door
         door = kind(self, spec.name, handlers[port.port])
+        self._doors[spec.name, port.port] = door
         self._selector.register(door, selectors.EVENT_READ)
         return int(door.server_address[1])
+
+    def shut(self, name: str, port: int) -> None:
+        """Have nobody listen any more at a container's port."""
+        door = self._doors.pop((name, port))
+        self._selector.unregister(door)
+        door.server_close()
 
     def _serve(self) -> None:
         while True:

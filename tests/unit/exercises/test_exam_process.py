@@ -1,10 +1,10 @@
-"""The checks of an attempt in a real lab: what they can do there, and whose doing it is that they fail."""
+"""The checks of an attempt in a lab in memory: what they can do, and whose doing it is that they fail."""
 
 from __future__ import annotations
 
 import base64
 import os
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -15,13 +15,18 @@ from labctl.exercises.worker.children import Children
 from labctl.exercises.worker.protocol import Exam
 from labctl.exercises.worker.runner import Audience, Orders, Runner
 from labctl.lab.blueprint import definition
+from labctl.lab.running import teardown
+from tests.bed.bed import made
+from tests.unit.conftest import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from labctl.exercises.result.outcome import Result
-    from tests.integration.conftest import Lab
+    from labctl.lab.blueprint.plan import Planner
+    from tests.bed.bed import Bed
+    from tests.unit.conftest import Daemons
 
 TOML: Final = """
 id = "tiny"
@@ -83,9 +88,24 @@ def test_asks_alpha(lab, alice):
 
 
 @pytest.fixture(scope="module")
-def children() -> Iterator[Children]:
-    with closing(Children(os.environ, 1)) as started:
+def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    with made(tmp_path_factory.mktemp("e")) as bed:
+        yield bed
+
+
+@pytest.fixture(scope="module")
+def children(hall: Bed) -> Iterator[Children]:
+    with closing(Children({**os.environ, **hall.environ}, 1)) as started:
         yield started
+
+
+@pytest.fixture
+def lab(hall: Bed, planner: Planner, daemons: Daemons, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A lab that is nobody else's, by its name."""
+    name = f"exam-{sum(map(ord, request.node.name))}"
+    Stage(hall.engine, planner, daemons).named(name).stand()
+    yield name
+    teardown.take_down(hall.engine, name)
 
 
 class Examination:
@@ -117,9 +137,9 @@ class Examination:
 
 
 @pytest.fixture
-def examination(children: Children, tmp_path: Path, lab: Lab) -> Examination:
-    """Checks of what is as if it were an attempt at the shared lab, as new."""
-    return Examination(children, tmp_path / "tiny", lab.name)
+def examination(children: Children, tmp_path: Path, lab: str) -> Examination:
+    """Checks of what is as if it were an attempt at the lab."""
+    return Examination(children, tmp_path / "tiny", lab)
 
 
 def test_a_letter_of_one_check_is_there_for_the_next(examination: Examination) -> None:
@@ -167,61 +187,55 @@ def test_why_a_check_failed_and_what_proves_it_are_told_apart_and_a_refused_look
 
 
 def test_a_check_that_takes_too_long_has_failed_where_the_engine_answers(examination: Examination) -> None:
-    seen = examination.of("takes-too-long", limit=1.0)["takes-too-long"]
+    seen = examination.of("takes-too-long", limit=0.3)["takes-too-long"]
     assert (seen.verdict, seen.kind) == ("failed", None)
-    assert seen.explanation.startswith("it did not end within 1 s, and was at line ")
+    assert seen.explanation.startswith("it did not end within 0.3 s, and was at line ")
 
 
 def test_when_the_time_for_all_is_used_up_what_is_left_fails(examination: Examination) -> None:
-    seen = examination.of("takes-too-long", "answers", seconds=1.0)
-    said = "the time for all checks (1 s) was used up"
+    seen = examination.of("takes-too-long", "answers", seconds=0.3)
+    said = "the time for all checks (0.3 s) was used up"
     assert seen["takes-too-long"].explanation.startswith(f"{said}, and was at line ")
     assert (seen["answers"].explanation, seen["answers"].seconds) == (said, 0.0)
     assert {each.verdict for each in seen.values()} == {"failed"}
 
 
 def test_an_attempt_whose_daemon_ended_has_failed_and_its_last_words_are_the_evidence(
-    examination: Examination, lab: Lab
+    examination: Examination, lab: str, hall: Bed
 ) -> None:
-    lab.container("mail-beta").kill()
+    hall.engine.say(f"labctl-{lab}-mail-beta", "the end of it all")
+    hall.engine.signal(f"labctl-{lab}-mail-beta", "KILL")
     seen = examination.of("bob-can-log-in", "looks-into-the-queue-of-another")
     for each in seen.values():
         assert (each.verdict, each.kind) == ("failed", None)
         assert each.outcome.reason.splitlines()[0] == "mail-beta ended (exit code 137: killed)"
-        assert "labctl: reset" in each.evidence
+        assert "the end of it all" in each.evidence
 
 
-def test_a_host_of_the_lab_s_own_that_ended_is_an_error(examination: Examination, lab: Lab) -> None:
-    lab.container("mail-beta").kill()
+def test_a_host_of_the_lab_s_own_that_ended_is_an_error(
+    examination: Examination, lab: str, hall: Bed
+) -> None:
+    hall.engine.signal(f"labctl-{lab}-mail-beta", "KILL")
     seen = examination.of("bob-can-log-in", students=("mx-beta",), guarded=("mx-beta",))["bob-can-log-in"]
     assert (seen.verdict, seen.kind) == ("error", Blame.LAB)
     assert "mail-beta (mail.beta.test) is stopped" in seen.explanation
 
 
-@contextmanager
-def refused(lab: Lab, service: str, port: int) -> Iterator[None]:
-    """Let a host refuse connections to a port, as if no daemon listened there."""
-    chain = "type filter hook input priority -10;"
-    rule = f"tcp dport {port} reject with tcp reset"
-    script = f"table inet closed {{\n chain input {{\n {chain}\n {rule}\n }}\n }}"
-    assert lab.execute(service, "sh", "-c", f"echo '{script}' | nft -f -") == (0, "")
-    yield
-    assert lab.execute(service, "nft", "delete", "table", "inet", "closed") == (0, "")
-
-
-def test_a_port_where_no_daemon_of_the_attempt_s_listens_is_named(examination: Examination, lab: Lab) -> None:
-    with refused(lab, "mail-beta", 143):
-        seen = examination.of("bob-can-log-in")["bob-can-log-in"]
+def test_a_port_where_no_daemon_of_the_attempt_s_listens_is_named(
+    examination: Examination, lab: str, hall: Bed
+) -> None:
+    hall.harbour.shut(f"labctl-{lab}-mail-beta", 143)
+    seen = examination.of("bob-can-log-in")["bob-can-log-in"]
     assert (seen.verdict, seen.kind) == ("failed", None)
     assert seen.explanation == "mail.beta.test does not answer on port 143: connection refused"
 
 
 def test_a_daemon_that_can_not_answer_without_the_attempt_s_is_no_fault_of_the_lab(
-    examination: Examination, lab: Lab
+    examination: Examination, lab: str, hall: Bed
 ) -> None:
-    with refused(lab, "mx-alpha", 587):
-        [seen] = examination.of("asks-alpha", students=("mail-alpha",), guarded=()).values()
-        [own] = examination.of("asks-alpha", students=("mail-beta",), guarded=()).values()
+    hall.harbour.shut(f"labctl-{lab}-mx-alpha", 587)
+    [seen] = examination.of("asks-alpha", students=("mail-alpha",), guarded=()).values()
+    [own] = examination.of("asks-alpha", students=("mail-beta",), guarded=()).values()
     assert (seen.verdict, own.verdict, own.kind) == ("failed", "error", Blame.LAB)
     assert seen.explanation == (
         "mx.alpha.test does not answer on port 587: connection refused (it can't answer without mail-alpha)"
