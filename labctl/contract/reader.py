@@ -40,8 +40,22 @@ def read(content: str | bytes, made: type[T]) -> T:
         raise ValueError("it is too deep") from exc
     if not isinstance(table, dict) or table.get("schema") != made.SCHEMA:  # type: ignore[attr-defined]
         raise ValueError("it does not call itself one")
+    return of(made, table)
+
+
+def of(made: type[T], table: Any) -> T:
+    """Read a dataclass from what `json.loads` made of it: a part of a document, or a message.
+
+    Raises:
+        ValueError: As `read` does.
+    """
     read: T = _made(made, table, "")
     return read
+
+
+def plain(value: object) -> str:
+    """Write what JSON has no form for, as `read` reads it: contents in base64 (RFC 4648), a path as it is."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 @cache

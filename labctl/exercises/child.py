@@ -14,8 +14,8 @@ import signal
 import sys
 import threading
 from collections import defaultdict
+from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -23,7 +23,7 @@ import pytest
 from labctl.exercises import plugin
 from labctl.exercises.catalogue import discovery
 from labctl.exercises.proctor import Proctor
-from labctl.exercises.result.outcome import bounded
+from labctl.exercises.result.outcome import Blame, Outcome, bounded
 from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.running.performance import Performance, line_in
 from labctl.exercises.worker import copying
@@ -44,6 +44,7 @@ from labctl.exercises.worker.protocol import (
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from labctl.exercises.result.narration import Step
     from labctl.exercises.running.stage import Stage
@@ -160,11 +161,13 @@ class Reporter:
             raised = pytest.ExceptionInfo.from_exception(cause)
         timer.note(raised, look=False)
         outcome = timer.outcome
-        skipped = outcome.verdict == Verdict.SKIPPED
-        verdict = Verdict.SKIPPED if skipped else Verdict.ERROR
-        said = outcome.explanation if skipped else f"can't be imported: {outcome.explanation}"
+        line = line_in(path, raised) or 1
+        if outcome.verdict == Verdict.SKIPPED:
+            outcome = Outcome(Verdict.SKIPPED, outcome.explanation, line=line)
+        else:
+            outcome = _wrong(f"can't be imported: {outcome.explanation}", line)
         self._unusable.add(str(path))
-        self._wire.say(Unusable(str(path), line_in(path, raised) or 1, verdict, said))
+        self._wire.say(Unusable(str(path), outcome))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -198,7 +201,7 @@ class Reporter:
         for path in self._setup.files:
             if path not in self._collected and path not in self._unusable:
                 said = "holds no exercise: no function in it is named test_…"
-                self._wire.say(Unusable(path, 1, Verdict.ERROR, said))
+                self._wire.say(Unusable(path, _wrong(said, 1)))
         judge = None
         if any("_stage_of" in getattr(each, "fixturenames", ()) for each in session.items):
             stage = _stage(self._setup)
@@ -244,19 +247,7 @@ class Reporter:
             self._proctor.over(plugin.id_of(item), outcome)
             outcome = outcome.bounded
         printed = "".join(text for _, key, text in item._report_sections if key in {"stdout", "stderr"})  # noqa: SLF001  # pytest shows them from there, too
-        self._wire.say(
-            Ended(
-                item.nodeid,
-                outcome.verdict,
-                performance.seconds,
-                outcome.explanation,
-                outcome.blame,
-                outcome.path,
-                outcome.line,
-                printed[-_MOST_PRINTED:],
-                outcome.evidence,
-            )
-        )
+        self._wire.say(Ended(item.nodeid, performance.seconds, outcome, printed[-_MOST_PRINTED:]))
         self._current = None
 
     @pytest.hookimpl(wrapper=True)
@@ -283,7 +274,7 @@ class Reporter:
         if code not in _TO_THE_END:
             return False
         missing = {
-            path: sorted(lost)
+            path: tuple(sorted(lost))
             for path, wanted in self._setup.files.items()
             if path not in self._unusable and (lost := set(wanted or ()) - self._collected[path])
         }
@@ -302,8 +293,9 @@ class Reporter:
 
     def ended(self, step: Step) -> None:
         """Tell a step that is over."""
-        evidence = step.evidence if self._proctor is None else bounded(step.evidence)
-        self._wire.say(StepEnded(step.text, step.verdict, step.seconds, evidence))
+        if self._proctor is not None:
+            step = replace(step, evidence=bounded(step.evidence))
+        self._wire.say(StepEnded(step))
 
     def _watch(self, left: float | None) -> None:
         """End this process, which says where it was, when an exercise can't be ended alone."""
@@ -318,15 +310,18 @@ def _stage(setup: Setup) -> Stage:
     from labctl.engine import search  # noqa: PLC0415  # not before pytest itself, which is waited for
     from labctl.engine.docker import DockerEngine  # noqa: PLC0415
     from labctl.exercises.running.stage import Condition, Stage  # noqa: PLC0415
-    from labctl.lab.blueprint import definition  # noqa: PLC0415
 
     engine = DockerEngine(search.find(os.environ, search.home()))
-    lab = definition.load(Path(setup.directory))
     if setup.exam is not None:
         from labctl.exercises.running.examstage import ExamStage  # noqa: PLC0415  # as above
 
-        return ExamStage(engine, setup.name, lab, os.environ, setup.exam)
-    return Stage(engine, setup.name, lab, os.environ, Condition.PRISTINE)
+        return ExamStage(engine, setup.name, setup.lab, os.environ, setup.exam)
+    return Stage(engine, setup.name, setup.lab, os.environ, Condition.PRISTINE)
+
+
+def _wrong(said: str, line: int) -> Outcome:
+    """Return what has become of a file that no exercise can be run of."""
+    return Outcome(Verdict.ERROR, said, Blame.EXERCISE, line=line)
 
 
 def _function(item: pytest.Item) -> str:
@@ -358,7 +353,7 @@ def main() -> None:
 
     setup = wire.next()
     assert isinstance(setup, Setup)
-    sys.path += [setup.root, setup.directory]  # last: a module there takes the place of no other
+    sys.path += [setup.root, str(setup.lab.directory)]  # last: a module there takes the place of no other
     if setup.exam is not None:
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
         memory = _MEMORY if most == resource.RLIM_INFINITY else min(_MEMORY, most)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -157,12 +156,12 @@ class Examiner:
     def _run(self, job: Job, name: str) -> tuple[Result, ...]:
         lab = self._lab
         exam = Exam(
-            files={path: base64.b64encode(content).decode() for path, content in job.files.items()},
+            files=job.files,
             seed=job.seed,
             needs={each.id: each.needs for each in lab.checks},
             order=lab.order,
-            guarded=sorted({each.service for each in lab.lab.editable if not each.is_data}),
-            students=sorted({each.service for each in lab.lab.editable if each.service}),
+            guarded=tuple(sorted({each.service for each in lab.lab.editable if not each.is_data})),
+            students=tuple(sorted({each.service for each in lab.lab.editable if each.service})),
             seconds=self._limits.seconds,
         )
         orders = Orders(name, _CHECK_LIMIT, exam=exam)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import asdict
 from typing import TypeVar
@@ -16,7 +15,7 @@ T = TypeVar("T", Job, Examination)
 
 def written(told: Job | Examination) -> str:
     """Write a job or an examination; lone surrogates, which stand for bytes that are no UTF-8, stay so."""
-    return json.dumps({"schema": told.SCHEMA, **asdict(told)}, default=_plain)
+    return json.dumps({"schema": told.SCHEMA, **asdict(told)}, default=reader.plain)
 
 
 def read(text: str | bytes, made: type[T]) -> T:
@@ -30,8 +29,3 @@ def read(text: str | bytes, made: type[T]) -> T:
         return reader.read(text.removeprefix("\ufeff"), made)  # which some programs put there
     except ValueError as exc:
         raise GradingError(f"this is no {made.SCHEMA}: {exc}", hint="labctl grade --help") from exc
-
-
-def _plain(value: object) -> str:
-    """Write contents in base64 (RFC 4648), and a path as it is."""
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

@@ -53,6 +53,7 @@ class Narrator:
         if self._open is not None:
             yield self._open
             return
+        text = text if text.strip() else "(no words)"
         for listener in self._listeners:
             listener.begins(text)
         evidence: list[str] = []

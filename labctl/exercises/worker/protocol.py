@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from labctl.exercises.result.outcome import Blame, Outcome
-from labctl.exercises.result.verdict import Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from labctl.contract import reader
+from labctl.exercises.result.narration import Step
+from labctl.exercises.result.outcome import Outcome
+from labctl.lab.blueprint.definition import LabDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Exam:
     """What makes exercises the checks of an attempt: run one after the other in one lab, never emptied.
 
     Args:
-        files: What was handed in: contents in base64, by the attempt's own paths.
+        files: What was handed in: contents by the attempt's own paths.
         seed: What all that is random comes from.
         needs: The checks that have to pass before one is run, by its id.
         order: The ids of the checks in the order in which they are run.
@@ -30,20 +30,20 @@ class Exam:
         used: How long checks took there.
     """
 
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     seed: str = "0"
-    needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    order: Sequence[str] = ()
-    guarded: Sequence[str] = ()
-    students: Sequence[str] = ()
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    guarded: tuple[str, ...] = ()
+    students: tuple[str, ...] = ()
     seconds: float = 120.0
-    passed: Sequence[str] = ()
+    passed: tuple[str, ...] = ()
     used: float = 0.0
 
     @property
     def digest(self) -> str:
         """What tells one set of files from another: the SHA-256 of paths and contents, in hexadecimal."""
-        content = json.dumps(sorted(self.files.items()))
+        content = json.dumps(sorted(self.files.items()), default=reader.plain)
         return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -52,29 +52,24 @@ class Setup:
     """The first order: what to run, and how."""
 
     name: str
-    """Of the lab."""
+    """Of the running lab."""
 
-    directory: str
-    """Of the lab's definition."""
+    lab: LabDefinition
+    """With its whole directory: whoever runs exercises reads no definition."""
 
     root: str
     """The directory of the files: no configuration that lies above it counts."""
 
-    files: Mapping[str, Sequence[str] | None]
+    files: Mapping[str, tuple[str, ...] | None]
     """The wanted functions of each file, or None for all."""
 
-    done: Sequence[str] = ()
+    done: tuple[str, ...] = ()
     """The keys of exercises that are over."""
 
     limit: float = 60.0
     step: bool = False
     keep_faults: bool = False
     exam: Exam | None = None
-
-    def __post_init__(self) -> None:
-        """Read an exam that came as JSON."""
-        if isinstance(self.exam, dict):
-            object.__setattr__(self, "exam", Exam(**self.exam))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +94,7 @@ class Unusable:
     """A file has no exercise that can be run."""
 
     path: str
-    line: int
-    verdict: str
-    explanation: str
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +120,7 @@ class StepBegins:
 class StepEnded:
     """A step is over."""
 
-    text: str
-    verdict: str
-    seconds: float
-    evidence: Sequence[str]
+    step: Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,28 +128,16 @@ class Ended:
     """An exercise is over, and what it did is undone."""
 
     key: str
-    verdict: str
     seconds: float
-    explanation: str = ""
-    blame: str | None = None
-    path: str | None = None
-    line: int | None = None
+    outcome: Outcome
     printed: str = ""
-    evidence: Sequence[str] = field(default_factory=list)
-
-    @property
-    def outcome(self) -> Outcome:
-        """How it ended."""
-        blame = Blame(self.blame) if self.blame is not None else None
-        evidence = tuple(self.evidence)
-        return Outcome(Verdict(self.verdict), self.explanation, blame, self.path, self.line, evidence)
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """Every exercise that was wanted is over, or was not to be found in its file: then it is named."""
 
-    missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +159,8 @@ _KINDS: Final[Mapping[str, type[Message]]] = {
 
 def encode(message: Message) -> bytes:
     """Return a message as one line."""
-    return json.dumps({"kind": type(message).__name__, **asdict(message)}).encode() + b"\n"
+    told = {"kind": type(message).__name__, **asdict(message)}
+    return json.dumps(told, default=reader.plain).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:
@@ -192,6 +171,6 @@ def decode(line: bytes) -> Message:
     """
     try:
         told = json.loads(line)
-        return _KINDS[told.pop("kind")](**told)
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        return reader.of(_KINDS[told["kind"]], told)
+    except (ValueError, KeyError, TypeError) as exc:
         raise ValueError(f"no message: {line[:200]!r}") from exc

@@ -6,10 +6,10 @@ import os
 import re
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from labctl.exercises.catalogue import discovery
-from labctl.exercises.result.narration import Step
 from labctl.exercises.result.outcome import Blame, Outcome, Result
 from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.worker.protocol import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from labctl.exercises.catalogue.discovery import Choice
+    from labctl.exercises.result.narration import Step
     from labctl.exercises.worker.process import Child
     from labctl.exercises.worker.protocol import Exam, Message
 
@@ -158,10 +159,10 @@ class _Attempt:
         self._child.order(
             Setup(
                 name=orders.name,
-                directory=os.path.abspath(first.lab.directory),  # noqa: PTH100  # links stay as named
+                lab=replace(first.lab, directory=Path(os.path.abspath(first.lab.directory))),  # noqa: PTH100  # links stay as named
                 root=self._root(),
                 files={
-                    path: None if each.whole else [one.function for one in each.exercises]
+                    path: None if each.whole else tuple(one.function for one in each.exercises)
                     for path, each in self._left.items()
                 },
                 done=tuple(self._done),
@@ -181,10 +182,7 @@ class _Attempt:
         match message:
             case Collecting(path):
                 self._collecting = path
-            case Unusable(path, line, verdict, explanation):
-                outcome = Outcome(Verdict(verdict), explanation, line=line)
-                if outcome.verdict == Verdict.ERROR:
-                    outcome = replace(outcome, blame=Blame.EXERCISE)
+            case Unusable(path, outcome):
                 self._runner.unusable(self._left.pop(path), outcome)
             case Begins():
                 self._collecting = None
@@ -195,8 +193,7 @@ class _Attempt:
                     audience.before_step(text)
                     self._child.order(Continue())
                 audience.step_begins(text)
-            case StepEnded():
-                step = Step(message.text, Verdict(message.verdict), message.seconds, tuple(message.evidence))
+            case StepEnded(step):
                 self._steps.append(step)
                 audience.step_ended(step)
             case Ended():

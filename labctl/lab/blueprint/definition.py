@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,7 @@ from labctl.lab.blueprint.textfile import line_of, table_of, text_of
 from labctl.lab.name import NAME_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 FILE_NAME: Final = "lab.toml"
 

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from labctl.errors import InvalidLabFile
 from labctl.exercises.catalogue import discovery
-from labctl.exercises.result.outcome import Blame, Result
+from labctl.exercises.result.narration import Step
+from labctl.exercises.result.outcome import Blame, Outcome, Result
 from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.worker.process import Child
-from labctl.exercises.worker.protocol import Ended, Finished, StepEnded, decode, encode
+from labctl.exercises.worker.protocol import Ended, Exam, Finished, Setup, StepEnded, decode, encode
 from labctl.exercises.worker.runner import Audience, Orders, Runner
 from labctl.lab import catalogue
+from labctl.lab.blueprint.definition import Check, ClockPair, Editable, Grading, LabDefinition
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from labctl.exercises.result.narration import Step
     from labctl.exercises.worker.protocol import Message
 
 LIMIT = 1.0
+
+LAB = LabDefinition(
+    "tiny",
+    "Tiny",
+    "two-domains",
+    Path("/lab"),
+    {"queue_run_delay": ClockPair("5m", "1s")},
+    editable=(Editable("a", "dns", "/a", ("true",)),),
+    grading=Grading(cpus=0.5),
+    checks=(Check("a", 1), Check("b", 0.5, needs=("a",))),
+)
 
 ODD = '''
 import os, signal, sys, time
@@ -353,9 +364,16 @@ def test_what_an_exercise_did_is_undone_where_nobody_reads_any_more(tmp_path: Pa
 @pytest.mark.parametrize(
     "message",
     [
-        Ended("k", Verdict.ERROR, 1.5, "why\n\udc80", Blame.LAB, None, None, "\x00"),
-        StepEnded("t", Verdict.PASSED, 0.1, ["é", "\u2028"]),
-        Finished({"a.py": ["test_x"]}),
+        Ended("k", 1.5, Outcome(Verdict.ERROR, "why\n\udc80", Blame.LAB), "\x00"),
+        StepEnded(Step("t", Verdict.PASSED, 0.1, ("é", "\u2028"))),
+        Finished({"a.py": ("test_x",)}),
+        Setup(
+            "x",
+            LAB,
+            "/root",
+            {"a.py": ("test_x",), "b.py": None},
+            exam=Exam({"a": b"\xff"}, needs={"b": ("a",)}),
+        ),
     ],
 )
 def test_a_message_survives_its_way(message: Message) -> None:
