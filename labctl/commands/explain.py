@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, Literal
 
 from labctl import byteordermark, plainfile
-from labctl.contract.value import Count, MessageId, Rule, Word
+from labctl.contract.value import Count, MessageId, Word
 from labctl.errors import UsageError, quoted
 from labctl.mail import bounce
 from labctl.mail.bounce import ReportKind
-from labctl.mail.content.dsn import DsnAction
+from labctl.mail.content.dsn import DsnAction, DsnRecipient
 from labctl.mail.content.mailheader import parse_header
 from labctl.mail.log.logevent import Delivery, Rejected
 from labctl.mail.log.logline import LineReader
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labctl.mail.bounce import BounceReport
-    from labctl.mail.content.dsn import DsnRecipient
     from labctl.trace.listing.reasons import Reason, Reasons
     from labctl.trace.logs.entry import Entry
+
+Kind = Literal["code", "reply", "dsn", "log"]
 
 LARGEST_FILE: Final = 64 << 20
 _LONGEST_REPLY: Final = 4000
@@ -69,37 +70,19 @@ _OTHERS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(DsnRecipient):
     """What a report says of one recipient, and what that means."""
 
-    address: str
-    original: str | None
-    action: str
-    """RFC 3464: failed, delayed, delivered, relayed or expanded, or what else stood there; empty where the
-    report does not tell."""
-    status: str
-    """Empty where the report does not tell."""
-    remote_mta: str | None
-    diagnostic_code: str | None
-    will_retry_until: datetime | None
-    last_attempt: datetime | None
     meaning: Meaning
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Meaning):
     """What a code, a reply or a report means; of a report, its worst news."""
 
     SCHEMA: ClassVar = "labctl/explain/v1"
 
-    kind: Literal["code", "reply", "dsn", "log"]
-    subject: str
-    """The code; the words themselves where there is none; empty where nothing is said."""
-    title: Word
-    text: Word
-    cause: Word
-    next: Annotated[tuple[Word, ...], Rule(least=1)]
-    sources: Annotated[tuple[Word, ...], Rule(least=1)]
+    kind: Kind
     reporting_mta: str | None = None
     original_message_id: MessageId | None = None
     recipients: tuple[Reported, ...] = ()
@@ -250,33 +233,17 @@ def _of_report(report: BounceReport, *, further: int) -> Explanation:
     )
 
 
-def _explanation(
-    kind: Literal["code", "reply", "dsn", "log"], meaning: Meaning, **of_report: Any
-) -> Explanation:
-    return Explanation(
-        kind=kind,
-        subject=meaning.subject,
-        title=meaning.title,
-        text=meaning.text,
-        cause=meaning.cause,
-        next=meaning.next,
-        sources=meaning.sources,
-        **of_report,
-    )
+def _explanation(kind: Kind, meaning: Meaning, **of_report: Any) -> Explanation:
+    return Explanation(**_told(Meaning, meaning), kind=kind, **of_report)
 
 
 def _reported(recipient: DsnRecipient) -> Reported:
-    return Reported(
-        address=recipient.address,
-        original=recipient.original,
-        action=recipient.action,
-        status=recipient.status,
-        remote_mta=recipient.remote_mta,
-        diagnostic_code=recipient.diagnostic_code,
-        will_retry_until=recipient.will_retry_until,
-        last_attempt=recipient.last_attempt,
-        meaning=explain_recipient(recipient),
-    )
+    return Reported(**_told(DsnRecipient, recipient), meaning=explain_recipient(recipient))
+
+
+def _told(made: type, value: Any) -> dict[str, Any]:
+    """Return the values of a dataclass's fields."""
+    return {each.name: getattr(value, each.name) for each in fields(made)}
 
 
 def _messages(content: bytes) -> Iterator[bytes]:

@@ -177,9 +177,9 @@ def _or_null(shape: dict[str, Any]) -> dict[str, Any]:
 
 
 def _for_types(made: type) -> dict[str, Any]:
-    """Return the names that a class's module imports for its annotations alone."""
-    tree = ast.parse(inspect.getsource(sys.modules[made.__module__]))
-    blocks = (each for each in tree.body if isinstance(each, ast.If))
+    """Return the names that the modules of a class, and of those that it extends, import for types alone."""
+    trees = (ast.parse(inspect.getsource(sys.modules[each.__module__])) for each in _extended(made))
+    blocks = (each for tree in trees for each in tree.body if isinstance(each, ast.If))
     imports = (each for block in blocks for each in block.body if isinstance(each, ast.ImportFrom))
     return {
         name.asname or name.name: getattr(importlib.import_module(each.module or ""), name.name)
@@ -190,15 +190,23 @@ def _for_types(made: type) -> dict[str, Any]:
 
 def _said(made: type) -> tuple[str, dict[str, str]]:
     """Return what the code says of a class, and of each of its fields."""
-    told, _, arguments = (inspect.getdoc(made) or "").partition("Args:\n")
-    said = {name: _plain(text) for name, text in _ARGUMENTS.findall(arguments)}
-    [tree] = ast.parse(dedent(inspect.getsource(made))).body
-    assert isinstance(tree, ast.ClassDef)
-    for field, after in zip(tree.body, tree.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
-            assert isinstance(field.target, ast.Name)
-            said[field.target.id] = _plain(ast.literal_eval(after.value))
-    return _plain(told.partition("\n\n")[0]), said
+    title = ""
+    said: dict[str, str] = {}
+    for each in _extended(made):
+        told, _, arguments = (inspect.getdoc(each) or "").partition("Args:\n")
+        title = _plain(told.partition("\n\n")[0])
+        said |= {name: _plain(text) for name, text in _ARGUMENTS.findall(arguments)}
+        [tree] = ast.parse(dedent(inspect.getsource(each))).body
+        assert isinstance(tree, ast.ClassDef)
+        for field, after in zip(tree.body, tree.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
+                said[ast.unparse(field.target)] = _plain(ast.literal_eval(after.value))
+    return title, said
+
+
+def _extended(made: type) -> list[type]:
+    """Return a dataclass with those that it extends before it."""
+    return [each for each in reversed(made.__mro__) if is_dataclass(each)]
 
 
 def _plain(text: str) -> str:

@@ -129,6 +129,7 @@ def complete(labctl: Labctl, line: str, **environ: str) -> list[str]:
 def test_commands_complete(labctl: Labctl) -> None:
     assert complete(labctl, "labctl s") == ["status", "send", "shell", "schema"]
     assert complete(labctl, "labctl images s") == ["save"]
+    assert complete(labctl, "labctl schema fault-") == ["fault-apply", "fault-list", "fault-revert"]
 
 
 def test_faults_and_their_parameters_complete(labctl: Labctl) -> None:

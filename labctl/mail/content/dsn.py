@@ -47,6 +47,7 @@ class DsnRecipient:
     action: str
     """A `DsnAction` (failed, delayed, delivered, relayed, expanded), or what else stood there."""
     status: str
+    """Its enhanced status code (RFC 3463); empty where the report does not tell."""
     remote_mta: str | None
     diagnostic_code: str | None
     """With its type, which tells who speaks: ``smtp; …`` the next host, ``X-Postfix; …`` the host itself."""
