@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import re
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, Literal
 
 from labctl import byteordermark, plainfile
-from labctl.contract.value import Count, MessageId, Word
+from labctl.contract.value import Count, MessageId, Word, values
 from labctl.errors import UsageError, quoted
 from labctl.mail import bounce
 from labctl.mail.bounce import ReportKind
@@ -234,16 +234,11 @@ def _of_report(report: BounceReport, *, further: int) -> Explanation:
 
 
 def _explanation(kind: Kind, meaning: Meaning, **of_report: Any) -> Explanation:
-    return Explanation(**_told(Meaning, meaning), kind=kind, **of_report)
+    return Explanation(**values(Meaning, meaning), kind=kind, **of_report)
 
 
 def _reported(recipient: DsnRecipient) -> Reported:
-    return Reported(**_told(DsnRecipient, recipient), meaning=explain_recipient(recipient))
-
-
-def _told(made: type, value: Any) -> dict[str, Any]:
-    """Return the values of a dataclass's fields."""
-    return {each.name: getattr(value, each.name) for each in fields(made)}
+    return Reported(**values(DsnRecipient, recipient), meaning=explain_recipient(recipient))
 
 
 def _messages(content: bytes) -> Iterator[bytes]:

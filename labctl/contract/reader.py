@@ -12,6 +12,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from labctl.contract.value import may_be_missing
 from labctl.errors import quoted
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ def read(content: str | bytes, made: type[T]) -> T:
     """Read a document.
 
     What it has beyond the fields is left aside: fields may be added to a document. What may be null, and is
-    where nobody says otherwise, may be missing.
+    where nobody says otherwise, may be missing; of what ``OTHERS`` write, whatever has a default may be.
 
     Args:
         content: The document.
@@ -63,7 +64,13 @@ def _fields(made: type) -> tuple[tuple[str, str, Any, bool], ...]:
     """Return each field's name, what a document calls it, its type, and whether it may be missing."""
     hints = get_type_hints(made, include_extras=True)
     return tuple(
-        (each.name, each.name.rstrip("_"), hints[each.name], each.default is None) for each in fields(made)
+        (
+            each.name,
+            each.name.rstrip("_"),
+            hints[each.name],
+            each.default is None or may_be_missing(made, each),
+        )
+        for each in fields(made)
     )
 
 
@@ -71,11 +78,11 @@ def _made(made: Any, table: Any, where: str) -> Any:
     if not isinstance(table, dict):
         raise _wrong(where, table, "an object")
     values = {}
-    for name, written, kind, may_be_missing in _fields(made):
+    for name, written, kind, optional in _fields(made):
         place = f"{where}.{written}".lstrip(".")
         if written in table:
             values[name] = _value(kind, table[written], place)
-        elif not may_be_missing:
+        elif not optional:
             raise ValueError(f"{place} is missing")
     if (when := getattr(made, "WHEN", None)) is not None:
         said = when.then if values[when.name] == when.value else when.otherwise

@@ -17,7 +17,7 @@ from textwrap import dedent
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from labctl.contract.value import Rule, When
+from labctl.contract.value import Rule, When, may_be_missing
 
 _WIDTH: Final = 110
 _TIME: Final = {
@@ -108,7 +108,8 @@ class _Shapes:
             shape = self.of(kinds[each.name])
             described = {"description": said[each.name]} if each.name in said else {}
             properties[each.name.rstrip("_")] = described | shape
-        schema = {"type": "object", "required": list(properties), "properties": properties}
+        required = [each.name.rstrip("_") for each in fields(made) if not may_be_missing(made, each)]
+        schema = {"type": "object", "required": required, "properties": properties}
         when: When | None = getattr(made, "WHEN", None)
         return {"description": text, **schema, **(self._when(when) if when else {})}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 if TYPE_CHECKING:
@@ -62,6 +62,22 @@ class When:
     value: Any
     then: Mapping[str, Any]
     otherwise: Mapping[str, Any] = field(default_factory=dict)
+
+
+def may_be_missing(made: type, one: Field[Any]) -> bool:
+    """Say whether a document may lack a field: labctl writes all, ``OTHERS`` only what has no default."""
+    has_default = one.default is not MISSING or one.default_factory is not MISSING
+    return has_default and getattr(made, "OTHERS", False)
+
+
+def values(made: type, value: Any) -> dict[str, Any]:
+    """Return the values of a dataclass's fields, for one that extends it.
+
+    Args:
+        made: The dataclass.
+        value: What has them.
+    """
+    return {each.name: getattr(value, each.name) for each in fields(made)}
 
 
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,30}$"

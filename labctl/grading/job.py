@@ -34,6 +34,7 @@ class Job:
     """
 
     SCHEMA: ClassVar = "labctl/examination-job/v1"
+    OTHERS: ClassVar = True
 
     attempt: Word
     lab: Path
@@ -52,8 +53,9 @@ class Observation:
 
     Args:
         id: Its id.
-        title: The first line of its docstring.
-        verdict: How it ended.
+        title: The first line of its docstring: what it asks for, in a sentence.
+        verdict: How it ended: blocked where a check that this one needs has not passed, so that it was not
+            run; error where the lab, the engine or the check broke, and nothing is known of the attempt.
         seconds: How long it took.
         explanation: Why it did not pass, for the student; empty where it did.
         evidence: What proves that: replies, log lines, DNS answers, a message's journey; a line each.
@@ -62,8 +64,8 @@ class Observation:
         line: Its line.
     """
 
-    id: Word
-    title: str
+    id: Text
+    title: Text
     verdict: CheckVerdict
     seconds: Amount
     explanation: str = ""

@@ -6,52 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from labctl.contract.value import Amount, Ordinal, Text, When, Word
-from labctl.grading.job import Rejection
+from labctl.contract.value import Amount, Text, When, Word, values
+from labctl.grading.job import Observation, Rejection
 from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from labctl.grading.job import Examination, Observation
+    from labctl.grading.job import Examination
     from labctl.lab.blueprint.definition import Check
 
 
-@dataclass(frozen=True, slots=True)
-class GradedCheck:
-    """One check of an attempt, with its points.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradedCheck(Observation):
+    """What was seen of one check, with its points.
 
     Args:
-        id: Its id.
-        title: What it asks for, in a sentence.
-        verdict: How it ended: blocked where a check that this one needs has not passed, so that it was not
-            run; error where the lab, the engine or the check broke, and nothing is known of the attempt.
         score: Its points.
         max_score: The most points that it can give.
-        tries: How often the attempt was examined until this was seen: 2 where the first examination broke.
-        explanation: Why it did not pass; empty where it did.
         hint: What the lab's author says about where to look; only where it did not pass.
-        evidence: What proves it, a line each: replies, log lines, DNS answers.
-        seconds: How long it took.
         hidden: Whether it is one of the teacher's hidden checks: not for the student.
-        path: The check's file, where it raised what it should not; None otherwise.
-        line: Its line there.
     """
 
-    id: Text
-    title: Text
-    verdict: CheckVerdict
     score: Amount
     max_score: Amount
-    tries: Ordinal
-    explanation: str
     hint: str
-    evidence: tuple[str, ...]
-    seconds: Amount
     hidden: bool = False
-    path: str | None = None
-    line: Ordinal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +121,11 @@ def _weighed(check: Check, seen: Observation, *, hidden: bool) -> GradedCheck:
     points = {CheckVerdict.PASSED: check.points, CheckVerdict.BLOCKED: check.points_if_blocked}
     passed = seen.verdict == CheckVerdict.PASSED
     return GradedCheck(
-        id=check.id,
-        title=seen.title,
-        verdict=seen.verdict,
+        **values(Observation, seen),
         score=points.get(seen.verdict, 0),
         max_score=check.points,
-        tries=seen.tries,
-        explanation=seen.explanation,
         hint="" if passed else check.hint,
-        evidence=seen.evidence,
-        seconds=seen.seconds,
         hidden=hidden,
-        path=seen.path,
-        line=seen.line,
     )
 
 

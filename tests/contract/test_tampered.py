@@ -20,7 +20,7 @@ from labctl.grading import form
 from labctl.grading.job import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.contract.conftest import Labctl
 
@@ -57,7 +57,6 @@ JOB = {
     "files": {"beta.test.zone": base64.b64encode(b"@ IN SOA").decode()},
     "seed": "00",
     "name": "job-1",
-    "run": "",
 }
 
 
@@ -113,6 +112,14 @@ values = st.one_of(
     st.lists(st.integers() | st.text() | st.none(), max_size=3),
     st.dictionaries(st.text(), st.integers() | st.lists(st.text(), max_size=2), max_size=3),
 )
+
+
+def test_a_job_needs_no_more_than_what_has_no_default(
+    valid_document: Callable[[Mapping[str, Any]], None],
+) -> None:
+    valid_document(JOB)
+    job = form.read(json.dumps(JOB), Job)
+    assert (job.run, job.seed_from, job.remarks) == ("", None, ())
 
 
 @given(st.sampled_from(list(places(JOB))), values)

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHECK = GradedCheck(
-    "a", "A", CheckVerdict.FAILED, 0, 2, 1, "no", "look", ("seen",), 0.5, path="checks/test_a.py", line=7
-)
+    "a", "A", CheckVerdict.FAILED, 0.5, "no", ("seen",), 1, "checks/test_a.py", 7,
+    score=0, max_score=2, hint="look",
+)  # fmt: skip
 
 
 def attempt(name: str, rejection: Rejection | None = None) -> GradedAttempt:
@@ -92,6 +93,11 @@ def test_a_shard_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"of 3 shards these are missing: 2$") as caught:
         merge([third, first])
     assert caught.value.hint == "labctl grade ATTEMPT… --shard 2/3 --out DIR"
+
+
+def test_a_part_beyond_all_parts_is_no_shard(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"grade.json is shard 3 of 2$"):
+        merge([shard(tmp_path / "1", attempt("carl"), shard=(3, 2))])
 
 
 def test_all_shards_are_all_attempts_with_others_that_were_graded_at_once(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ some = words.map("a{}".format)
 lines = st.lists(texts, max_size=3).map(tuple)
 seconds = st.floats(0, 1e6)
 observations = st.builds(
-    Observation, words, texts, st.sampled_from(CheckVerdict), seconds, texts, lines, st.integers(1, 2)
+    Observation, some, some, st.sampled_from(CheckVerdict), seconds, texts, lines, st.integers(1, 2)
 )
 maybe_texts = st.none() | texts
 codes = st.sampled_from(["missing-file", "forbidden-file", "config-rejected"])

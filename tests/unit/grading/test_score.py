@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from labctl.contract.value import values
 from labctl.grading.job import Examination, Observation, Rejection
 from labctl.grading.score import graded
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
@@ -42,6 +43,12 @@ def test_a_check_that_failed_gives_nothing_and_a_blocked_one_what_its_author_say
 def test_an_attempt_with_a_blocked_check_has_not_passed(graded_lab: GradedLab) -> None:
     found = graded(seen(P, P, B), graded_lab.checks)
     assert (found.verdict, found.score) == (AttemptVerdict.FAILED, 3.5)
+
+
+def test_all_that_was_seen_of_a_check_is_told_with_its_points(graded_lab: GradedLab) -> None:
+    observation = Observation("zone-answers", "It answers.", F, 1.5, "no", ("a line",), 2, "checks/a.py", 7)
+    [found] = graded(replace(seen(P, P, P), checks=(observation,)), graded_lab.checks).checks
+    assert values(Observation, found) == values(Observation, observation)
 
 
 def test_a_hint_is_only_given_where_a_check_did_not_pass(graded_lab: GradedLab) -> None:

@@ -25,6 +25,7 @@ def row(
     sender: str | None = "alice@alpha.test",
     seconds: float = 2.5,
     incomplete: bool = False,
+    about: str | None = None,
 ) -> Row:
     return Row(
         AT - timedelta(seconds=seconds),
@@ -37,7 +38,7 @@ def row(
         ),
         state,
         (QueueFileName("mx", "4dJq2K1Xz3zB"),),
-        None,
+        about,
         incomplete,
     )
 
@@ -102,7 +103,9 @@ def test_the_columns_stand_under_their_names() -> None:
 
 
 def test_json_comes_message_by_message_and_is_one_document() -> None:
-    pieces = list(tracetable.json_pieces(iter([row(), row(MessageState.UNKNOWN, incomplete=True)])))
+    pieces = list(
+        tracetable.json_pieces(iter([row(), row(MessageState.UNKNOWN, incomplete=True, about="<0@a.b>")]))
+    )
     assert len(pieces) == 4
     document = json.loads("".join(pieces))
     assert document["schema"] == "labctl/trace/v1"
@@ -121,6 +124,7 @@ def test_json_comes_message_by_message_and_is_one_document() -> None:
     ]
     assert (first["hops"], first["bounce"], first["notices"], first["notes"]) == ([], None, [], [])
     assert first["queue_ids"] == [{"host": "mx", "queue_id": "4dJq2K1Xz3zB"}]
+    assert (first["about"], second["about"]) == (None, "<0@a.b>")
     assert [note["kind"] for note in second["notes"]] == ["incomplete"]
 
 
