@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import grimp
 import pytest
 
 import labctl
@@ -159,6 +160,15 @@ def is_reading(node: ast.expr) -> bool:
         isinstance(node, ast.Call)
         and (getattr(node.func, "attr", None) or getattr(node.func, "id", "")) in names
     )
+
+
+def test_nothing_needs_the_package_that_it_lies_in() -> None:
+    """With import-linter's "No circle anywhere", which looks at what lies side by side: no circle at all."""
+    graph = grimp.build_graph("labctl", cache_dir=None)
+    needs = {
+        (each, other) for each in graph.modules for other in graph.find_modules_directly_imported_by(each)
+    }
+    assert [(each, other) for each, other in needs if each.startswith(f"{other}.")] == []
 
 
 def test_only_the_command_line_prints() -> None:
