@@ -117,7 +117,7 @@ class Storyteller:
 
     def _did(self, who: Mailbox | Person, what: list[HopEvent], *mails: Mail) -> None:
         for mail in mails:
-            self._known.done.extend((who._account.address, each, mail.message_id) for each in what)
+            self._known.done.extend((who.address, each, mail.message_id) for each in what)
 
     def pytest_runtest_setup(self) -> None:
         self._known = Known()
