@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from labctl.cli import options
 from labctl.cli.connection import connect_or_bring
 from labctl.cli.console import Ticker, print_result, write_file
 from labctl.cli.outputs import check_outputs
+
+if TYPE_CHECKING:
+    from labctl.exercises.catalogue.discovery import Choice
 
 
 def exercises(lab: options.Lab = options.DEFAULT_LAB, *, as_json: options.Json = False) -> None:
@@ -103,10 +106,10 @@ def run(
         from labctl.commands.run import run as perform
         from labctl.exercises.worker.runner import Audience
 
-        _check_named(wanted or [], lab, every=every)
+        choices = _chosen(wanted or [], lab, every=every)
         ready = [first]
         found = connect_or_bring(yes=yes, progress=Ticker(sys.stderr, os.environ))
-        wish = Wish(tuple(wanted or ()), lab, every=every, name=name, step=step, keep_faults=keep_faults)
+        wish = Wish(tuple(wanted or ()), choices, every=every, name=name, step=step, keep_faults=keep_faults)
         result = perform(
             found.engine,
             found.url,
@@ -125,14 +128,17 @@ def run(
     raise typer.Exit(result.exit_code)
 
 
-def _check_named(wanted: list[str], lab: str | None, *, every: bool) -> None:
-    """Refuse what is not there, as far as that can be told without an engine: none is brought for it."""
+def _chosen(wanted: list[str], lab: str | None, *, every: bool) -> tuple[Choice, ...]:
+    """Choose what can be told without an engine, which is brought for nothing that is not there.
+
+    Returns:
+        Nothing where it depends on the labs that run, too.
+    """
     from labctl.exercises.catalogue import discovery
 
-    known = (
-        wanted
-        if lab is not None or every
-        else [each for each in wanted if "/" in each or each.endswith(".py")]
-    )
-    if known or lab is not None or every:
-        discovery.select(known, os.environ, lab=lab, every=every)
+    if lab is not None or every:
+        return discovery.select(wanted, os.environ, lab=lab, every=every)
+    files = [each for each in wanted if each.endswith(".py")]
+    told = [each for each in wanted if "/" in each and each not in files]
+    chosen = discovery.select([*told, *files], os.environ) if told or files else ()
+    return chosen if told == wanted else ()

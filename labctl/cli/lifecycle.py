@@ -53,12 +53,12 @@ def up(
     from labctl.lab import catalogue
     from labctl.lab.blueprint import definition
 
-    catalogue.find(lab, os.environ)  # no engine is brought for a lab that is not there
+    wanted = catalogue.find(lab, os.environ)  # no engine is brought for a lab that is not there
     if lab == options.DEFAULT_LAB and Path(definition.FILE_NAME).is_file():
         write(sys.stderr, f"labctl: {lab} is brought up; the lab in this directory: labctl up .\n")
     ticker = Ticker(sys.stderr, os.environ)
     found = connect() if dry_run else connect_or_bring(yes=yes, progress=ticker)
-    wish = Wish(lab, name, publish=publish, attempt=attempt, base=base, may_install=yes)
+    wish = Wish(wanted, name, publish=publish, attempt=attempt, base=base, may_install=yes)
     result = bring_up(found.engine, found.url, wish, environ=os.environ, dry_run=dry_run, progress=ticker)
     print_result(result, as_json=as_json)
 

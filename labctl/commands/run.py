@@ -58,7 +58,7 @@ class Wish:
 
     Args:
         exercises: Ids, ids with their lab's, or paths; none means a whole lab.
-        lab: The lab.
+        choices: What they are, where that does not depend on the labs that run.
         every: Whether it is every lab of the catalogue.
         name: The name of the running lab, or what those of several begin with.
         step: Whether each step waits for its user.
@@ -67,7 +67,7 @@ class Wish:
     """
 
     exercises: tuple[str, ...] = ()
-    lab: str | None = None
+    choices: tuple[Choice, ...] = ()
     every: bool = False
     name: str | None = None
     step: bool = False
@@ -103,8 +103,9 @@ def run(
     """
     began = time.monotonic()
     running = () if wish.every else _running(engine, wish.name)
-    known = tuple(_definitions(running, environ))
-    choices = discovery.select(wish.exercises, environ, lab=wish.lab, running=known, every=wish.every)
+    choices = wish.choices or discovery.select(
+        wish.exercises, environ, running=tuple(_definitions(running, environ))
+    )
     by_lab = [(lab, tuple(each)) for lab, each in groupby(choices, key=lambda each: each.lab)]
     results: list[Result] = []
     for lab, chosen in by_lab:

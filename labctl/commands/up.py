@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from labctl.commands.status import Status, describe_ready
 from labctl.contract.value import LabName, Word
 from labctl.engine import images
-from labctl.lab import catalogue, lock, origin
+from labctl.lab import lock, origin
 from labctl.lab.attempt import attempt
 from labctl.lab.mark import labels
 from labctl.lab.name import valid_name
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.engine.protocol import Engine
+    from labctl.lab.blueprint.definition import LabDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Wish:
     """What a user asks ``up`` for.
 
     Args:
-        lab: An id of the catalogue or a directory.
+        lab: The lab.
         name: The instance's name; the lab's id where it is None.
         publish: Publish the ports on 127.0.0.1.
         attempt: A directory with a student's files, to lie over the lab's.
@@ -52,7 +53,7 @@ class Wish:
         may_install: Whether packages may be installed to build images.
     """
 
-    lab: str
+    lab: LabDefinition
     name: str | None = None
     publish: bool = False
     attempt: Path | None = None
@@ -74,13 +75,13 @@ def up(
     Hosts that carry a student's files may run without answering as they should: that is the student's to see.
 
     Raises:
-        UsageError: No such lab, a malformed name, or one that a lab of another kind has.
+        UsageError: A malformed name, or one that a lab of another kind has.
         LabError: The lab is wrong.
         AttemptError: A file of the attempt is missing, no plain file, or refused by its daemon; then a lab
             that was not there before is removed again.
         EngineError: The engine, an image or a daemon failed.
     """
-    lab = catalogue.find(wish.lab, environ)
+    lab = wish.lab
     name = valid_name(wish.name if wish.name is not None else lab.id)
     specs = origin.image_specs()
     hand_in = attempt.read(wish.attempt, lab) if wish.attempt is not None else None

@@ -13,7 +13,8 @@ from labctl.commands.reset import reset
 from labctl.commands.up import Up, Wish, up
 from labctl.engine.fake import Call
 from labctl.errors import ConfigRejected, LabInUse, LabNotUp, MissingFile, NoSuchLab, UsageError
-from labctl.lab import lock
+from labctl.lab import catalogue, lock
+from labctl.lab.blueprint import definition
 from labctl.lab.running import instance
 from labctl.lab.running.instance import LabState
 
@@ -33,14 +34,14 @@ CHANGING = {"create_container", "create_network", "start", "remove_container", "
 
 
 def bring(engine: FakeEngine, lab: str = "two-domains", name: str | None = None, **more: object) -> Up:
-    return up(engine, URL, Wish(lab, name, publish=True), environ={}, **more)  # type: ignore[arg-type]  # dry_run only
+    return up(engine, URL, Wish(catalogue.find(lab, {}), name, publish=True), environ={}, **more)  # type: ignore[arg-type]  # dry_run only
 
 
 def attempted(lab: Path, tmp_path: Path) -> Wish:
     """Ask for a lab with an attempt at it."""
     (tmp_path / "attempt").mkdir()
     (tmp_path / "attempt" / "beta.zone").write_bytes(b"; mine\n")
-    return Wish(str(lab), publish=True, attempt=tmp_path / "attempt")
+    return Wish(definition.load(lab), publish=True, attempt=tmp_path / "attempt")
 
 
 def refusing(engine: FakeEngine) -> Callable[[Call], None]:
@@ -117,7 +118,7 @@ class TestUp:
         directory = make_lab("demo", EDITABLE)
         (tmp_path / "attempt").mkdir()
         (tmp_path / "attempt" / "beta.zone").write_bytes(b"; mine\n")
-        wish = Wish(str(directory), publish=True, attempt=tmp_path / "attempt")
+        wish = Wish(definition.load(directory), publish=True, attempt=tmp_path / "attempt")
         up(ready, URL, wish, environ={})
         assert ready.get_file("labctl-demo-dns", ZONE) == b"; mine\n"
         assert bring(ready, str(directory)).changed == (f"dns given new files ({ZONE})",)
@@ -125,7 +126,7 @@ class TestUp:
     def test_an_attempt_without_its_file_changes_nothing(
         self, ready: FakeEngine, make_lab: MakeLab, tmp_path: Path
     ) -> None:
-        wish = Wish(str(make_lab("demo", EDITABLE)), publish=True, attempt=tmp_path)
+        wish = Wish(definition.load(make_lab("demo", EDITABLE)), publish=True, attempt=tmp_path)
         with pytest.raises(MissingFile):
             up(ready, URL, wish, environ={})
         assert changing(ready) == set()
@@ -165,10 +166,6 @@ class TestUp:
         with pytest.raises(UsageError):
             bring(ready, name=name)
         assert changing(ready) == set()
-
-    def test_no_such_lab_is_told(self, ready: FakeEngine) -> None:
-        with pytest.raises(NoSuchLab):
-            bring(ready, "three-domains")
 
 
 class TestReset:
