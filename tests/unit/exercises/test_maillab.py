@@ -10,6 +10,7 @@ import pytest
 from labctl.commands.up import Wish, up
 from labctl.errors import LabNotUp, NoSuchAccount, UsageError
 from labctl.exercises.testcontainers import MailLab
+from labctl.lab import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,7 @@ def test_a_lab_that_is_there_is_nobody_elses_and_one_that_was_not_started_is_tol
     mail_lab: MailLab, bed: Bed
 ) -> None:
     other = MailLab().with_name("theirs")
-    up(bed.engine, bed.url, Wish("two-domains", "theirs"), environ={})
+    up(bed.engine, bed.url, Wish(catalogue.find("two-domains", {}), "theirs"), environ={})
     with pytest.raises(UsageError, match="'theirs' is there already"):
         other.start()
     with pytest.raises(LabNotUp, match="was not started"):
