@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from labctl.engine.protocol import ENDED_WITHIN, MOST_SAID
 from labctl.errors import GradingError
 from labctl.lab.mark import labels
 
@@ -25,7 +26,7 @@ def guarded(engine: Engine, services: Collection[str]) -> Engine:
         engine: The engine.
         services: The services of those hosts.
     """
-    return cast("Engine", _Guarded(engine, frozenset(services))) if services else engine
+    return _Guarded(engine, frozenset(services)) if services else engine
 
 
 class _Guarded:
@@ -38,9 +39,17 @@ class _Guarded:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def execute(self, name: str, argv: Sequence[str], **bounds: Any) -> ExecResult:
+    def execute(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        user: str = "",
+        within: float | None = ENDED_WITHIN,
+        most: int = MOST_SAID,
+    ) -> ExecResult:
         self._refuse(name, f"run {' '.join(argv)[:80]!r}")
-        return self._engine.execute(name, argv, **bounds)
+        return self._engine.execute(name, argv, user=user, within=within, most=most)
 
     def attach(self, name: str, argv: Sequence[str]) -> int:
         self._refuse(name, f"run {' '.join(argv)[:80]!r}")
