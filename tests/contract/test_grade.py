@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -239,3 +240,32 @@ def test_a_job_of_another_driver_comes_to_the_same(
     assert ran.code == 0, ran
     found = {each["id"]: each["verdict"] for each in ran.document["checks"]}
     assert found == {each["id"]: each["verdict"] for each in graded["no-mx"]["checks"]}
+
+
+def test_an_attempt_with_anothers_seed_is_rejected_and_each_result_says_whose_word_its_seed_is(
+    run: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    roster, made_of = tmp_path / "roster.csv", {}
+    for name in ("ann, who knows", "ben", "cat", "dan"):
+        made_of[name] = tmp_path / "attempts" / name
+        run("init", LAB, made_of[name], *(() if name == "dan" else ("--seed-from", roster)), code=0)
+    shutil.copy(made_of["ben"] / "labctl.toml", made_of["cat"] / "labctl.toml")
+    (made_of["ben"] / "labctl.toml").unlink()
+    known = dict(csv.reader(roster.read_text().splitlines()))
+    del known["attempt"]  # its head
+
+    order = ("--lab", LAB, "--seeds", roster, "--out", tmp_path / "out")
+    found = {each["id"]: each for each in run("grade", *made_of.values(), *order, code=1)["attempts"]}
+
+    assert {name: (each["verdict"], each["seed_from"]) for name, each in found.items()} == {
+        "ann, who knows": ("failed", "roster"),
+        "ben": ("failed", "roster"),
+        "cat": ("rejected", "roster"),
+        "dan": ("failed", "attempt"),
+    }
+    assert {name: found[name]["seed"] for name in known} == known
+    assert found["cat"]["rejection"]["code"] == "other-seed"
+    said = "the roster has no seed for this attempt, which is graded by its own word"
+    assert found["dan"]["remarks"] == [said]
+    joined = run("merge", tmp_path / "out", code=1)["attempts"]
+    assert [each["seed_from"] for each in joined] == ["roster", "roster", "roster", "attempt"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -184,3 +186,31 @@ def test_plain_pytest_runs_exercises_in_a_lab_that_is_gone_at_the_end(labctl: La
     assert "✓ alice@alpha.test sends “Hi” to bob@beta.test" in done.stdout
     assert "labctl/exercises/vocabulary" not in done.stdout  # of the traceback only the exercise's own line
     assert bed.engine.containers({}) == ()
+
+
+@pytest.mark.usefixtures("performed")
+def test_steps_wait_for_enter_where_a_class_watches(labctl: Labctl) -> None:
+    master, slave = pty.openpty()
+
+    def read_until(wanted: str) -> str:
+        said = b""
+        while wanted not in re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", said.decode("utf-8", "replace")):
+            said += os.read(master, 4096)
+        return said.decode()
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "labctl", "run", "own/arrives", "--lab", "own", "--step"],
+        stdin=slave,
+        stdout=slave,
+        stderr=subprocess.DEVNULL,
+        env={**labctl.environ, "TERM": "xterm"},
+        cwd=labctl.home,
+        start_new_session=True,
+    ) as process:
+        os.close(slave)
+        before = read_until("[Enter] Expect “Hi”")
+        os.write(master, b"\n")
+        after = read_until("1 passed")
+        assert ("status=sent (250" in before, "status=sent (250" in after) == (False, True)
+        assert process.wait(30) == 0
+    os.close(master)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import signal
@@ -185,17 +184,6 @@ def test_a_run_that_was_killed_is_taken_up_by_the_next(
     assert {each.name for each in out.iterdir()} == {"examinations", "grade.json", "grades.csv", "index.html"}
 
 
-def test_other_points_need_no_other_run(labctl: Labctl, tmp_path: Path) -> None:
-    lab = shutil.copytree(directory_of_lab(), tmp_path / LAB)
-    attempt = write(tmp_path / "anna", zone("solution"))
-    order = (str(attempt), "--lab", str(lab), "--out", str(tmp_path / "graded"))
-    [first] = labctl.json("grade", *order)["attempts"]
-    text = (lab / "lab.toml").read_text(encoding="utf-8")
-    (lab / "lab.toml").write_text(text.replace("points = 3", "points = 30"), encoding="utf-8")
-    [second] = labctl.json("grade", *order)["attempts"]
-    assert (second["score"], second["cached"]) == (first["score"] + 27, True)
-
-
 @contextmanager
 def a_door_to(engine: str) -> Iterator[tuple[str, Callable[[], None]]]:
     """Open a second socket of the engine's; closing it is, for whoever came by it, an engine that ends."""
@@ -281,39 +269,6 @@ def test_shards_join_to_what_one_machine_would_have_found(labctl: Labctl, tmp_pa
     assert verdicts(joined) == verdicts(labctl.json("grade", *made, "--lab", LAB, code=1))
 
 
-def test_an_attempt_with_anothers_seed_is_rejected_and_each_result_says_whose_word_its_seed_is(
-    labctl: Labctl, tmp_path: Path
-) -> None:
-    roster, made = tmp_path / "roster.csv", {}
-    for name in ("ann, who knows", "ben", "cat", "dan"):
-        attempt = tmp_path / "attempts" / name
-        labctl("init", LAB, str(attempt), *(() if name == "dan" else ("--seed-from", str(roster))))
-        made[name] = attempt
-    shutil.copy(made["ben"] / "labctl.toml", made["cat"] / "labctl.toml")
-    (made["ben"] / "labctl.toml").unlink()
-    known = dict(csv.reader(roster.read_text().splitlines()))
-
-    order = (*map(str, made.values()), "--lab", LAB, "--seeds", str(roster), "--out", str(tmp_path / "out"))
-    ran = labctl.json("grade", *order, code=1)
-
-    found = {each["id"]: each for each in ran["attempts"]}
-    assert {name: (each["verdict"], each["seed_from"]) for name, each in found.items()} == {
-        "ann, who knows": ("failed", "roster"),
-        "ben": ("failed", "roster"),
-        "cat": ("rejected", "roster"),
-        "dan": ("failed", "attempt"),
-    }
-    assert {name: found[name]["seed"] for name in known if name != "attempt"} == {
-        name: seed for name, seed in known.items() if name != "attempt"
-    }
-    assert found["cat"]["rejection"]["code"] == "other-seed"
-    assert found["dan"]["remarks"] == [
-        "the roster has no seed for this attempt, which is graded by its own word"
-    ]
-    joined = labctl.json("merge", str(tmp_path / "out"), code=1)
-    assert [each["seed_from"] for each in joined["attempts"]] == ["roster", "roster", "roster", "attempt"]
-
-
 @pytest.mark.usefixtures("alone")
 def test_ctrl_c_leaves_nothing_but_what_was_seen(labctl: Labctl, tmp_path: Path) -> None:
     out = tmp_path / "graded"
@@ -352,31 +307,6 @@ def test_hidden_checks_are_graded_and_never_told_of_in_a_container(labctl: Labct
         True,
     )
     assert left_behind() == ()
-
-
-def test_a_job_of_another_driver_comes_to_the_same(labctl: Labctl, tmp_path: Path) -> None:
-    from labctl.grading import form  # noqa: PLC0415  # as another program would write it
-    from labctl.grading.job import Examination, Job  # noqa: PLC0415
-    from labctl.grading.seedfrom import SeedFrom  # noqa: PLC0415
-
-    job = Job(
-        attempt="anna",
-        lab=directory_of_lab(),
-        checks=None,
-        files={ZONE: zone("mutants/no-mx").encode()},
-        seed="0123456789abcdef",
-        name=f"job-{os.getpid()}",
-        seed_from=SeedFrom.ROSTER,
-    )
-    ran = labctl("examine", stdin=form.written(job))
-    assert ran.code == 0, ran
-    seen = form.read(ran.stdout, Examination)
-    assert (seen.seed, seen.seed_from) == (job.seed, job.seed_from)
-    attempt = write(tmp_path / "anna", zone("mutants/no-mx"))
-    [graded] = labctl.json("grade", str(attempt), "--lab", LAB, code=1)["attempts"]
-    assert [(each.id, str(each.verdict)) for each in seen.checks] == [
-        (each["id"], each["verdict"]) for each in graded["checks"]
-    ]
 
 
 def test_an_engine_door_is_closed_in_the_end() -> None:

@@ -109,6 +109,8 @@ def test_the_dns_is_asked_and_another_answer_fails(town: Town) -> None:
     with pytest.raises(ExpectationFailed, match=r"NOERROR, 203\.0\.113\.20"):
         answer.must_be("203.0.113.21")
     town.lab.dig("nosuch.test", "A").must_be(rcode="NXDOMAIN")
+    with pytest.raises(ExpectationFailed, match="seen: NXDOMAIN, no records"):
+        town.lab.dig("nosuch.test", "A").must_be()
     assert town.lab.exchangers("beta.test") == ["mx.beta.test."]
     assert town.lab.addresses("mx.beta.test") == {"203.0.113.20"}
 
