@@ -62,6 +62,11 @@ def test_is_wrong(lab):
 
 def test_draws(chance, attempt):
     """What was handed in is not there."""
+
+def test_ends_with_a_fault(lab):
+    """No exercise comes after it that would undo the fault."""
+    with lab.fault("mx-null"):
+        assert False
 '''
 
 
@@ -90,6 +95,7 @@ def performed(
     ran = labctl("run", "--lab", "own", "--json", "--junit", "report.xml")
     assert ran.code == 4
     valid_document(ran.document)
+    assert labctl("status", "--json").document["faults"] == []
     return {each["id"]: each for each in ran.document["exercises"]}
 
 
@@ -106,6 +112,7 @@ def test_each_exercise_has_its_verdict_and_the_lab_is_as_new_for_the_next(
         "has-a-whole-lab": ("passed", None),
         "is-wrong": ("error", "exercise"),
         "draws": ("skipped", None),
+        "ends-with-a-fault": ("failed", None),
     }
 
 
@@ -129,7 +136,7 @@ def test_a_lab_that_breaks_is_told_by_its_host_and_is_no_exercises_fault(
 @pytest.mark.usefixtures("performed")
 def test_the_report_for_ci_servers_counts_what_happened(labctl: Labctl) -> None:
     [suite] = ET.parse(labctl.home / "report.xml").getroot().findall("testsuite")  # noqa: S314  # our own
-    assert [suite.get(each) for each in ("tests", "failures", "errors", "skipped")] == ["9", "2", "2", "1"]
+    assert [suite.get(each) for each in ("tests", "failures", "errors", "skipped")] == ["10", "3", "2", "1"]
 
 
 @pytest.mark.usefixtures("performed")
@@ -150,6 +157,17 @@ def test_the_lab_stays_and_is_used_again_with_the_steps_told_as_they_happen(
 def test_a_lab_of_one_kind_is_not_taken_for_another(labctl: Labctl) -> None:
     ran = labctl("run", "--lab", "dns", "--name", "own", "--json")
     assert (ran.code, ran.document["code"]) == (2, "usage")
+
+
+def test_a_lab_that_runs_under_another_name_is_the_one_that_is_meant_and_of_two_none_is(
+    labctl: Labctl, bed: Bed
+) -> None:
+    assert labctl("up", "own", "--name", "mine", environ=bed.environ).code == 0
+    assert labctl("run", "draws", "sees-no-mail-of-before", "--lab", "own", environ=bed.environ).code == 0
+    assert {each.labels["labctl.name"] for each in bed.engine.containers({})} == {"mine"}
+    assert labctl("up", "own", "--name", "yours", environ=bed.environ).code == 0
+    ran = labctl("run", "draws", "--lab", "own", "--json", environ=bed.environ)
+    assert (ran.code, ran.document["detail"]["running"]) == (2, ["mine", "yours"])
 
 
 def test_of_all_labs_each_is_brought_up_and_taken_down_again_and_one_that_is_another_keeps_none(
@@ -182,7 +200,7 @@ def test_plain_pytest_runs_exercises_in_a_lab_that_is_gone_at_the_end(labctl: La
         cwd=path.parent,
         timeout=60,
     )
-    assert "4 failed, 4 passed, 1 skipped" in done.stdout, done.stdout
+    assert "5 failed, 4 passed, 1 skipped" in done.stdout, done.stdout
     assert "✓ alice@alpha.test sends “Hi” to bob@beta.test" in done.stdout
     assert "labctl/exercises/vocabulary" not in done.stdout  # of the traceback only the exercise's own line
     assert bed.engine.containers({}) == ()
