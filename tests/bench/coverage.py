@@ -28,7 +28,7 @@ def main() -> int:
             check=False,
         )
         report = f"{directory}/report.json"
-        for command in (("combine", "-q"), ("json", "-q", "-o", report)):
+        for command in (("combine", "-q"), ("json", "-qi", "--include=labctl/*", "-o", report)):
             subprocess.run([*coverage, *command], env=environ, check=True)
         files = json.loads(Path(report).read_text(encoding="utf-8"))["files"]
     lines, run = Counter[str](), Counter[str]()
