@@ -102,7 +102,7 @@ class Bed:
 
     def answer(self, container: Container, argv: Sequence[str]) -> ExecResult:
         """See `FakeEngine.answer`: what empties a host has its users' mail forgotten."""
-        if container.labels.get(labels.ROLE) == "mda" and argv[0] == SCRIPT:
+        if container.labels.get(labels.ROLE) == "mda" and (argv[0] == SCRIPT or SEARCH in argv):
             self.post.empty(container)
         return self.inside(container, argv)
 
