@@ -50,13 +50,6 @@ def test_holds_a_fault(lab, alice):
         threading.Event().wait(50)
 '''
 
-KEEPS_A_FAULT = '''
-def test_fails_with_a_fault(lab, alice):
-    """It fails while a fault is applied."""
-    with lab.fault("mx-null"):
-        assert False
-'''
-
 
 @pytest.fixture
 def write(own_lab: OwnLab) -> Callable[..., Path]:
@@ -112,16 +105,6 @@ def test_before_an_exercise_the_lab_is_as_new(
     assert [each["subject"] for each in lab.inbox("bob@beta.test")] == ["Hi"]
 
 
-def test_a_fault_of_an_exercise_that_fails_is_undone_unless_it_is_to_be_kept(
-    lab: Lab, run_in: Callable[..., Any], write: Callable[..., Path]
-) -> None:
-    path = write(KEEPS_A_FAULT)
-    run_in(path, code=1)
-    assert lab.json("status")["faults"] == []
-    run_in(path, "--keep-faults", code=1)
-    assert lab.json("status")["faults"] == ["mx-null"]
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_an_interrupted_run_leaves_no_fault(
     number: signal.Signals, code: int, lab: Lab, write: Callable[..., Path]
@@ -149,18 +132,6 @@ def test_a_second_run_in_the_same_lab_is_refused_while_the_first_goes_on(
         assert said["detail"]["holder"]["pid"] == process.pid
         process.send_signal(signal.SIGINT)
         assert process.wait(SOON) == 130
-
-
-def test_a_lab_that_is_not_up_is_brought_up_and_stays(
-    new_lab: Callable[[], Lab], own_lab: OwnLab, write: Callable[..., Path]
-) -> None:
-    lab = new_lab()
-    write(DELIVERED)
-    said = lab.json("run", "--lab", str(own_lab), code=0)
-    assert [(each["lab"], each["verdict"]) for each in said["exercises"]] == [("own", "passed")]
-    assert lab.json("status")["lab"] == "own"
-    [again] = lab.json("run", "letter-arrives", code=0)["exercises"]
-    assert (again["lab"], again["verdict"]) == ("own", "passed")
 
 
 def test_plain_pytest_runs_exercises_each_worker_in_a_lab_of_its_own_that_is_gone_at_the_end(
