@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labctl.commands.status import Status, describe_ready
 from labctl.contract.value import LabName, Word
-from labctl.engine import images
 from labctl.errors import EngineError, FaultError
-from labctl.lab import lock, origin
+from labctl.lab import lock
+from labctl.lab.name import valid_name
 from labctl.lab.running import instance, pristine
 from labctl.progress import Progress, silent
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labctl.engine.protocol import Engine
+    from labctl.lab.blueprint.plan import Planner
     from labctl.lab.running.instance import Instance
 
 
@@ -48,17 +49,25 @@ def reset(
         UsageError: No such lab is up, or its definition is not to be found any more.
         EngineError: The engine failed, or a daemon did not become ready.
     """
-    there = instance.select(engine, name)
-    specs = origin.image_specs()
-    planner = origin.planner_of(there, environ, specs)
-    with lock.held(engine, there.name, progress):
-        images.ensure(engine, specs, environ=environ, progress=progress)
-        there = instance.observe(engine, there.name)  # it may have changed while the lock was waited for
+    name = instance.select(engine, None).name if name is None else valid_name(name)
+    with lock.held(engine, name, progress):
+        there = instance.select(engine, name)
         reverted = _without_faults(engine, there)
-        restored = pristine.restore(engine, planner, progress, there=None if there.fault_volumes else there)
+        if there.fault_volumes:
+            there = instance.observe(engine, name)
+
+        def plan() -> Planner:
+            from labctl.engine import images  # noqa: PLC0415  # as they take a while to import
+            from labctl.lab import origin  # noqa: PLC0415
+
+            specs = origin.image_specs()
+            images.ensure(engine, specs, environ=environ, progress=progress)
+            return origin.planner_of(there, environ, specs)
+
+        restored = pristine.restore(engine, there, plan, progress)
         described = describe_ready(engine, restored.there)
     changed = (*(f"fault {each} reverted" for each in reverted), *map(str, restored.changes))
-    return Reset(there.name, planner.lab.id, changed, described)
+    return Reset(there.name, there.lab, changed, described)
 
 
 def _without_faults(engine: Engine, there: Instance) -> tuple[str, ...]:

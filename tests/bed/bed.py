@@ -13,7 +13,7 @@ from labctl.engine.images import image_specs
 from labctl.engine.model import ExecResult, Network
 from labctl.errors import NoSuchObject
 from labctl.lab.mark import labels
-from labctl.lab.running.emptying import FINGERPRINTS, SCRIPT, SEARCH
+from labctl.lab.running.emptying import SCRIPT, SEARCH
 from tests.bed.api import serving
 from tests.bed.daemons import Harbour
 from tests.bed.post import ZoneError
@@ -54,14 +54,14 @@ class Inside:
             return ExecResult(1, b"", complaint.encode())
         if argv[0] == SCRIPT:
             return ExecResult(0, self._next(container, *argv[1:]).encode(), b"")
-        told: list[str] = []
-        if SEARCH in argv:
-            told += [self._next(container), "changes:", *self.changed.get(container.name, ())]
-        elif FINGERPRINTS in argv:
-            for path in argv[4:]:
-                with suppress(NoSuchObject):
-                    digest = hashlib.sha256(self.engine.get_file(container.id, path)).hexdigest()
-                    told += [f"{digest}  {path}", f"644  {path}"]
+        if SEARCH not in argv:
+            return ExecResult(0, b"", b"")
+        changed = self.changed.get(container.name, [])
+        told = [self._next(container), "changes:", *changed, "files:"]
+        for path in set(argv).intersection(changed):
+            with suppress(NoSuchObject):
+                digest = hashlib.sha256(self.engine.get_file(container.id, path)).hexdigest()
+                told += [f"{digest}  {path}", f"644  {path}"]
         return ExecResult(0, "".join(f"{line}\n" for line in told).encode(), b"")
 
     def _next(self, container: Container, *arguments: str) -> str:

@@ -135,7 +135,8 @@ class Stage:
         from labctl.lab.running import pristine
 
         planner = origin.planner_for(self.name, self.lab, origin.image_specs(), publish=there.published)
-        return self._reverted(pristine.restore(self.engine, planner, progress).there)
+        there = instance.observe(self.engine, self.name)
+        return self._reverted(pristine.restore(self.engine, there, lambda: planner, progress).there)
 
     def _reverted(self, there: Instance) -> Instance:
         """Undo every fault that is on record."""

@@ -46,20 +46,21 @@ class Emptied:
 
 SEARCH: Final = f"""
 {SCRIPT} || exit
-echo 'changes:'
-/usr/local/lib/labctl/changes || exit
-for each; do [ -f "$each" ] || echo "$each"; done
+changes=$(/usr/local/lib/labctl/changes) || exit
+printf 'changes:\\n%s\\n' "$changes"
+for each; do
+    shift
+    [ -f "$each" ] || echo "$each"
+    case $changes in *"$each"*) set -- "$@" "$each" ;; esac
+done
+echo 'files:'
+[ $# -eq 0 ] || sha256sum -- "$@"
+[ $# -eq 0 ] || stat -c '%a  %n' -- "$@"
 exit 0
 """
 """For a host's shell: the image's own scripts empty what the daemon keeps, leave a mark in the log, and tell
-what else was changed; the rest says which of these files are not there."""
-
-FINGERPRINTS: Final = """
-sha256sum -- "$@"
-stat -c '%a  %n' -- "$@"
-exit 0
-"""
-"""For a host's shell: says of each file what its fingerprint is made of."""
+what else was changed; the rest says of those files of labctl's that were touched what their fingerprints are
+made of."""
 
 EXPECTED: Final = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/root/.bash_history"})
 """Files that the engine or a shell writes, whatever the lab does."""
@@ -208,14 +209,11 @@ def searched(engine: Engine, host: Host, written: Mapping[str, str]) -> Searched
     Raises:
         ServiceCommandFailed: The host could not be emptied.
     """
-    told, _, changes = _said(engine, host, ["/bin/sh", "-c", SEARCH, "search", *written]).partition(
-        "changes:\n"
-    )
-    found = frozenset(changes.splitlines())
-    touched = {path: written[path] for path in sorted(found & written.keys())}
-    rewritten = bool(touched) and touched != _fingerprints(
-        _said(engine, host, ["/bin/sh", "-c", FINGERPRINTS, "fingerprints", *touched])
-    )
+    said = _said(engine, host, ["/bin/sh", "-c", SEARCH, "search", *written])
+    told, _, said = said.partition("changes:\n")
+    changes, _, said = said.partition("files:\n")
+    found, fingerprints = frozenset(changes.splitlines()) - {""}, _fingerprints(said)
+    rewritten = any(fingerprints.get(path) != written[path] for path in found & written.keys())
     return Searched(emptied(told), found - EXPECTED - written.keys(), rewritten)
 
 
@@ -232,7 +230,7 @@ def _said(engine: Engine, host: Host, argv: Sequence[str]) -> str:
 
 
 def _fingerprints(told: str) -> dict[str, str]:
-    """Read what `FINGERPRINTS` says: for each path a line with its hash, and one with its mode."""
+    """Read what `SEARCH` says of files: for each path a line with its hash, and one with its mode."""
     words: dict[str, list[str]] = {}
     for line in told.splitlines():
         word, _, path = line.partition("  ")

@@ -39,7 +39,7 @@ class Restored:
 
 
 def restore(
-    engine: Engine, planner: Planner, progress: Progress = silent, *, there: Instance | None = None
+    engine: Engine, there: Instance, plan: Callable[[], Planner], progress: Progress = silent
 ) -> Restored:
     """Make a lab as new.
 
@@ -49,21 +49,21 @@ def restore(
 
     Args:
         engine: The engine.
-        planner: The lab's planner.
-        progress: Told what is going on.
         there: The lab, as it has just been seen.
+        plan: Makes its planner: to read what a lab is made of takes as long as its daemons take to answer.
+        progress: Told what is going on.
 
     Raises:
         EngineError: The engine failed, or a daemon did not become ready.
     """
-    there = there or instance.observe(engine, planner.name)
     # A thread for each host to be asked, and one for each that is being emptied.
     with ThreadPoolExecutor(max_workers=2 * max(len(there.hosts), 1)) as pool:
         complaints = {
-            each.service: pool.submit(_complaint, each, planner.topology.domains)
+            each.service: pool.submit(_complaint, each, there.domains)
             for each in there.hosts
             if each.running and each.service not in there.faulted
         }
+        planner = plan()
         found = compare(engine, planner, there)
         renewal = _Renewal(engine, found, {name: each.result for name, each in complaints.items()}, progress)
         used = [

@@ -6,6 +6,7 @@ import pytest
 
 from labctl.engine.model import ContainerState, File
 from labctl.lab.running import instance, lifecycle, pristine
+from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Stage
@@ -21,8 +22,9 @@ def up(stage: Stage) -> Stage:
     return stage
 
 
-def restore(up: Stage) -> list[str]:
-    return [str(change) for change in pristine.restore(up.fake, up.planner).changes]
+def restore(up: Stage, progress: Progress = silent) -> list[str]:
+    there = instance.observe(up.fake, "x")
+    return [str(change) for change in pristine.restore(up.fake, there, lambda: up.planner, progress).changes]
 
 
 def called(up: Stage, method: str) -> list[str]:
@@ -156,16 +158,15 @@ def test_after_a_reset_everything_is_as_planned(up: Stage) -> None:
 
 
 def test_a_lab_that_is_not_there_at_all_is_made(stage: Stage) -> None:
-    changes = [str(change) for change in pristine.restore(stage.fake, stage.planner).changes]
+    changes = restore(stage)
     assert len(changes) == 6
     assert instance.observe(stage.fake, "x").whole
 
 
 def test_a_host_that_can_not_be_emptied_is_made_anew_and_told_with_its_own_words(up: Stage) -> None:
     up.inside.failed["labctl-x-mx-beta"] = "labctl: mail still comes in faster than it can be removed\n"
-    changes = pristine.restore(up.fake, up.planner).changes
-    assert [each.subject for each in changes] == ["mx-beta"]
-    assert changes[0].reason.startswith("it could not be emptied, labctl: mail still comes in faster")
+    [change] = restore(up)
+    assert change.startswith("mx-beta recreated (it could not be emptied, labctl: mail still comes in faster")
 
 
 def test_a_container_that_was_never_started_has_nothing_to_empty(stage: Stage) -> None:
@@ -173,11 +174,11 @@ def test_a_container_that_was_never_started_has_nothing_to_empty(stage: Stage) -
     stage.fake.remove_container("labctl-x-dns")
     subnet = stage.fake.networks({})[0].subnets[0]
     stage.fake.create_container(stage.planner.on(subnet).host("dns").container)
-    changes = [str(change) for change in pristine.restore(stage.fake, stage.planner).changes]
+    changes = restore(stage)
     assert changes == ["dns started"]
 
 
 def test_it_tells_what_it_does(up: Stage) -> None:
     told: list[tuple[str, str]] = []
-    pristine.restore(up.fake, up.planner, lambda subject, state: told.append((subject, state)))
+    restore(up, lambda subject, state: told.append((subject, state)))
     assert {subject for subject, state in told if state == "emptied"} == set(SERVICES)
