@@ -5,6 +5,8 @@ from __future__ import annotations
 import smtplib
 from typing import TYPE_CHECKING
 
+import pytest
+
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
@@ -53,14 +55,23 @@ def test_a_reset_restores_the_files_that_labctl_put_there(lab: Lab) -> None:
     lab.send("alice@alpha.test", "bob@beta.test")
 
 
-def test_a_planted_file_costs_its_host_the_container_also_after_a_restart(lab: Lab) -> None:
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ("echo evil >", "/etc/postfix/planted"),
+        ("rm", "/usr/share/doc/sed/copyright"),
+        ("chmod 700", "/usr/lib/postfix/sbin/smtpd"),
+    ],
+)
+def test_a_file_that_was_changed_costs_its_host_the_container_also_after_a_restart(
+    lab: Lab, change: str, path: str
+) -> None:
     before = lab.ids()
-    assert lab.run("exec", "mx-beta", "--", "sh", "-c", "echo evil > /etc/postfix/planted").code == 0
+    assert lab.run("exec", "mx-beta", "--", "sh", "-c", f"{change} {path}").code == 0
     lab.container("mx-beta").restart()
-    result = lab.json("reset")
-    [change] = result["changed"]
-    assert change.startswith("mx-beta recreated")
-    assert "/etc/postfix/planted" in change
+    [told] = lab.json("reset")["changed"]
+    assert told.startswith("mx-beta recreated")
+    assert path in told
     after = lab.ids()
     assert {each for each in before if before[each] != after[each]} == {"mx-beta"}
     assert lab.execute("mx-beta", "cat", "/etc/postfix/planted")[0] != 0

@@ -46,7 +46,8 @@ class Emptied:
 
 SEARCH: Final = f"""
 {SCRIPT} || exit
-changes=$(/usr/local/lib/labctl/changes) || exit
+changes=$(/usr/local/lib/labctl/changes "$1") || exit
+shift
 printf 'changes:\\n%s\\n' "$changes"
 for each; do
     shift
@@ -209,7 +210,8 @@ def searched(engine: Engine, host: Host, written: Mapping[str, str]) -> Searched
     Raises:
         ServiceCommandFailed: The host could not be emptied.
     """
-    said = _said(engine, host, ["/bin/sh", "-c", SEARCH, "search", *written])
+    made = str(int(host.running_container().created_at.timestamp()))
+    said = _said(engine, host, ["/bin/sh", "-c", SEARCH, "search", made, *written])
     told, _, said = said.partition("changes:\n")
     changes, _, said = said.partition("files:\n")
     found, fingerprints = frozenset(changes.splitlines()) - {""}, _fingerprints(said)
