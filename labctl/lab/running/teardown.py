@@ -10,12 +10,11 @@ from labctl.engine.model import ContainerState
 from labctl.errors import EngineError
 from labctl.lab.mark import faultrecord, labels
 from labctl.lab.name import object_name
-from labctl.lab.role import Role
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from labctl.engine.model import Container
     from labctl.engine.protocol import Engine
@@ -42,38 +41,52 @@ def take_down(engine: Engine, name: str, progress: Progress = silent) -> tuple[s
     for volume in (each for each in volumes if each not in faults):
         engine.remove_volume(volume.name)
     containers = [each for each in engine.containers(wanted) if each.labels[labels.NAME] == name]
-    remove_containers(engine, name, containers, progress)
     networks = [each for each in engine.networks(wanted) if each.labels[labels.NAME] == name]
-    for network in networks:
-        remove_network(engine, network.id)
-        progress("network", "removed")
+
+    def remove_networks() -> None:
+        for network in networks:
+            remove_network(engine, network.id)
+            progress("network", "removed")
+
+    remove_containers(engine, name, containers, progress, meanwhile=remove_networks)
     for volume in faults:
         engine.remove_volume(volume.name)
     return tuple(sorted({each.name for group in (containers, networks, volumes) for each in group}))
 
 
 def remove_containers(
-    engine: Engine, name: str, containers: Sequence[Container], progress: Progress = silent
+    engine: Engine,
+    name: str,
+    containers: Sequence[Container],
+    progress: Progress = silent,
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
     """Remove containers of a lab, all at once; but they leave its network one after the other.
 
     Docker Engine miscounts what is on a network where several join or leave it at once, and a network with a
-    wrong count can't be removed until the engine is restarted. Leaving is quick; the rest takes long, and
-    longest where many processes are to end: so a resolver is the last, and leaves alone without an order.
+    wrong count can't be removed until the engine is restarted. Leaving is quick; the rest takes long.
+
+    Args:
+        engine: The engine.
+        name: The lab's name.
+        containers: The containers.
+        progress: Told what has been removed.
+        meanwhile: What can be done when all have left the network, before they are gone.
     """
-    ordered = sorted(containers, key=lambda each: each.labels.get(labels.ROLE) == Role.DNS)
 
     def remove(container: Container) -> None:
         engine.remove_container(container.id)
         progress(container.labels.get(labels.SERVICE, container.name), "removed")
 
-    with ThreadPoolExecutor(max_workers=max(len(containers), 1)) as pool:
+    with ThreadPoolExecutor(max_workers=len(containers) + 1) as pool:
         removals = []
-        for container in ordered:
-            if container.state in _ON_NETWORK and container is not ordered[-1]:
+        for container in containers:
+            if container.state in _ON_NETWORK:
                 with suppress(EngineError):  # only a precaution: the removal would take it off as well
                     engine.disconnect(object_name(name), container.id)
             removals.append(pool.submit(remove, container))
+        removals.append(pool.submit(meanwhile))
     for removal in removals:
         removal.result()
 
