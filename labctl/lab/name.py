@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from labctl.contract.value import NAME
 from labctl.errors import UsageError, quoted
 
-NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+NAME_PATTERN: Final = re.compile(NAME)
 """What a lab's id and the name of a running lab look like."""
 
 
