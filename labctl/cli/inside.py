@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -13,6 +13,8 @@ from labctl.cli.console import print_result, tell, write, write_said
 
 if TYPE_CHECKING:
     from labctl.lab.inside.logs import Line
+
+_SHELL: Final = ("/bin/sh", "-c", "command -v bash > /dev/null && exec bash -l; exec sh")
 
 
 def logs(
@@ -28,15 +30,18 @@ def logs(
       labctl logs
       labctl logs mx-beta -f
     """
-    from labctl.commands import logs as command
+    from labctl.lab.inside import logs as said
+    from labctl.lab.running import instance
 
     engine = connect().engine
+    there = instance.select(engine, name)
+    hosts = there.hosts if host is None else (there.host(host),)
     if not follow:
-        for line in command.logs(engine, name, host):
+        for line in said.said(engine, hosts):
             _print(line)
         return
-    with command.followed(engine, name, host) as lines:
-        for line in lines:
+    with said.followed(engine, hosts) as lines:
+        for line in iter(lines.get, None):
             _print(line)
 
 
@@ -47,9 +52,11 @@ def shell(host: options.Host, *, name: options.Name = None) -> None:
     Examples:
       labctl shell mx-alpha
     """
-    from labctl.commands.shell import shell as open_shell
+    from labctl.lab.running import instance
 
-    exit_code = open_shell(connect().engine, name, host)
+    engine = connect().engine
+    container = instance.select(engine, name).host(host).running_container()
+    exit_code = engine.attach(container.id, _SHELL)
     raise typer.Exit(0 if exit_code == 0 else 1)
 
 

@@ -38,7 +38,7 @@ def with_settings(main_cf: bytes, settings: Mapping[str, str | None]) -> bytes:
             text = re.sub(rf"{everywhere.pattern}\n?", "", text, flags=re.MULTILINE)
             continue
         line = f"{name} = {value}".rstrip()
-        text, replaced = everywhere.subn(lambda _, line=line: line, text)  # type: ignore[misc]
+        text, replaced = everywhere.subn(line.replace("\\", r"\\"), text)
         if not replaced:
             text = f"{text.rstrip()}\n{line}\n"
     return text.encode("utf-8", "surrogateescape")

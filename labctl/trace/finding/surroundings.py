@@ -20,7 +20,7 @@ from labctl.mail.log.querylog import DnsAnswer
 from labctl.trace.finding import needle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from labctl.trace.finding.loglines import LogLines
@@ -254,17 +254,15 @@ def owner_depths(
     for before, after in edges:
         onward.setdefault(before, []).append(after)
     reached = {after for several in onward.values() for after in several}
-    depths: Mapping[object, int]
-    found: dict[object, int] = {use: 0 for use in uses if use not in reached}
-    ahead = list(found)
+    ahead = [use for use in uses if use not in reached]
+    found: dict[object, int] = dict.fromkeys(ahead, 0)
     for use in ahead:
-        for after in onward.get(use, ()):  # type: ignore[call-overload]  # uses they are
+        for after in onward.get(use, ()):
             if after not in found:
                 found[after] = found[use] + 1
                 ahead.append(after)
-    depths = found
-    last = max(depths.values(), default=0) + 1
-    return lambda owner: depths.get(owner, last)
+    last = max(found.values(), default=0) + 1
+    return lambda owner: found.get(owner, last)
 
 
 def _same_process(one: Entry, other: Entry) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 
+from labctl.cli import inside
+from labctl.cli.connection import Connection
 from labctl.commands.exec import Executed, execute
-from labctl.commands.logs import followed, logs
-from labctl.commands.shell import SHELL, shell
 from labctl.engine.model import ExecResult
 from labctl.errors import LabNotUp, NoSuchHost, UsageError
 
@@ -53,33 +55,48 @@ class TestExec:
             execute(up.fake, None, "dns", ["true"])
 
 
-class TestShell:
-    def test_it_ends_with_the_shells_exit_code(self, up: Stage) -> None:
-        answering(up, 7, b"")
-        assert shell(up.fake, None, "dns") == 7
-        assert up.fake.calls[-1] == ("attach", f"labctl-x-dns {' '.join(SHELL)}")
+@pytest.fixture
+def connected(up: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    engine: Any = up.fake
+    monkeypatch.setattr(inside, "connect", lambda: Connection(engine, ""))
+    return up
 
-    def test_a_host_that_does_not_run_is_told(self, up: Stage) -> None:
-        up.fake.end("labctl-x-dns")
+
+class TestShell:
+    @pytest.mark.parametrize(("exit_code", "own"), [(7, 1), (0, 0)])
+    def test_it_succeeds_where_the_shell_does(self, connected: Stage, exit_code: int, own: int) -> None:
+        answering(connected, exit_code, b"")
+        with pytest.raises(typer.Exit) as ended:
+            inside.shell("dns")
+        assert ended.value.exit_code == own
+        assert connected.fake.calls[-1].subject.startswith("labctl-x-dns /bin/sh -c ")
+
+    def test_a_host_that_does_not_run_is_told(self, connected: Stage) -> None:
+        connected.fake.end("labctl-x-dns")
         with pytest.raises(LabNotUp, match="is stopped"):
-            shell(up.fake, "x", "dns")
+            inside.shell("dns", name="x")
 
 
 class TestLogs:
-    def test_all_hosts_are_told_by_time_and_one_alone(self, up: Stage) -> None:
-        up.fake.say("labctl-x-dns", "one")
-        up.fake.say("labctl-x-mx-beta", "two")
-        up.fake.say("labctl-x-dns", "three")
-        assert [line.text for line in logs(up.fake, None, None)] == ["one", "two", "three"]
-        assert [line.text for line in logs(up.fake, None, "dns.lab.test")] == ["one", "three"]
+    def test_all_hosts_are_told_by_time_and_one_alone(
+        self, connected: Stage, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for service, text in (("dns", "one"), ("mx-beta", "two"), ("dns", "three")):
+            connected.fake.say(f"labctl-x-{service}", text)
+        inside.logs()
+        assert re.findall(r"\w+$", capsys.readouterr().out, re.MULTILINE) == ["one", "two", "three"]
+        inside.logs("dns.lab.test")
+        assert re.findall(r"\w+$", capsys.readouterr().out, re.MULTILINE) == ["one", "three"]
 
-    def test_what_comes_is_told_until_all_have_ended(self, up: Stage) -> None:
-        up.fake.say("labctl-x-dns", "before")
-        with followed(up.fake, None, "dns") as lines:
-            up.fake.say("labctl-x-dns", "after")
-            up.fake.end("labctl-x-dns")
-            assert [line.text for line in lines] == ["after"]
+    def test_what_was_said_before_is_not_followed_and_the_end_of_all_is_the_end(
+        self, connected: Stage, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        connected.fake.say("labctl-x-dns", "before")
+        connected.fake.end("labctl-x-dns")
+        inside.logs("dns", follow=True)
+        assert "before" not in capsys.readouterr().out
 
-    def test_no_such_host_is_told(self, up: Stage) -> None:
+    @pytest.mark.usefixtures("connected")
+    def test_no_such_host_is_told(self) -> None:
         with pytest.raises(NoSuchHost):
-            logs(up.fake, None, "web")
+            inside.logs("web")
