@@ -93,12 +93,14 @@ def up(
         handed_in=attempt.for_hosts(hand_in.files, lab) if hand_in is not None else {},
         labels={labels.SEED: hand_in.seed} if hand_in is not None and hand_in.seed else {},
     )
-    instance.refuse_other(instance.observe(engine, name), lab.id)  # no image is made for that
     if dry_run:
+        known = compare(engine, planner)
+        instance.refuse_other(known.there, lab.id)
         built = tuple(f"image {each.name} built" for each in images.missing(engine, specs))
-        planned = tuple(str(change) for change in compare(engine, planner).changes)
-        return Up(name, lab.id, (*built, *planned), None)
+        return Up(name, lab.id, (*built, *map(str, known.changes)), None)
     with lock.held(engine, name, progress):
+        known = compare(engine, planner)
+        instance.refuse_other(known.there, lab.id)  # no image is made for that
         built = tuple(
             f"image {each} built"
             for each in images.ensure(
@@ -110,11 +112,11 @@ def up(
                 may_install=wish.may_install,
             )
         )
-        known = compare(engine, planner)
-        instance.refuse_other(known.there, lab.id)
+        if built:  # which takes a while
+            known = compare(engine, planner)
         tolerance = lifecycle.Tolerance.of(planner)
         changes = lifecycle.bring_up(engine, planner, progress, known=known, tolerance=tolerance)
-        there = instance.observe(engine, name)
+        there = known.there if known.settled else instance.observe(engine, name)
         if hand_in is not None:
             from labctl.lab.attempt.rejection import rejection  # noqa: PLC0415  # only for an attempt
 

@@ -112,6 +112,11 @@ class Difference:
         return replace(self.there, fault_volumes=tuple(lasting)).affected
 
     @property
+    def settled(self) -> bool:
+        """Whether nothing is to be done, nor to be put on record or taken off it."""
+        return not self.changes and not self.ended_faults and self.there.record == self.record
+
+    @property
     def changes(self) -> tuple[Change, ...]:
         """All that is to be done, in words."""
         found: list[Change] = []

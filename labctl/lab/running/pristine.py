@@ -72,7 +72,7 @@ def restore(
             if not each.create and each.found is not None and each.found.state != ContainerState.CREATED
         ]
         sweep(pool, used, first=renewal.renew, again=renewal.again)
-        if not (renewal.changes or found.changes or found.record != there.record):
+        if found.settled and not renewal.changes:
             hosts = [there.host(name) for name in renewal.reloaded]
             for _ in pool.map(lambda each: patience.await_ready(engine, each, there.domains), hosts):
                 pass
