@@ -35,13 +35,20 @@ check = ["true"]
 
 [grading]
 starter_score = 0
-limits = { memory = "128m", cpus = 1, pids = 60, file_size = "1m", seconds = 40 }
+
+[grading.limits]
+memory = "128m"
+cpus = 1
+pids = 60
+file_size = "1m"
+seconds = 40
 
 [[checks]]
 id = "mx"
 points = 1
 hint = "look"
 needs = []
+points_if_blocked = 0
 """
 OVERLAY: Final = """\
 services:

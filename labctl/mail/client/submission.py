@@ -37,7 +37,6 @@ class Stage(StrEnum):
 
     CONNECT = "CONNECT"
     EHLO = "EHLO"
-    STARTTLS = "STARTTLS"
     AUTH = "AUTH"
     MAIL = "MAIL"
     RCPT = "RCPT"

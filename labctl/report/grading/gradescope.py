@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 from labctl.report.document import dumped
-from labctl.report.grading.verdict import excerpt, hint, score, seeded
+from labctl.report.grading.verdict import excerpt, hint, located, score, seeded
 from labctl.report.layout.plain import harmless
 from labctl.report.layout.wrap import brief
 
@@ -59,9 +59,7 @@ def _output(attempt: GradedAttempt, title: str) -> str:
     lines = [f"{brief(title, 300)}: {attempt.verdict}, {score(attempt)}, {seeded(attempt)}"]
     rejected = attempt.rejection
     if rejected is not None:
-        line = "" if rejected.line is None else f":{rejected.line}"
-        where = f"{brief(rejected.file, 300)}{line}: " if rejected.file else ""
-        lines.append(f"{where}{brief(rejected.text, 1000)}")
+        lines.append(brief(located(rejected), 1300))
         lines.extend(f"    {each}" for each in excerpt(rejected.said.splitlines(), _ROOM))
         lines.append(f"hint: {brief(rejected.hint, 500)}")
     elif attempt.explanation:

@@ -11,6 +11,7 @@ from labctl.report.grading.verdict import (
     excerpt,
     failures_first,
     hint,
+    located,
     mark,
     named,
     points,
@@ -90,9 +91,7 @@ def _blocks(attempt: GradedAttempt) -> Iterator[str]:
     yield f"\n### {mark(attempt.verdict)} {_code(named(attempt), 100)}: {score(attempt)}\n"
     if attempt.rejection is not None:
         rejected = attempt.rejection
-        line = "" if rejected.line is None else f":{rejected.line}"
-        where = f"{rejected.file}{line}: " if rejected.file else ""
-        yield _fenced([f"{where}{rejected.text}", *rejected.said.splitlines(), f"next: {rejected.hint}"])
+        yield _fenced([located(rejected), *rejected.said.splitlines(), f"next: {rejected.hint}"])
     elif attempt.explanation:
         yield _fenced(attempt.explanation.splitlines())
     for check in attempt.checks:

@@ -9,6 +9,7 @@ from labctl.report.grading.verdict import (
     counted,
     excerpt,
     hint,
+    located,
     mark,
     named,
     points,
@@ -83,9 +84,7 @@ def _why(check: GradedCheck) -> Iterator[str]:
 
 def _rejection(rejection: Rejection) -> Iterator[str]:
     """Show why an attempt can't be used: where, in the daemon's own words, and what to do."""
-    line = "" if rejection.line is None else f":{rejection.line}"
-    where = f"{rejection.file}{line}: " if rejection.file else ""
-    yield from _spread((f"{mark(AttemptVerdict.REJECTED)} {where}{rejection.text}",), 0)
+    yield from _spread((f"{mark(AttemptVerdict.REJECTED)} {located(rejection)}",), 0)
     yield from _spread(rejection.said.splitlines(), 6, "| ")
 
 

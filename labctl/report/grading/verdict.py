@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from labctl.commands.grade import Grade
+    from labctl.grading.job import Rejection
     from labctl.grading.score import GradedAttempt, GradedCheck
 
 _MARKS: Final = {
@@ -65,6 +66,12 @@ def reason(attempt: GradedAttempt) -> str:
         return first_line(attempt.explanation)
     first = next(iter(unmet(attempt)), None)
     return "" if first is None else f"{first.id}: {first_line(first.explanation)}"
+
+
+def located(rejection: Rejection) -> str:
+    """Say why an attempt can't be used, behind the file and its line where they are known."""
+    line = "" if rejection.line is None else f":{rejection.line}"
+    return f"{brief(rejection.file, 300)}{line}: {rejection.text}" if rejection.file else rejection.text
 
 
 def seeded(attempt: GradedAttempt) -> str:

@@ -14,46 +14,11 @@ from labctl.errors import InvalidLabFile
 from labctl.grading import gradedlab
 from labctl.lab.blueprint import definition, topology
 from labctl.lab.blueprint.plan import make_planner
+from tests.fuzz.places import LAB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-WHOLE: Final = """\
-id = "mine"
-title = "A lab"
-topology = "two-domains"
-
-[clock]
-queue_run_delay = ["5m", "1s"]
-
-[[accounts]]
-address = "zoe@beta.test"
-password = "zoe"
-
-[[editable]]
-path = "beta.test.zone"
-service = "dns"
-target = "/etc/coredns/zones/beta.test.zone"
-check = ["true"]
-
-[grading]
-starter_score = 0
-
-[grading.limits]
-memory = "128m"
-cpus = 1
-pids = 60
-file_size = "1m"
-seconds = 40
-
-[[checks]]
-id = "mx"
-points = 1
-hint = "look"
-needs = []
-points_if_blocked = 0
-"""
 
 TOML_VALUES: Final = (
     "3", "-1", "0", "0.5", "1e308", "-inf", "nan", "0x7fffffffffffffff", "true", '""', '"x"', '"\\u0000"',
@@ -67,7 +32,7 @@ YAML_VALUES: Final[tuple[Any, ...]] = (
     {"a": {"b": []}}, {"": ""}, {3: 3}, {"file": "none"}, {"extends": {}},
 )  # fmt: skip
 
-KEYS: Final = [n for n, line in enumerate(WHOLE.splitlines()) if " = " in line]
+KEYS: Final = [n for n, line in enumerate(LAB.splitlines()) if " = " in line]
 BASE: Final = resources.compose_dir() / "two-domains.yaml"
 
 writes_files = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -85,7 +50,7 @@ def judge(error: InvalidLabFile, path: Path) -> None:
 def test_a_definition_with_another_value_in_a_place_is_read_or_wrong_with_its_line(
     tmp_path: Path, number: int, value: str
 ) -> None:
-    lines = WHOLE.splitlines()
+    lines = LAB.splitlines()
     lines[number] = f"{lines[number].partition(' = ')[0]} = {value}"
     path = tmp_path / "lab.toml"
     path.write_text("\n".join(lines), encoding="utf-8")
@@ -100,7 +65,7 @@ def test_a_definition_with_another_value_in_a_place_is_read_or_wrong_with_its_li
 
 
 def test_the_definition_that_is_altered_is_right(tmp_path: Path) -> None:
-    (tmp_path / "lab.toml").write_text(WHOLE)
+    (tmp_path / "lab.toml").write_text(LAB)
     make_planner("x", definition.load(tmp_path), images={})
 
 
