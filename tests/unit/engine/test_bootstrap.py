@@ -289,6 +289,18 @@ def test_an_installed_engine_is_only_started(machine: Machine, root: Path, apt: 
     assert apt.asked("install") == []
 
 
+def test_control_groups_are_mounted_where_no_init_system_did(machine: Machine, root: Path, apt: Apt) -> None:
+    install_dockerd(root)
+    (root / "sys/fs/cgroup").mkdir(parents=True)
+    bootstrap.bring(machine)
+    assert apt.asked("mount") == [("mount", "-t", "cgroup2", "cgroup2", str(root / "sys/fs/cgroup"))]
+    daemon.stop(machine)
+    (root / "proc").mkdir()
+    (root / "proc/mounts").write_text("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
+    bootstrap.bring(machine)
+    assert len(apt.asked("mount")) == 1
+
+
 def test_dockerd_outlives_an_interrupt_for_labctl(machine: Machine, root: Path) -> None:
     install_dockerd(root)
     bootstrap.bring(machine)
