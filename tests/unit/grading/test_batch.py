@@ -82,8 +82,14 @@ def test_each_job_brings_what_was_handed_in_and_has_a_laboratory_of_its_own(grad
 
 
 def test_what_broke_is_examined_once_more_and_says_so(graded_lab: GradedLab) -> None:
-    [found] = run(graded_lab, Examiner(BROKEN, PASSED), candidate("a"))
+    examiner = Examiner(BROKEN, PASSED)
+    [found] = run(graded_lab, examiner, candidate("a"))
     assert [(each.verdict, each.tries) for each in found.checks] == [(CheckVerdict.PASSED, 2)]
+    assert found.seconds == 2.0
+    assert [(each.name, each.run) for each in examiner.jobs] == [
+        ("grade-1-1", "grade-1"),
+        ("grade-1-1-2", "grade-1"),
+    ]
 
 
 def test_what_breaks_twice_is_an_error_and_not_tried_for_ever(graded_lab: GradedLab) -> None:

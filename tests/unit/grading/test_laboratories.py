@@ -9,11 +9,14 @@ import pytest
 
 from labctl import resources
 from labctl.engine.images import image_specs
+from labctl.errors import ConfigRejected
 from labctl.grading import gradedlab
 from labctl.grading.job import Job
 from labctl.grading.laboratories import Laboratories
-from labctl.lab import catalogue
+from labctl.lab import catalogue, lock
+from labctl.lab.mark import labels
 from labctl.lab.running import instance
+from labctl.lab.running.patience import GaveUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from tests.unit.conftest import Stage
 
 ZONE = "beta.test.zone"
+TARGET = "/etc/coredns/zones/beta.test.zone"
 PUBLISHING = "unix:///run/user/1/docker.sock"
 
 
@@ -41,7 +45,9 @@ def laboratories(fake: FakeEngine, lab: GradedLab, monkeypatch: pytest.MonkeyPat
 
     def heeded(name: str, number: str) -> None:
         signal(name, number)
-        fake.say(name, "[INFO] Reloading complete")
+        zone = fake.get_file(name, TARGET)
+        wrong = b"wrong" in zone
+        fake.say(name, f"[ERROR] Restart failed: {TARGET}:1" if wrong else "[INFO] Reloading complete")
 
     monkeypatch.setattr(fake, "signal", heeded)
     with closing(Laboratories(fake, PUBLISHING, lab.lab, specs)) as found:
@@ -49,7 +55,7 @@ def laboratories(fake: FakeEngine, lab: GradedLab, monkeypatch: pytest.MonkeyPat
 
 
 def job(lab: GradedLab, name: str) -> Job:
-    return Job(name, lab.lab.directory, None, {ZONE: name.encode()}, "00", f"grade-{name}")
+    return Job(name, lab.lab.directory, None, {ZONE: name.encode()}, "0f", f"grade-{name}", "run-1")
 
 
 def lent(laboratories: Laboratories, lab: GradedLab, name: str) -> str:
@@ -60,6 +66,37 @@ def lent(laboratories: Laboratories, lab: GradedLab, name: str) -> str:
 
 def test_one_that_is_as_new_is_lent_again(laboratories: Laboratories, lab: GradedLab) -> None:
     assert lent(laboratories, lab, "anna") == lent(laboratories, lab, "bert") == "grade-anna"
+
+
+def test_it_has_what_was_handed_in_and_says_whose_it_is_and_has_the_labs_limits(
+    laboratories: Laboratories, lab: GradedLab, stage: Stage
+) -> None:
+    with laboratories.laboratory(job(lab, "anna")) as found:
+        dns = found.there.host("dns").running_container().name
+        assert stage.fake.get_file(dns, TARGET) == b"anna"
+        signals = [each.subject for each in stage.fake.calls if each.method == "signal"]
+        assert signals == [f"{dns} USR1"]
+        spec = stage.fake._box(dns).spec
+        assert (spec.labels[labels.RUN], spec.labels[labels.SEED], spec.memory) == ("run-1", "0f", 256 << 20)
+        assert lock.is_held(stage.fake, "grade-anna")
+
+
+def test_zones_that_the_resolver_refuses_are_told_as_refused_and_the_laboratory_is_gone(
+    laboratories: Laboratories, lab: GradedLab, stage: Stage
+) -> None:
+    with pytest.raises(ConfigRejected, match="dns"), laboratories.laboratory(job(lab, "wrong")):
+        pass
+    assert not instance.observe(stage.fake, "grade-wrong").exists
+
+
+def test_one_that_can_not_be_made_is_taken_down_and_its_name_is_free(
+    laboratories: Laboratories, lab: GradedLab, stage: Stage
+) -> None:
+    laboratories.abandon()
+    for _ in range(2):
+        with pytest.raises(GaveUp), laboratories.laboratory(job(lab, "anna")):
+            pass
+        assert not instance.observe(stage.fake, "grade-anna").exists
 
 
 def out_of_memory(stage: Stage, there: Instance) -> None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from labctl.contract.value import values
 from labctl.grading.job import Examination, Observation, Rejection
-from labctl.grading.score import graded
+from labctl.grading.score import GradedAttempt, GradedCheck, graded
+from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
 
 if TYPE_CHECKING:
@@ -89,3 +90,23 @@ def test_other_weights_need_no_other_examination(graded_lab: GradedLab) -> None:
 def test_hidden_checks_are_marked(graded_lab: GradedLab) -> None:
     found = graded(seen(P, P, P), graded_lab.checks, hidden=frozenset({"mx-resolves"}))
     assert [each.hidden for each in found.checks] == [False, True, False]
+
+
+def test_all_that_was_seen_is_told_with_what_it_is_worth(graded_lab: GradedLab) -> None:
+    declared = tuple(replace(each, hint="look") for each in graded_lab.checks)
+    told = "mx-resolves", "The MX resolves.", F, 0.5, "why", ("S: 550",), 2, "checks/test_beta.py", 7
+    observed = Observation(*told)
+    logs, remarks, whose = {"dns": ("a line",)}, ("a remark",), SeedFrom.ROSTER
+    examined = Examination(
+        "anna", "small", "0f", 2.5, (observed,), remarks=remarks, logs=logs, seed_from=whose
+    )
+    found = graded(examined, declared, hidden=frozenset({"mx-resolves"}), cached=True)
+    check = GradedCheck(*told, score=0, max_score=2, hint="look", hidden=True)
+    verdict = AttemptVerdict.FAILED
+    assert found == GradedAttempt(
+        "anna", verdict, 0, 6, "0f", 2.5, (check,), "", None, remarks, logs, cached=True, seed_from=whose
+    )
+
+
+def test_what_was_seen_in_this_run_is_not_said_to_be_known_from_an_earlier_one(graded_lab: GradedLab) -> None:
+    assert not graded(seen(P, P, P), graded_lab.checks).cached

@@ -95,8 +95,9 @@ def states(delivery: DeliveryTracker) -> dict[str, MessageState]:
     return {recipient.address: recipient.state for recipient in delivery.recipients}
 
 
-def test_before_any_log_speaks_the_message_is_submitted() -> None:
-    assert tracker().state is MessageState.SUBMITTED
+def test_before_any_log_speaks_each_recipients_copy_is_at_the_first_host() -> None:
+    told = RecipientState("bob@beta.test", "bob@beta.test", MessageState.SUBMITTED, host=ALPHA)
+    assert tracker().recipients == (told,)
 
 
 def test_without_a_queue_id_nothing_can_be_told() -> None:
@@ -264,12 +265,8 @@ def test_recipients_refused_at_submission_are_rejected() -> None:
 
     delivery = DeliveryTracker(MESSAGE_ID, A1, ALPHA, (), refused=[("nobody@alpha.test", reply)])
 
-    (recipient,) = delivery.recipients
-    assert (recipient.state, recipient.dsn, recipient.reason) == (
-        MessageState.REJECTED,
-        "5.1.1",
-        "550 5.1.1 no such user",
-    )
+    told = "nobody@alpha.test", "nobody@alpha.test", MessageState.REJECTED
+    assert delivery.recipients == (RecipientState(*told, "5.1.1", "550 5.1.1 no such user", ALPHA),)
 
 
 def test_an_alias_is_delivered_when_all_it_expands_to_is() -> None:
@@ -296,6 +293,7 @@ def test_an_alias_of_the_first_host_is_followed_to_the_next() -> None:
     feed(delivery, BETA, queued(B1) + saved(B1, "bob@beta.test"))
 
     assert states(delivery) == {"bob@beta.test": MessageState.DELIVERED}
+    assert [each.original for each in delivery.recipients] == ["friend@alpha.test"]
 
 
 def test_a_local_forward_is_followed_into_its_own_queue_file() -> None:
@@ -376,59 +374,82 @@ def test_a_requeued_message_is_followed_to_its_new_queue_id() -> None:
         "bob@beta.test": MessageState.QUEUED,
         "amy@alpha.test": MessageState.DELIVERED,
     }
+    assert delivery.queue_ids == ((ALPHA, A1), (ALPHA, A2))
     feed(delivery, ALPHA, saved(A2, "bob@beta.test") + removed(A2))
 
     assert state_of(delivery) is MessageState.DELIVERED
 
 
+def test_what_was_requeued_before_it_was_tried_is_followed_too() -> None:
+    delivery = tracker()
+    requeued = [("pickup", f"{A2}: uid=100 from=<a@alpha.test> orig_id={A1}"), *queued(A2)[1:]]
+    feed(delivery, ALPHA, queued(A1) + requeued + saved(A2, "bob@beta.test"))
+
+    assert state_of(delivery) is MessageState.DELIVERED
+
+
+def rule(action: str, reply: str) -> Log:
+    """Return what cleanup(8) says of a rule for header fields."""
+    said = f"{A1}: {action}: header Subject: x from a[192.0.2.1]; from=<a@b> proto=ESMTP: {reply}"
+    return [("cleanup", said)]
+
+
 @pytest.mark.parametrize(
-    ("log", "state"),
+    ("log", "state", "dsn", "reason"),
     [
+        ([], MessageState.QUEUED, None, None),
+        (queued(A1)[2:], MessageState.QUEUED, None, None),
+        (rule("hold", "why"), MessageState.HELD, None, "why"),
+        (rule("discard", "why"), MessageState.DISCARDED, None, "why"),
+        (rule("reject", "5.7.1 no"), MessageState.REJECTED, "5.7.1", "550 5.7.1 no"),
+        (rule("reject", "no"), MessageState.REJECTED, None, "550 no"),
         (
-            [
-                (
-                    "cleanup",
-                    f"{A1}: hold: header Subject: x from a[192.0.2.1]; from=<a@b> proto=ESMTP: why",
-                )
-            ],
-            MessageState.HELD,
+            [("postsuper", f"{A1}: removed")],
+            MessageState.UNKNOWN,
+            None,
+            "removed from the queue by postsuper",
         ),
+        ([("postsuper", f"{A1}: placed on hold")], MessageState.HELD, None, "placed on hold"),
+        ([("postsuper", f"{A1}: released from hold")], MessageState.QUEUED, None, None),
         (
-            [
-                (
-                    "cleanup",
-                    f"{A1}: discard: header Subject: x from a[192.0.2.1]; from=<a@b> proto=ESMTP: why",
-                )
-            ],
+            attempt(A1, "bob@beta.test", "sent", "silently dropped", program="discard"),
             MessageState.DISCARDED,
+            "2.0.0",
+            "silently dropped",
         ),
-        (
-            [
-                (
-                    "cleanup",
-                    f"{A1}: reject: header Subject: x from a[192.0.2.1]; from=<a@b> proto=ESMTP: 5.7.1 no",
-                )
-            ],
-            MessageState.REJECTED,
-        ),
-        ([("postsuper", f"{A1}: removed")], MessageState.UNKNOWN),
-        (attempt(A1, "bob@beta.test", "sent", "silently dropped", program="discard"), MessageState.DISCARDED),
         (
             attempt(A1, "bob@beta.test", "sent", "delivered to maildir", program="virtual"),
             MessageState.DELIVERED,
+            "2.0.0",
+            "delivered to maildir",
         ),
         (
             attempt(A1, "bob@beta.test", "bounced", "mailing to this is off", program="error"),
             MessageState.BOUNCED,
+            "2.0.0",
+            "mailing to this is off",
         ),
     ],
 )
-def test_what_a_rule_or_an_agent_does_shows_in_the_state(log: Log, state: MessageState) -> None:
+def test_what_a_rule_or_an_agent_does_shows_with_its_reason_and_its_time(
+    log: Log, state: MessageState, dsn: str | None, reason: str | None
+) -> None:
     delivery = tracker()
+    said = queued(A1)[:2] + log
+    feed(delivery, ALPHA, said)
+    at = START + timedelta(seconds=len(said) - 1)
+    expected = RecipientState("bob@beta.test", "bob@beta.test", state, dsn, reason, ALPHA, at)
+    assert delivery.recipients == (expected,)
 
-    feed(delivery, ALPHA, queued(A1)[:2] + log)
 
-    assert state_of(delivery) is state
+def test_what_was_told_of_it_before_does_not_put_a_held_message_back_into_the_queue() -> None:
+    delivery = tracker()
+    feed(delivery, ALPHA, [*rule("hold", "why"), queued(A1)[1]])
+    assert state_of(delivery) is MessageState.HELD
+
+
+def test_of_nobody_the_state_is_unknown() -> None:
+    assert least_happy([]) is MessageState.UNKNOWN
 
 
 def test_a_message_with_the_same_queue_id_on_another_host_is_not_this_one() -> None:
@@ -438,6 +459,49 @@ def test_a_message_with_the_same_queue_id_on_another_host_is_not_this_one() -> N
     feed(delivery, "mx.gamma.test", queued(B1, "<other@gamma.test>") + saved(B1, "bob@beta.test"))
 
     assert state_of(delivery) is MessageState.RELAYED
+
+
+def test_of_two_hosts_that_may_hold_it_the_one_that_took_it_does() -> None:
+    delivery = tracker()
+    feed(delivery, "mx.gamma.test", [*queued(B1)[:1], *attempt(B1, "bob@beta.test", "bounced", "no")])
+    feed(delivery, ALPHA, queued(A1) + onward(A1, "bob@beta.test", B1))
+
+    feed(delivery, BETA, queued(B1)[:1] + saved(B1, "bob@beta.test"))
+
+    assert state_of(delivery) is MessageState.DELIVERED
+
+
+def test_what_a_host_forwards_itself_is_looked_for_on_no_other() -> None:
+    delivery = tracker("list@alpha.test")
+    feed(delivery, BETA, queued(A2)[:1])
+    log = queued(A1) + attempt(A1, "list@alpha.test", "sent", f"forwarded as {A2}", program="local")
+    feed(delivery, ALPHA, log + queued(A2) + saved(A2, "amy@alpha.test", "list@alpha.test"))
+
+    assert states(delivery) == {"amy@alpha.test": MessageState.DELIVERED}
+
+
+@pytest.mark.parametrize(("nrcpt", "state"), [(1, MessageState.BOUNCED), (2, MessageState.QUEUED)])
+def test_an_address_that_was_rewritten_is_the_only_recipients_where_there_is_but_one(
+    nrcpt: int, state: MessageState
+) -> None:
+    delivery = tracker()
+    feed(delivery, ALPHA, queued(A1, nrcpt=nrcpt) + attempt(A1, "rob@beta.test", "bounced", "no"))
+    assert state_of(delivery) is state
+
+
+def test_an_outcome_that_nobody_knows_is_unknown() -> None:
+    delivery = tracker()
+    feed(delivery, ALPHA, queued(A1) + attempt(A1, "bob@beta.test", "vanished", "?"))
+    assert state_of(delivery) is MessageState.UNKNOWN
+
+
+def test_a_use_whose_beginning_is_not_told_is_not_the_one_that_is_over() -> None:
+    delivery = tracker()
+    feed(delivery, ALPHA, queued(A1) + saved(A1, "bob@beta.test") + removed(A1))
+
+    feed(delivery, ALPHA, attempt(A1, "bob@beta.test", "bounced", "no"))
+
+    assert state_of(delivery) is MessageState.DELIVERED
 
 
 def test_an_earlier_use_of_a_queue_id_is_not_this_message() -> None:
