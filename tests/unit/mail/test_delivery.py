@@ -243,6 +243,7 @@ def test_each_recipient_has_a_state_and_the_message_the_least_happy() -> None:
         "x@nowhere.test": MessageState.BOUNCED,
         "bea@beta.test": MessageState.QUEUED,
     }
+    assert [each.address for each in delivery.recipients] == [each.original for each in delivery.recipients]
     assert state_of(delivery) is MessageState.BOUNCED
 
 
