@@ -47,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if config.getoption("dist", "no") == "load":
         config.option.dist, config.option.loadscopereorder = "loadgroup", False
+    if hasattr(config, "workerinput"):  # a worker, which knows the command line only
+        config.option.loadgroup = True
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if "COVERAGE_PROCESS_CONFIG" in os.environ:  # else nothing is known of what runs checks
