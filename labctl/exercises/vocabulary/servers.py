@@ -162,11 +162,15 @@ class Servers(Hosts):
         host = None if at is None else self.host(at).hostname
 
         def found() -> tuple[Saying, Queued] | None:
-            for each in self.watch.sayings:
-                event, here = each.event, host in {None, each.host.hostname}
-                if here and isinstance(event, Queued) and event.message_id == wanted:
-                    return each, event
-            return None
+            queued = [
+                (each, each.event)
+                for each in self.watch.sayings
+                if isinstance(each.event, Queued)
+                and each.event.message_id == wanted
+                and host in {None, each.host.hostname}
+            ]
+            # Hosts are listened to apart: what one of them said first may come last.
+            return min(queued, key=lambda each: each[0].at, default=None)
 
         with self.narrator.step(f"Find {wanted} in the log of {host or 'a server'}") as evidence:
             saying, queued = self.expectations.expect(f"{wanted} in a log", found, within=within)

@@ -169,6 +169,8 @@ def test_a_letter_of_somebody_else_is_found_by_its_message_id(town: Town) -> Non
     assert (found.rcpt_tos, found.queue_id != sent.queue_id) == (("bob@beta.test",), True)
     assert found.accepted
     town.bob.expect_delivery(found)
+    town.lab.expect_sent(sent, at="mx-alpha")
+    town.lab.watch.sayings.reverse()
     assert town.lab.letter(sent.message_id).queue_id == sent.queue_id
     with pytest.raises(ExpectationFailed, match="in a log"):
         town.lab.letter("<nosuch@alpha.test>", within=SOON)
