@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from tests.bed.bed import Bed
+
+
+APART: Final = frozenset({"test_course", "test_hostile_attempts", "test_labs_to_grade"})
+"""Files whose tests of one parameter share nothing with those of another: what stands first in an id, up to a
+colon.
+"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,30 +31,33 @@ def nightly(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--nightly"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads which tests belong together
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only a night has time for, and let what takes longest begin first.
-
-    The tests of a file share what they need, so they stay together, unless a mark says which ones do.
-    """
+    """Leave out what only a night has time for, and let what takes longest begin first."""
     if not config.getoption("--nightly"):
         left_out = [each for each in items if each.get_closest_marker("nightly")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [each for each in items if not each.get_closest_marker("nightly")]
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda each: "integration" not in each.path.parts)
+    items.sort(key=lambda each: (each.path.stem not in APART, "integration" not in each.path.parts))
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Share tests out by what belongs together; and hear Ctrl-C, as do the programs that tests start, even
-    where a shell runs this in its background.
-    """
-    if config.getoption("dist", "no") == "load":
-        config.option.dist, config.option.loadscopereorder = "loadgroup", False
-    if hasattr(config, "workerinput"):  # a worker, which knows the command line only
-        config.option.loadgroup = True
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share tests out to workers by their file, and those that are apart by their first parameter, too."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  # only where there are workers
+
+    def scope(nodeid: str) -> str:
+        path, _, name = nodeid.partition("::")
+        first = name.partition("[")[2].rstrip("]").partition(":")[0]
+        return f"{path}::{first}" if Path(path).stem in APART else path
+
+    config.option.loadscopereorder = False
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = scope
+    return scheduler
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, as do the programs that tests start, even where a shell runs this in its background."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if "COVERAGE_PROCESS_CONFIG" in os.environ:  # else nothing is known of what runs checks

@@ -58,10 +58,7 @@ class CourseLab:
         return done.code, found
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(each, marks=pytest.mark.xdist_group(f"course-{each}")) for each in LABS],
-)
+@pytest.fixture(scope="module", params=LABS)
 def course_lab(request: pytest.FixtureRequest, labctl: Labctl, docker: Any) -> Iterator[CourseLab]:
     lab = CourseLab(request.param, Lab(f"it-{os.getpid()}-{uuid.uuid4().hex[:6]}", labctl, docker))
     lab.instance.up(lab.id)

@@ -44,12 +44,7 @@ _NOTHING: Final = dict.fromkeys(
 )
 
 ATTACKS: Final = [
-    pytest.param(
-        kind,
-        attack.id,
-        id=f"{kind}-{re.sub('[^a-z-]', '', attack.id)}",
-        marks=pytest.mark.xdist_group(f"hostile-{kind}"),
-    )
+    pytest.param(kind, attack.id, id=f"{kind}:{re.sub('[^a-z-]', '', attack.id)}")
     for kind, attacks in {
         "zone": (*directories.attacks(Path(), Path()), *zones.zone_attacks(Path(), _NOTHING)),
         "resolver": zones.resolver_attacks(Path(), "", 0, _NOTHING),
@@ -58,10 +53,6 @@ ATTACKS: Final = [
     }.items()
     for attack in attacks
 ]
-
-each_kind = pytest.mark.parametrize(
-    "kind", [pytest.param(each, marks=pytest.mark.xdist_group(f"hostile-{each}")) for each in KINDS]
-)
 
 ONE_MEBIBYTE: Final = 1024
 """In the unit of ru_maxrss, getrusage(2)."""
@@ -216,13 +207,13 @@ def test_a_verdict_says_what_happened(graded: Mapping[str, Graded], kind: str, a
     assert re.search("attack: ran", texts(found)) is None  # nobody ran what it left for others to run
 
 
-@each_kind
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_good_attempt_among_them_is_as_good_as_alone(graded: Mapping[str, Graded], kind: str) -> None:
     good = graded[kind].attempt("good")
     assert (good["verdict"], good["score"]) == ("passed", good["max_score"]), good
 
 
-@each_kind
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_machine_is_as_it_was(
     graded: Mapping[str, Graded], machine: Machine, docker: Any, kind: str
 ) -> None:
@@ -248,7 +239,7 @@ def marked_processes(machine: Machine) -> list[str]:
     return found
 
 
-@each_kind
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_secret_of_the_machine_gets_into_a_report(
     graded: Mapping[str, Graded], machine: Machine, kind: str
 ) -> None:
@@ -259,7 +250,7 @@ def test_no_secret_of_the_machine_gets_into_a_report(
         assert machine.token not in content
 
 
-@each_kind
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_report_obeys_what_a_student_wrote(graded: Mapping[str, Graded], kind: str) -> None:
     done = graded[kind]
     for each in outputs(done.written):
@@ -291,7 +282,7 @@ def unfenced(text: str) -> str:
     return "\n".join(left)
 
 
-@each_kind
+@pytest.mark.parametrize("kind", KINDS)
 def test_github_takes_no_orders_from_a_student(graded: Mapping[str, Graded], kind: str) -> None:
     lines = graded[kind].ran.stderr.splitlines()
     orders = [line for line in lines if line.startswith("::")]
@@ -300,12 +291,12 @@ def test_github_takes_no_orders_from_a_student(graded: Mapping[str, Graded], kin
     assert "\x1b" not in graded[kind].ran.stderr
 
 
-@pytest.mark.xdist_group("hostile-zone")
-def test_a_directorys_name_is_only_a_name(graded: Mapping[str, Graded]) -> None:
-    assert graded["zone"].attempt(words.DIRECTORY)["verdict"] == "failed"
+@pytest.mark.parametrize("kind", ["zone"])
+def test_a_directorys_name_is_only_a_name(graded: Mapping[str, Graded], kind: str) -> None:
+    assert graded[kind].attempt(words.DIRECTORY)["verdict"] == "failed"
 
 
-@pytest.mark.xdist_group("hostile-mda")
-def test_no_more_memory_is_used_than_the_reports_need(graded: Mapping[str, Graded]) -> None:
-    assert graded["mda"].attempt("log-flood")["verdict"] == "failed"
+@pytest.mark.parametrize("kind", ["mda"])
+def test_no_more_memory_is_used_than_the_reports_need(graded: Mapping[str, Graded], kind: str) -> None:
+    assert graded[kind].attempt("log-flood")["verdict"] == "failed"
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 400 * ONE_MEBIBYTE

@@ -55,7 +55,7 @@ def shortened(lab: str, copy: Path) -> Path:
     return copy
 
 
-@pytest.mark.parametrize("lab", [pytest.param(each, marks=pytest.mark.xdist_group(each)) for each in LABS])
+@pytest.mark.parametrize("lab", LABS)
 def test_a_lab_tells_right_solutions_from_its_starter_and_from_its_mutants(
     lab: str, labctl: Labctl, tmp_path: Path, nightly: bool
 ) -> None:
