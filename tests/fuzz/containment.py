@@ -27,8 +27,9 @@ mount --make-rprivate /
 mount -t tmpfs -o size=256m,mode=755 tmpfs {root}
 cd {root}
 for each in bin sbin lib lib64; do [ ! -L "/$each" ] || ln -s "$(readlink "/$each")" "$each"; done
-mkdir dev proc tmp
+mkdir -p dev/shm proc tmp
 mount -t tmpfs -o size=192m,mode=1777 tmpfs tmp
+mount -t tmpfs -o size=16m,mode=1777 tmpfs dev/shm
 for each in {seen}; do
     mkdir -p ".$each"
     mount --bind "$each" ".$each"
