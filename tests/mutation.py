@@ -68,9 +68,10 @@ def _contained(only: Sequence[str], jobs: str) -> int:
     ran = subprocess.run([*mutmut, "run", "--max-children", jobs, *only], check=False)
     if ran.returncode:
         return ran.returncode
-    left = [each.split() for each in _said(*mutmut, "results").splitlines() if each]
-    told = _said(sys.executable, "-c", _TELL, *(name.rstrip(":") for name, _ in left))
-    print(told, f"{len(left)} mutants are left: tests/README.md says which were looked at", sep="\n")
+    told = (each.strip().partition(": ") for each in _said(*mutmut, "results").splitlines())
+    left = [name for name, _, how in told if how not in {"", "not checked"}]
+    print(_said(sys.executable, "-c", _TELL, *left))
+    print(f"{len(left)} mutants are left: tests/README.md says which were looked at")
     return 0
 
 

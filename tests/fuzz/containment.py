@@ -1,7 +1,8 @@
-"""A place in which a program reaches nothing: a root of its own, read-only but for one directory; no network.
+"""A place in which a program reaches nothing: a root of its own, read-only but for memory; no network.
 
 It has what a Python program needs to start, a ``/dev`` of four harmless devices, a ``/proc`` of its own
-processes, and a ``/tmp`` in memory. What is not listed here is not there: no home, no socket of an engine.
+processes, and a ``/tmp`` and a ``/dev/shm`` in memory. What is not listed here is not there: no home, no
+socket of an engine.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import pytest
 from labctl.errors import EngineUnavailable, GradingError, InvalidLabFile, LabNotUp
 from labctl.grading.batch import Batch, Orders
 from labctl.grading.job import Examination, Job, Observation, Rejection
+from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.store import Store
 from labctl.grading.verdict import CheckVerdict
 
@@ -115,7 +116,9 @@ def test_what_breaks_of_one_laboratory_costs_its_attempt_alone(
 
 def test_an_attempt_that_labctl_can_not_bear_costs_no_other_its_score(graded_lab: GradedLab) -> None:
     found = run(graded_lab, Examiner(KeyError("x"), KeyError("x")), candidate("a"), candidate("b"))
-    assert [each.broken for each in found] == ["labctl broke: KeyError: 'x'", ""]
+    broken = "labctl broke: KeyError: 'x'"
+    assert found[0] == Examination("a", graded_lab.lab.id, "00ff", 0.0, broken=broken)
+    assert found[1].broken == ""
 
 
 def test_a_lab_that_is_wrong_ends_the_run(graded_lab: GradedLab, tmp_path: Path) -> None:
@@ -129,8 +132,10 @@ def test_a_lab_that_is_wrong_ends_the_run(graded_lab: GradedLab, tmp_path: Path)
 def test_a_rejected_attempt_needs_no_laboratory(graded_lab: GradedLab) -> None:
     examiner = Examiner()
     rejected = Examination("a", "small", "", 0.0, rejection=Rejection("missing-file", "no zone", "add it"))
-    [found] = run(graded_lab, examiner, rejected)
+    listener = Listener()
+    [found] = run(graded_lab, examiner, rejected, listener=listener)
     assert (found.rejection, examiner.jobs) == (rejected.rejection, [])
+    assert (listener.begun, listener.ended_) == (["a"], [("a", False)])
 
 
 def test_an_attempt_that_can_not_be_read_here_is_reported_and_read_again_by_the_next_run(
@@ -158,8 +163,10 @@ def test_the_same_content_under_another_name_is_known_by_its_content(
 ) -> None:
     run(graded_lab, Examiner(), candidate("a", b"same", "of a"), store=Store(tmp_path))
     examiner = Examiner()
-    [found] = run(graded_lab, examiner, candidate("b", b"same", "of b"), store=Store(tmp_path))
+    other = replace(candidate("b", b"same", "of b"), seed_from=SeedFrom.ROSTER)
+    [found] = run(graded_lab, examiner, other, store=Store(tmp_path))
     assert (found.attempt, found.remarks, examiner.jobs) == ("b", ("of b",), [])
+    assert found.seed_from is SeedFrom.ROSTER
 
 
 @pytest.mark.parametrize(

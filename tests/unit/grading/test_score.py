@@ -68,8 +68,9 @@ def test_a_skipped_check_is_no_failure(graded_lab: GradedLab) -> None:
 
 def test_a_rejected_attempt_gets_no_points_and_says_why(graded_lab: GradedLab) -> None:
     rejection = Rejection("missing-file", "the attempt has no beta.test.zone", "put it there")
-    found = graded(replace(seen(P, P, P), checks=(), rejection=rejection), graded_lab.checks)
+    found = graded(replace(seen(P, P, P), rejection=rejection), graded_lab.checks)
     assert (found.verdict, found.score, found.max_score) == (AttemptVerdict.REJECTED, 0, 6)
+    assert found.rejection == rejection
     assert found.explanation == "the attempt has no beta.test.zone"
 
 
