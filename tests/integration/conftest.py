@@ -22,7 +22,7 @@ from labctl.wait import eventually
 from tests import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
 SERVICES: Final = ("dns", "mx-alpha", "mail-alpha", "mx-beta", "mail-beta")
 
@@ -31,6 +31,10 @@ SOON: Final = 30.0
 
 _LONGEST_RUN: Final = 900.0
 """Seconds for one run of labctl, which may have to build the images, or to grade a hundred attempts."""
+
+_ENGINE: Final = Path(__file__)
+_GATE: Final = Path(__file__).with_name("packages.py")
+"""Files that tests lock: who waits for the engine holds the gate, past which nobody gets meanwhile."""
 
 _FOR_TESTS_ONLY: Final = ("LABCTL_NAME", "LABCTL_LABS", "NO_COLOR", "COLUMNS")
 
@@ -273,11 +277,19 @@ def new_lab(labctl: Labctl, docker: Any) -> Iterator[Callable[[], Lab]]:
 
 
 @pytest.fixture
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep tests apart that leave an unfinished lab for a moment: another worker's prune would take it."""
-    with (tmp_path_factory.getbasetemp().parent / "unfinished-labs.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def alone() -> None:
+    """Ask that no other test runs beside this one: it looks at all that is on the engine, or prunes it."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Have a test that is to be alone wait for those of other workers, and those that come later for it."""
+    alone = "alone" in getattr(item, "fixturenames", ())
+    with _GATE.open() as gate, _ENGINE.open() as engine:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        fcntl.flock(engine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        return (yield)
 
 
 class OwnLab:

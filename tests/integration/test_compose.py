@@ -99,6 +99,7 @@ def test_docker_compose_lists_the_labs_that_labctl_started(compose: list[str], l
     assert str(FILE) in line
 
 
+@pytest.mark.usefixtures("alone")
 def test_labctl_leaves_a_lab_of_compose_alone(compose: list[str], labctl: Labctl) -> None:
     subprocess.run([*compose, "up", "-d"], check=True, capture_output=True)
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Lab, OwnLab
 
-pytestmark = pytest.mark.usefixtures("alone")
 
 STAGES_OF_UP: Final = (0, 1, 3, 5, 6, 7, 9, 11, 13, 14)
 """After how many lines of its progress an `up` is killed: 5 hosts created, 1 network, 5 started, 5 ready."""
@@ -58,6 +57,7 @@ def test_an_up_that_was_killed_is_cleared_away_by_a_down(new_lab: Callable[[], L
 
 
 @pytest.mark.parametrize("stage", [6, 8])
+@pytest.mark.usefixtures("alone")
 def test_an_up_that_was_killed_is_cleared_away_by_prune_and_whole_labs_are_not(
     new_lab: Callable[[], Lab], standing_lab: Lab, stage: int
 ) -> None:

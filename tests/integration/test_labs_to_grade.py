@@ -62,7 +62,7 @@ def test_a_lab_tells_right_solutions_from_its_starter_and_from_its_mutants(
     kinds = [each["kind"] for each in cases(labctl, lab if nightly else shortened(lab, tmp_path / "lab"))]
 
     assert kinds[:2] == ["solution", "starter"]
-    assert kinds.count("mutant") > 1
+    assert kinds.count("mutant") >= 1
 
 
 def test_the_lab_that_is_shown_to_teachers_works_as_it_is_written(labctl: Labctl, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_next_try_is_made_when_the_queue_says(lab: Lab) -> None:
                 said[made] = datetime.fromisoformat(each["next_try_at"]), each["real_wait"]
         return True if len(said) >= 3 and len(taken_up(lab, queue_id)) > max(said) else None
 
-    seen_soon(three_tries)
+    assert eventually(three_tries, within=4 * SOON)  # on a busy machine some are missed
     tries = taken_up(lab, queue_id)
     for made, (due, _) in said.items():
         late = tries[made] - due

@@ -49,7 +49,8 @@ def test_nothing_is_left(lab, alice, bob):
     lab.expect_queue_empty(within=1)
     for person in (alice, bob):
         person.mailbox.must_be_empty()
-        assert "kept" not in lab.exec("mail-beta", "doveadm", "mailbox", "list", "-u", str(person))
+    for host, person in (("mail-alpha", alice), ("mail-beta", bob)):
+        assert "kept" not in lab.exec(host, "doveadm", "mailbox", "list", "-u", person.address)
     for host in lab.there.hosts:
         found = lab.engine.execute(host.container.id, SEARCH)
         assert found.stdout == b"", (host.service, found.stdout)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Lab, Labctl
 
-pytestmark = pytest.mark.usefixtures("alone")
 
 SENT_BY_OTHERS: Final = (signal.SIGTERM, signal.SIGHUP)
 
@@ -73,6 +72,7 @@ def test_a_run_undoes_what_its_exercise_did(lab: Lab, tmp_path: Path, number: si
 
 @pytest.mark.parametrize("number", SENT_BY_OTHERS)
 @pytest.mark.parametrize("command", ["grade", "labs test", "examine"])
+@pytest.mark.usefixtures("alone")
 def test_what_grades_takes_its_laboratories_down(
     command: str, number: signal.Signals, labctl: Labctl, docker: Any, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from labctl.engine.docker.connection import Connection, escaped, filters, id_in,
 from labctl.engine.logstream import moment
 from labctl.engine.model import Container, ContainerState, Network, PublishedPort, Volume
 from labctl.errors import EngineError, NoSuchObject
+from labctl.wait import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,9 @@ LOG_BOUND: Final = {"max-size": "32m", "max-file": "3"}
 
 _CPU_PERIOD: Final = 100_000
 """Microseconds, of which a container gets so many; unlike ``NanoCpus`` it may get more than there are."""
+
+_REMOVED_WITHIN: Final = 10.0
+"""Seconds for a removal that is under way already."""
 
 _ENDPOINT_MAC_API: Final = (1, 44)
 """From this API on a MAC address belongs to the endpoint, before it to the container."""
@@ -70,7 +74,8 @@ class Containers(Connection):
                     wanted,
                 )
             except EngineError as exc:
-                if "is not connected" not in exc.message:
+                # One that somebody removes takes itself off.
+                if not any(each in exc.message for each in ("is not connected", "marked for removal")):
                     raise
 
     def remove_network(self, name: str) -> None:
@@ -151,8 +156,10 @@ class Containers(Connection):
             try:
                 self._order(f"removal of {name}", "DELETE", f"/containers/{escaped(name)}", force=1, v=1)
             except EngineError as exc:
-                if "already in progress" not in exc.message:  # somebody else removes it: the same outcome
+                if "already in progress" not in exc.message:
                     raise
+                # Somebody else removes it: the same outcome, once inspect says NoSuchObject.
+                eventually(lambda: self.inspect(name) and None, within=_REMOVED_WITHIN)
 
     def _on(self, doing: str, network: str) -> tuple[str, ...]:
         """Return the ids of the containers on a network."""

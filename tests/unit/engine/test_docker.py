@@ -267,6 +267,11 @@ class TestErrors:
         scripted.answers("DELETE", "/containers/x", {"message": said}, 409)
         scripted.engine.remove_container("x")
 
+    def test_what_somebody_else_is_removing_has_left_its_network(self, scripted: Scripted) -> None:
+        said = "Container x is marked for removal and cannot be connected or disconnected to the network"
+        scripted.answers("POST", "/networks/n/disconnect", {"message": said}, 403)
+        scripted.engine.disconnect("n", "x")
+
     def test_what_can_not_be_removed_is_told(self, scripted: Scripted) -> None:
         scripted.answers("DELETE", "/containers/x", {"message": "device or resource busy"}, 500)
         with pytest.raises(EngineError, match="busy"):
