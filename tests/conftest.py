@@ -66,6 +66,15 @@ def pytest_configure() -> None:
         vars(children)["_KNOWN_PREFIXES"] += ("COVERAGE_",)
 
 
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Leave to the next test, and to the programs that it starts, what signals do."""
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
 @pytest.fixture(scope="session")
 def valid_document() -> Callable[[Mapping[str, Any]], None]:
     """Return a check that a document is what the schema that it names wants; it raises ValidationError."""

@@ -67,7 +67,8 @@ def test_the_next_try_is_made_when_the_queue_says(lab: Lab) -> None:
         late = tries[made] - due
         assert timedelta(0) <= late <= RUNS_EVERY + BUSY, f"try {made}: due {due}, made {tries[made]}"
     real = {1: 300, 2: 300, 3: 600, 4: 1200, 5: 2400}
-    assert {made: wait for made, (_, wait) in said.items()} == {made: real[made] for made in said}
+    waits = {made: wait for made, (_, wait) in said.items() if made in real}
+    assert waits == {made: real[made] for made in waits}
 
 
 def test_a_held_message_is_not_tried_and_a_stopped_host_has_a_state(lab: Lab) -> None:
