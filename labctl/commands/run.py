@@ -15,6 +15,7 @@ from labctl.exercises.result.outcome import Blame, Outcome, Result
 from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.running.stage import Stage
 from labctl.exercises.worker.runner import Orders, Runner
+from labctl.interruption import undone
 from labctl.lab import catalogue
 from labctl.lab.name import valid_name
 from labctl.lab.running import instance
@@ -129,27 +130,29 @@ def _run_in(  # noqa: PLR0917  # what `run` has made of the wish
     """Run the exercises of one lab; where it breaks altogether, that is told of those that are left."""
     left = list(chosen)
     with ExitStack() as ends:
+
+        def tidy() -> None:
+            if not wish.keep_faults:
+                with suppress(LabctlError):  # it is over; what could not be undone stays on record
+                    stage.tidy()
+
         try:
-            ends.enter_context(stage.occupied())
-            if wish.every:
-                ends.callback(stage.take_down)
-            stage.bring(url=engine_url, progress=progress)
-            for _, group in groupby(chosen, key=lambda each: each.path.parent):
-                together = tuple(group)
-                results = runner.run(together)
-                left = left[len(together) :]
-                stage.left(well=bool(results) and results[-1].outcome.exit_code <= 1)
+            with undone(tidy, unless=(EngineError, UsageError)):
+                ends.enter_context(stage.occupied())
+                if wish.every:
+                    ends.callback(stage.take_down)
+                stage.bring(url=engine_url, progress=progress)
+                for _, group in groupby(chosen, key=lambda each: each.path.parent):
+                    together = tuple(group)
+                    results = runner.run(together)
+                    left = left[len(together) :]
+                    stage.left(well=bool(results) and results[-1].outcome.exit_code <= 1)
         except (EngineError, UsageError) as error:
             if isinstance(error, UsageError) and not wish.every:
                 raise  # of all labs, one that is not to be had does not keep the others
             outcome = Outcome(Verdict.ERROR, f"{error.message}\nnext: {error.hint}", Blame.LAB)
             for each in left:
                 runner.unusable(each, outcome)
-        except BaseException:
-            if not wish.keep_faults:
-                with suppress(LabctlError):  # it is over; what could not be undone stays on record
-                    stage.tidy()
-            raise
 
 
 def _running(engine: Engine, name: str | None) -> tuple[Instance, ...]:

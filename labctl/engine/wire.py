@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from labctl.bounds import BoundedSocket
 from labctl.engine.answer import CHUNK, Answer, Stream, answering
 from labctl.errors import EngineError
+from labctl.interruption import undone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -150,7 +151,7 @@ def stream(
         HTTPException: Whoever is there does not speak HTTP.
     """
     connection = _connect(endpoint)
-    try:
+    with undone(connection.close):
         connection.bound(silence=timeout)
         _ask(connection, method, path, body, headers=headers or {})
         connection.bound(within=timeout, most=LONGEST_ANSWER)
@@ -159,9 +160,6 @@ def stream(
             connection.bound()
             return Stream(connection, response, endpoint, doing)
         answer = _whole(response)
-    except BaseException:
-        connection.close()
-        raise
     connection.close()
     return answer
 
@@ -231,12 +229,9 @@ def _socket(endpoint: Endpoint) -> socket.socket:
     parts = urlsplit(endpoint.url)
     if parts.scheme == "unix":
         found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
+        with undone(found.close):
             found.settimeout(CONNECT_TIMEOUT)
             found.connect(parts.path)
-        except BaseException:
-            found.close()
-            raise
         return found
     host = parts.hostname or "localhost"
     connection: HTTPConnection

@@ -17,7 +17,7 @@ from labctl.engine.images.debian import MADE_TAG, Debian
 from labctl.engine.images.disk import room, says_full
 from labctl.engine.images.spec import LABEL
 from labctl.errors import EngineError, ImageUnavailable
-from labctl.interruption import held_back
+from labctl.interruption import held_back, undone
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Builder:
         ):
             directory = Path(scratch)
             directory.chmod(0o755)  # apt fetches as a user of its own, who has to get in
-            try:
+            with undone(self._stop):
                 with held_back():
                     compiled = {
                         spec.name: pool.submit(self._compile, spec, directory / coredns.BINARY)
@@ -134,11 +134,12 @@ class Builder:
                 for job in jobs:  # a cause comes before what failed because of it
                     if job in done:
                         job.result()
-            except BaseException:
-                self.children.stop()
-                for output in self._outputs:
-                    self._break_off(output)
-                raise
+
+    def _stop(self) -> None:
+        """End what is at work: programs here, and steps on the engine."""
+        self.children.stop()
+        for output in self._outputs:
+            self._break_off(output)
 
     def _compile(self, spec: ImageSpec, target: Path) -> Entry | None:
         """Build CoreDNS here; None leaves it to a build stage."""

@@ -24,6 +24,7 @@ from labctl.exercises.worker.protocol import (
     StepEnded,
     Unusable,
 )
+from labctl.interruption import undone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -109,11 +110,8 @@ class Runner:
         while left:
             with self._child() as child:
                 attempt = _Attempt(self, child, left, done)
-                try:
+                with undone(child.interrupt):  # Ctrl-C, or nobody reads any more what is told
                     attempt.run()
-                except BaseException:  # Ctrl-C, or nobody reads any more what is told
-                    child.interrupt()
-                    raise
                 if attempt.finished:
                     break
                 attempt.explain_end()
