@@ -14,7 +14,7 @@ def _complete(incomplete: str) -> list[str]:
     """Complete a document's name."""
     from labctl.contract import published
 
-    return [name for each in published.names() if (name := each.split("/")[1]).startswith(incomplete)]
+    return [each for each in published.by_word() if each.startswith(incomplete)]
 
 
 def schema(

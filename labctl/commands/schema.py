@@ -47,7 +47,7 @@ def schemas(name: str | None) -> Schemas:
     Raises:
         UsageError: There is none of that name.
     """
-    known = {each.split("/")[1]: each for each in published.names()}
+    known = published.by_word()
     if name is None:
         wanted = [*known.values()]
     elif (found := known.get(name, name)) in known.values():

@@ -18,25 +18,22 @@ if TYPE_CHECKING:
 DIRECTORY: Final = Path(published.__file__).parent / "schemas"
 
 
-def results() -> tuple[type, ...]:
+def results() -> Mapping[str, type]:
     """Return every dataclass that is a document, by the name of its schema."""
     names = (f"{commands.__name__}.{each.name}" for each in pkgutil.iter_modules(commands.__path__))
     modules = (document, job, *map(import_module, names))
-    found = {
+    return {
         each.SCHEMA: each
         for module in modules
         for each in vars(module).values()
         if isinstance(each, type) and hasattr(each, "SCHEMA")
     }
-    return tuple(found[name] for name in sorted(found))
 
 
 def texts() -> Mapping[str, str]:
     """Return each schema as it is to be written, by the name of its file."""
-    made = (schema.of(each) for each in results())
     return {
-        f"{'.'.join(each['properties']['schema']['const'].split('/')[1:])}.json": f"{schema.written(each)}\n"
-        for each in made
+        published.file_name(name): f"{schema.written(schema.of(each))}\n" for name, each in results().items()
     }
 
 

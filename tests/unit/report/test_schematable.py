@@ -31,7 +31,7 @@ def test_a_document_is_told_field_by_field_with_what_it_may_hold(name: str) -> N
         assert f"\n{line}\n" in f"\n{said}\n"
 
 
-@pytest.mark.parametrize("name", [each.split("/")[1] for each in published.names()])
+@pytest.mark.parametrize("name", published.by_word())
 def test_every_document_fits_into_the_room_there_is(name: str) -> None:
     said = text(schemas(name), 60)
     assert all(len(line) <= 60 for line in said.splitlines()[1:])
