@@ -262,15 +262,17 @@ class TestErrors:
         with pytest.raises(EngineError, match="image x: page not found"):
             scripted.engine.image("x")
 
-    def test_what_somebody_else_is_removing_is_removed(self, scripted: Scripted) -> None:
+    def test_what_somebody_else_is_removing_is_removed_when_it_is_gone(self, scripted: Scripted) -> None:
         said = "removal of container x is already in progress"
         scripted.answers("DELETE", "/containers/x", {"message": said}, 409)
         scripted.engine.remove_container("x")
+        assert scripted.asked().path == "/containers/x/json"
 
     def test_what_somebody_else_is_removing_has_left_its_network(self, scripted: Scripted) -> None:
         said = "Container x is marked for removal and cannot be connected or disconnected to the network"
         scripted.answers("POST", "/networks/n/disconnect", {"message": said}, 403)
         scripted.engine.disconnect("n", "x")
+        assert scripted.asked().path == "/networks/n/disconnect"
 
     def test_what_can_not_be_removed_is_told(self, scripted: Scripted) -> None:
         scripted.answers("DELETE", "/containers/x", {"message": "device or resource busy"}, 500)
