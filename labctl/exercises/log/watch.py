@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from bisect import insort
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -51,6 +52,7 @@ class Watch:
         self._streams: dict[str, LogStream] = {}
         self._closed = threading.Event()
         self.sayings: list[Saying] = []
+        """In the order of time, in which those of several hosts need not arrive."""
         self.journal = Journal()
         for host in hosts:
             if host.container is not None:
@@ -128,7 +130,7 @@ class Watch:
             raise arrived
         if isinstance(arrived, Exception):
             raise arrived
-        self.sayings.append(arrived)
+        insort(self.sayings, arrived, key=lambda each: each.at)
         self.journal.feed(arrived.host.hostname, arrived.at, arrived.event)
 
     def close(self) -> None:

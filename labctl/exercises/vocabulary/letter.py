@@ -98,7 +98,7 @@ class Letter:
         )
 
     def sayings(self) -> Iterator[Saying]:
-        """Yield the log lines that are about it, in the order they came."""
+        """Yield the log lines that are about it, in the order of time."""
         ids = set(self.tracker.queue_ids)
         for each in self.watch.sayings:
             event = each.event

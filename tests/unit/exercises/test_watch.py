@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, cast
@@ -12,35 +14,72 @@ from labctl.exercises.log.watch import Watch
 from labctl.lab.running.instance import observed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from labctl.lab.running.instance import Host
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-class Endless:
-    """An engine with one host that never stops talking."""
+class Engine:
+    """An engine whose containers log what a test makes up."""
 
-    def __init__(self) -> None:
-        self.read = 0
+    def __init__(self, log: Callable[[str], Iterator[LogLine]]) -> None:
+        self._log = log
 
-    def logs(self, *_: Any, **__: Any) -> Endless:
-        return self
+    def logs(self, container: str, **_: Any) -> Stream:
+        return Stream(self._log(container))
+
+
+class Stream:
+    """What one container logs."""
+
+    def __init__(self, lines: Iterator[LogLine]) -> None:
+        self._lines = lines
 
     def __iter__(self) -> Iterator[LogLine]:
-        for number in count(1):
-            self.read = number
-            yield LogLine(NOON + timedelta(microseconds=number), "flood " * 2000)
+        return self._lines
 
     def close(self) -> None:
         """Nothing is open."""
 
 
+def host(service: str) -> Host:
+    return observed(
+        Container(service, service, ContainerState.RUNNING, "", {"labctl.service": service}, NOON)
+    )
+
+
 def test_a_host_that_floods_its_log_is_given_up_before_it_fills_the_memory() -> None:
-    engine = Endless()
-    container = Container("1", "mx-beta", ContainerState.RUNNING, "", {"labctl.service": "mx-beta"}, NOON)
-    watch = Watch(cast("Any", engine), [observed(container)], since=NOON)
-    with pytest.raises(ServiceCommandFailed, match=r"mx-beta .* floods its log") as raised:
+    read = 0
+
+    def flood(_: str) -> Iterator[LogLine]:
+        nonlocal read
+        for read in count(1):
+            yield LogLine(NOON + timedelta(microseconds=read), "flood " * 2000)
+
+    watch = Watch(cast("Any", Engine(flood)), [host("mx-beta")], since=NOON)
+    with closing(watch), pytest.raises(ServiceCommandFailed, match=r"mx-beta .* floods its log") as raised:
         watch.until(lambda: None, within=60)
-    watch.close()
     assert raised.value.detail["service"] == "mx-beta"
-    assert engine.read < 10_000
+    assert read < 10_000
+
+
+def test_what_hosts_say_stands_in_the_order_of_time_also_where_it_arrives_in_another() -> None:
+    later_one_arrived, ended = threading.Event(), threading.Event()
+
+    def log(container: str) -> Iterator[LogLine]:
+        if container == "mx-alpha":
+            later_one_arrived.wait(60)
+            yield LogLine(NOON + timedelta(seconds=1), "sent")
+        else:
+            yield LogLine(NOON + timedelta(seconds=2), "bounced")
+        ended.wait(60)
+
+    hosts = [host("mx-alpha"), host("mx-beta")]
+    with closing(Watch(cast("Any", Engine(log)), hosts, since=NOON)) as watch:
+        assert watch.until(lambda: watch.sayings or None, within=60)
+        later_one_arrived.set()
+        assert watch.until(lambda: len(watch.sayings) == len(hosts) or None, within=60)
+        ended.set()
+    assert [each.text for each in watch.sayings] == ["sent", "bounced"]
