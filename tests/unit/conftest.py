@@ -23,8 +23,9 @@ from labctl.lab.blueprint import definition
 from labctl.lab.blueprint.plan import make_planner
 from labctl.lab.mark import labels
 from labctl.lab.mark.faultrecord import FaultRecord
-from labctl.lab.running import instance
+from labctl.lab.running import instance, lifecycle
 from labctl.lab.running.difference import compare
+from labctl.progress import Progress, silent
 from tests.bed.bed import Inside
 from tests.bed.daemons import Conversation
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from labctl.engine.model import ContainerSpec, PublishedPort
     from labctl.lab.blueprint.plan import Planner
     from labctl.lab.running.instance import Host, Instance
+    from labctl.lab.running.lifecycle import Tolerance
 
 settings.register_profile("house", deadline=None)  # a busy machine is no finding
 settings.load_profile("house")
@@ -194,7 +196,21 @@ class Stage:
             self.fake.put_files(host.container.name, host.files)
             self.fake.start(host.container.name)
         self.fake.create_volume(plan.record.volume(plan.name, plan.lab.id))
-        return instance.observe(self.fake, plan.name)
+        return self.there
+
+    def handing_in(self, service: str, path: str, content: bytes) -> Stage:
+        """Return the same with a file that is handed in."""
+        return replace(self, planner=replace(self.planner, handed_in={(service, path): content}))
+
+    def bring_up(self, progress: Progress = silent, tolerance: Tolerance | None = None) -> list[str]:
+        """Have the lab made and wait until it is ready; return what was changed, in words."""
+        changes = lifecycle.bring_up(self.fake, self.planner, progress, tolerance=tolerance)
+        return [str(each) for each in changes]
+
+    @property
+    def there(self) -> Instance:
+        """The lab as it is now."""
+        return instance.observe(self.fake, self.planner.name)
 
     def apply(self, fault: str, *services: str) -> None:
         """Record a fault as applied."""
@@ -203,7 +219,7 @@ class Stage:
 
     def host(self, service: str) -> Host:
         """Look at one host."""
-        return instance.observe(self.fake, self.planner.name).host(service)
+        return self.there.host(service)
 
 
 @pytest.fixture

@@ -19,9 +19,8 @@ from labctl.lab.running.teardown import take_down
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from labctl.lab.blueprint.plan import Planner
     from labctl.lab.running.instance import Host
-    from tests.unit.conftest import Daemons, Stage
+    from tests.unit.conftest import Stage
 
 LOOKING = {"containers", "networks", "volumes", "inspect", "get_file", "logs", "version"}
 
@@ -81,81 +80,73 @@ def no_thread_left(before: set[threading.Thread]) -> bool:
 
 
 class TestBringUp:
-    def test_a_lab_that_is_not_there_is_made_and_ready(self, fake: FakeEngine, planner: Planner) -> None:
-        changes = lifecycle.bring_up(fake, planner)
-        subnet = fake.networks({})[0].subnets[0]
-        assert [str(each) for each in changes] == [
+    def test_a_lab_that_is_not_there_is_made_and_ready(self, stage: Stage) -> None:
+        changes = stage.bring_up()
+        subnet = stage.fake.networks({})[0].subnets[0]
+        assert changes == [
             f"network created ({subnet})",
             *(f"{service} created" for service in SERVICES),
         ]
-        there = instance.observe(fake, "x")
+        there = stage.there
         assert there.whole
         assert [host.service for host in there.hosts if host.running] == SERVICES
-        assert there.record == compare(fake, planner).plan.record
+        assert there.record == compare(stage.fake, stage.planner).plan.record
 
-    def test_every_container_has_its_files_before_it_starts(self, fake: FakeEngine, planner: Planner) -> None:
-        lifecycle.bring_up(fake, planner)
-        for host in compare(fake, planner).plan.hosts:
-            calls = [call.method for call in fake.calls if call.subject == host.container.name]
+    def test_every_container_has_its_files_before_it_starts(self, stage: Stage) -> None:
+        stage.bring_up()
+        for host in compare(stage.fake, stage.planner).plan.hosts:
+            calls = [call.method for call in stage.fake.calls if call.subject == host.container.name]
             assert calls.index("create_container") < calls.index("put_files") < calls.index("start")
             for file in host.files:
-                assert fake.get_file(host.container.name, file.path) == file.content
+                assert stage.fake.get_file(host.container.name, file.path) == file.content
 
-    def test_an_mta_is_probed_only_behind_its_resolver_and_its_mda(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
+    def test_an_mta_is_probed_only_behind_its_resolver_and_its_mda(self, stage: Stage) -> None:
         told: list[tuple[str, str]] = []
-        lifecycle.bring_up(fake, planner, lambda subject, state: told.append((subject, state)))
+        stage.bring_up(lambda subject, state: told.append((subject, state)))
         for mta, mda in (("mx-alpha", "mail-alpha"), ("mx-beta", "mail-beta")):
             for needed in ("dns", mda):
                 assert told.index((needed, "ready")) < told.index((mta, "starting"))
         assert {subject for subject, state in told if state == "ready"} == set(SERVICES)
 
-    def test_the_second_time_nothing_is_changed(self, fake: FakeEngine, planner: Planner) -> None:
-        lifecycle.bring_up(fake, planner)
-        fake.calls.clear()
-        assert lifecycle.bring_up(fake, planner) == ()
-        assert changing(fake) == []
+    def test_the_second_time_nothing_is_changed(self, stage: Stage) -> None:
+        stage.bring_up()
+        stage.fake.calls.clear()
+        assert stage.bring_up() == []
+        assert changing(stage.fake) == []
 
-    def test_two_labs_of_one_kind_get_networks_apart(self, fake: FakeEngine, planner: Planner) -> None:
+    def test_two_labs_of_one_kind_get_networks_apart(self, stage: Stage) -> None:
         for name in ("a", "b", "c"):
-            lifecycle.bring_up(fake, _named(planner, name))
-        subnets = [network.subnets[0] for network in fake.networks({})]
+            stage.named(name).bring_up()
+        subnets = [network.subnets[0] for network in stage.fake.networks({})]
         assert not any(one.overlaps(other) for one in subnets for other in subnets if one != other)
         assert len(set(subnets)) == 3
-        assert len(fake.containers({labels.NAME: "b"})) == 5
+        assert len(stage.fake.containers({labels.NAME: "b"})) == 5
 
-    def test_a_network_that_can_not_be_made_leaves_nothing_of_a_new_lab(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
+    def test_a_network_that_can_not_be_made_leaves_nothing_of_a_new_lab(self, stage: Stage) -> None:
         before = set(threading.enumerate())
-        fake.hook = failing("create_network", EngineError("no bridge", hint="labctl doctor"))
+        stage.fake.hook = failing("create_network", EngineError("no bridge", hint="labctl doctor"))
         with pytest.raises(EngineError, match="no bridge"):
-            lifecycle.bring_up(fake, planner)
-        assert nothing_left(fake)
+            stage.bring_up()
+        assert nothing_left(stage.fake)
         assert no_thread_left(before)
 
     @pytest.mark.parametrize("method", ["create_container", "put_files", "start", "inspect", "create_volume"])
-    def test_whatever_fails_of_a_new_lab_nothing_of_it_is_left(
-        self, fake: FakeEngine, planner: Planner, method: str
-    ) -> None:
+    def test_whatever_fails_of_a_new_lab_nothing_of_it_is_left(self, stage: Stage, method: str) -> None:
         before = set(threading.enumerate())
         error = EngineError(f"{method} failed", hint="labctl doctor")
-        fake.hook = failing(method, error, subject="x", times=1)
+        stage.fake.hook = failing(method, error, subject="x", times=1)
         with pytest.raises(EngineError, match=f"{method} failed"):
-            lifecycle.bring_up(fake, planner)
-        assert nothing_left(fake)
+            stage.bring_up()
+        assert nothing_left(stage.fake)
         assert no_thread_left(before)
 
-    def test_an_interruption_leaves_nothing_of_a_new_lab(self, fake: FakeEngine, planner: Planner) -> None:
-        fake.hook = failing("start", KeyboardInterrupt(), subject="mx-beta")  # type: ignore[arg-type]
+    def test_an_interruption_leaves_nothing_of_a_new_lab(self, stage: Stage) -> None:
+        stage.fake.hook = failing("start", KeyboardInterrupt(), subject="mx-beta")  # type: ignore[arg-type]
         with pytest.raises(KeyboardInterrupt):
-            lifecycle.bring_up(fake, planner)
-        assert nothing_left(fake)
+            stage.bring_up()
+        assert nothing_left(stage.fake)
 
-    def test_a_failure_of_the_cleaning_up_does_not_hide_the_first(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
+    def test_a_failure_of_the_cleaning_up_does_not_hide_the_first(self, stage: Stage) -> None:
         gone = EngineUnavailable("the engine stopped answering", hint="labctl doctor")
 
         def hook(call: Call) -> None:
@@ -164,102 +155,94 @@ class TestBringUp:
             if call.method == "remove_container":
                 raise gone
 
-        fake.hook = hook
+        stage.fake.hook = hook
         with pytest.raises(EngineError, match="no bridge"):
-            lifecycle.bring_up(fake, planner)
+            stage.bring_up()
 
-    def test_a_failure_leaves_a_lab_that_was_there(self, fake: FakeEngine, planner: Planner) -> None:
-        lifecycle.bring_up(fake, planner)
-        fake.remove_container("labctl-x-dns")
-        fake.hook = failing("start", EngineError("no memory", hint="free"))
+    def test_a_failure_leaves_a_lab_that_was_there(self, stage: Stage) -> None:
+        stage.bring_up()
+        stage.fake.remove_container("labctl-x-dns")
+        stage.fake.hook = failing("start", EngineError("no memory", hint="free"))
         with pytest.raises(EngineError, match="no memory"):
-            lifecycle.bring_up(fake, planner)
-        assert len(fake.containers({})) == 5
+            stage.bring_up()
+        assert len(stage.fake.containers({})) == 5
 
-    def test_a_subnet_that_is_taken_meanwhile_is_exchanged(self, fake: FakeEngine, planner: Planner) -> None:
-        wanted = compare(fake, planner).plan.network.subnet
+    def test_a_subnet_that_is_taken_meanwhile_is_exchanged(self, stage: Stage) -> None:
+        wanted = compare(stage.fake, stage.planner).plan.network.subnet
         taken = NetworkSpec("foreign", wanted, wanted[1], {})
 
         def hook(call: Call) -> None:
-            if call == Call("create_network", "labctl-x") and not fake.networks({}):
-                fake.create_network(taken)
+            if call == Call("create_network", "labctl-x") and not stage.fake.networks({}):
+                stage.fake.create_network(taken)
 
-        fake.hook = hook
-        lifecycle.bring_up(fake, planner)
-        subnets = {network.name: network.subnets[0] for network in fake.networks({})}
+        stage.fake.hook = hook
+        stage.bring_up()
+        subnets = {network.name: network.subnets[0] for network in stage.fake.networks({})}
         assert subnets["foreign"] == wanted
         assert not subnets["labctl-x"].overlaps(wanted)
-        assert instance.observe(fake, "x").whole
-        assert lifecycle.bring_up(fake, planner) == ()
+        assert stage.there.whole
+        assert stage.bring_up() == []
 
-    def test_a_subnet_that_only_the_engine_knows_as_taken_is_not_asked_for_twice(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
-        fake.hook = failing("create_network", SubnetInUse("overlaps with a route", hint="ip route"), times=3)
-        lifecycle.bring_up(fake, planner)
-        assert [call.method for call in fake.calls].count("create_network") == 4
-        assert instance.observe(fake, "x").whole
+    def test_a_subnet_that_only_the_engine_knows_as_taken_is_not_asked_for_twice(self, stage: Stage) -> None:
+        stage.fake.hook = failing(
+            "create_network", SubnetInUse("overlaps with a route", hint="ip route"), times=3
+        )
+        stage.bring_up()
+        assert [call.method for call in stage.fake.calls].count("create_network") == 4
+        assert stage.there.whole
 
-    def test_a_name_that_somebody_else_has_is_told(self, fake: FakeEngine, planner: Planner) -> None:
+    def test_a_name_that_somebody_else_has_is_told(self, stage: Stage) -> None:
         subnet = IPv4Network("10.250.0.0/24")
-        fake.create_network(NetworkSpec("labctl-x", subnet, subnet[1], {}))
+        stage.fake.create_network(NetworkSpec("labctl-x", subnet, subnet[1], {}))
         with pytest.raises(NameInUse, match="labctl-x"):
-            lifecycle.bring_up(fake, planner)
-        take_down(fake, "x")
-        assert [network.labels for network in fake.networks({})] == [{}]
-        assert fake.containers({}) == ()
+            stage.bring_up()
+        take_down(stage.fake, "x")
+        assert [network.labels for network in stage.fake.networks({})] == [{}]
+        assert stage.fake.containers({}) == ()
 
-    def test_a_container_that_ends_at_once_is_told_with_its_log_and_the_lab_stays(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
+    def test_a_container_that_ends_at_once_is_told_with_its_log_and_the_lab_stays(self, stage: Stage) -> None:
         before = set(threading.enumerate())
 
         def hook(call: Call) -> None:
             if call == Call("inspect", "labctl-x-mail-beta"):
-                fake.say("labctl-x-mail-beta", "doveconf: Fatal: Error in configuration file")
-                fake.end("labctl-x-mail-beta", 89)
+                stage.fake.say("labctl-x-mail-beta", "doveconf: Fatal: Error in configuration file")
+                stage.fake.end("labctl-x-mail-beta", 89)
 
-        fake.hook = hook
+        stage.fake.hook = hook
         with pytest.raises(ServiceNotReady, match="exited with exit code 89") as caught:
-            lifecycle.bring_up(fake, planner)
+            stage.bring_up()
         assert caught.value.detail["service"] == "mail-beta"
         assert "doveconf: Fatal" in caught.value.detail["log"]
-        assert len(fake.containers({})) == 5
+        assert len(stage.fake.containers({})) == 5
         assert no_thread_left(before)
 
-    def test_a_container_that_ends_while_it_is_asked_is_told_too(
-        self, fake: FakeEngine, planner: Planner, daemons: Daemons
-    ) -> None:
-        daemons.instead["dns", 53] = daemons.closed
+    def test_a_container_that_ends_while_it_is_asked_is_told_too(self, stage: Stage) -> None:
+        stage.daemons.instead["dns", 53] = stage.daemons.closed
         asked: list[Call] = []
 
         def hook(call: Call) -> None:
             if call == Call("inspect", "labctl-x-dns"):
                 asked.append(call)
                 if len(asked) == 2:
-                    fake.end("labctl-x-dns", 1)
+                    stage.fake.end("labctl-x-dns", 1)
 
-        fake.hook = hook
+        stage.fake.hook = hook
         with pytest.raises(ServiceNotReady, match="exited with exit code 1") as caught:
-            lifecycle.bring_up(fake, planner)
+            stage.bring_up()
         assert caught.value.detail["service"] == "dns"
 
-    def test_after_a_start_that_failed_the_next_writes_all_files_again(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
-        fake.hook = lambda call: fake.end("labctl-x-dns") if call == Call("inspect", "labctl-x-dns") else None
+    def test_after_a_start_that_failed_the_next_writes_all_files_again(self, stage: Stage) -> None:
+        stage.fake.hook = ending(stage.fake, "labctl-x-dns")
         with pytest.raises(ServiceNotReady):
-            lifecycle.bring_up(fake, planner)
-        fake.hook = lambda _call: None
-        changes = [str(change) for change in lifecycle.bring_up(fake, planner)]
+            stage.bring_up()
+        stage.fake.hook = lambda _call: None
+        changes = stage.bring_up()
         assert "dns started" in changes
         assert {change.split()[0] for change in changes if "given new files" in change} == set(SERVICES)
-        assert lifecycle.bring_up(fake, planner) == ()
+        assert stage.bring_up() == []
 
     @pytest.mark.parametrize("method", ["create_container", "put_files", "create_network", "start"])
-    def test_a_labctl_that_was_killed_at_any_moment_is_taken_up(
-        self, fake: FakeEngine, planner: Planner, method: str
-    ) -> None:
+    def test_a_labctl_that_was_killed_at_any_moment_is_taken_up(self, stage: Stage, method: str) -> None:
         """A kill leaves no time for cleaning up: all calls fail from that moment on."""
         killed = threading.Event()
 
@@ -268,165 +251,162 @@ class TestBringUp:
                 killed.set()
                 raise EngineError("killed", hint="")
 
-        fake.hook = hook
+        stage.fake.hook = hook
         with pytest.raises(EngineError, match="killed"):
-            lifecycle.bring_up(fake, planner)
-        fake.hook = lambda _call: None
-        lifecycle.bring_up(fake, planner)
-        assert instance.observe(fake, "x").whole
-        assert lifecycle.bring_up(fake, planner) == ()
+            stage.bring_up()
+        stage.fake.hook = lambda _call: None
+        stage.bring_up()
+        assert stage.there.whole
+        assert stage.bring_up() == []
 
-    def test_a_changed_file_is_written_and_its_daemon_reloaded(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
-        lifecycle.bring_up(fake, planner)
-        fake.calls.clear()
+    def test_a_changed_file_is_written_and_its_daemon_reloaded(self, stage: Stage) -> None:
+        stage.bring_up()
+        stage.fake.calls.clear()
         zone = "/etc/coredns/zones/beta.test.zone"
-        changed = _handed_in(planner, "dns", zone, b"; another zone\n")
-        assert [str(each) for each in lifecycle.bring_up(fake, changed)] == [f"dns given new files ({zone})"]
-        assert fake.get_file("labctl-x-dns", zone) == b"; another zone\n"
-        assert "signal labctl-x-dns USR1" in changing(fake)
-        assert not [call for call in changing(fake) if "mx-" in call or "start" in call]
-        assert lifecycle.bring_up(fake, changed) == ()
+        changed = stage.handing_in("dns", zone, b"; another zone\n")
+        assert changed.bring_up() == [f"dns given new files ({zone})"]
+        assert stage.fake.get_file("labctl-x-dns", zone) == b"; another zone\n"
+        assert "signal labctl-x-dns USR1" in changing(stage.fake)
+        assert not [call for call in changing(stage.fake) if "mx-" in call or "start" in call]
+        assert changed.bring_up() == []
 
-    def test_the_record_is_gone_while_files_are_written(self, fake: FakeEngine, planner: Planner) -> None:
-        lifecycle.bring_up(fake, planner)
+    def test_the_record_is_gone_while_files_are_written(self, stage: Stage) -> None:
+        stage.bring_up()
         seen: list[int] = []
 
         def hook(call: Call) -> None:
             if call.method == "put_files":
-                seen.append(len(fake.volumes({})))
+                seen.append(len(stage.fake.volumes({})))
 
-        fake.hook = hook
-        lifecycle.bring_up(fake, _handed_in(planner, "dns", "/etc/coredns/Corefile", b"."))
+        stage.fake.hook = hook
+        stage.handing_in("dns", "/etc/coredns/Corefile", b".").bring_up()
         assert seen == [0]
-        assert len(fake.volumes({})) == 1
+        assert len(stage.fake.volumes({})) == 1
 
-    def test_a_host_that_was_removed_is_made_and_nothing_else(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
-        lifecycle.bring_up(fake, planner)
-        fake.remove_container("labctl-x-mx-beta")
-        fake.calls.clear()
-        assert [str(each) for each in lifecycle.bring_up(fake, planner)] == ["mx-beta created"]
-        others = [call for call in changing(fake) if call.split()[0] in {"put_files", "start", "signal"}]
+    def test_a_host_that_was_removed_is_made_and_nothing_else(self, stage: Stage) -> None:
+        stage.bring_up()
+        stage.fake.remove_container("labctl-x-mx-beta")
+        stage.fake.calls.clear()
+        assert stage.bring_up() == ["mx-beta created"]
+        others = [
+            call for call in changing(stage.fake) if call.split()[0] in {"put_files", "start", "signal"}
+        ]
         assert others == ["put_files labctl-x-mx-beta", "start labctl-x-mx-beta"]
 
-    def test_after_a_reboot_every_host_is_started_again(self, fake: FakeEngine, planner: Planner) -> None:
-        lifecycle.bring_up(fake, planner)
-        for container in fake.containers({}):
-            fake.end(container.name, 255)
-        changes = [str(each) for each in lifecycle.bring_up(fake, planner)]
+    def test_after_a_reboot_every_host_is_started_again(self, stage: Stage) -> None:
+        stage.bring_up()
+        for container in stage.fake.containers({}):
+            stage.fake.end(container.name, 255)
+        changes = stage.bring_up()
         assert changes == [f"{service} started" for service in SERVICES]
-        assert lifecycle.bring_up(fake, planner) == ()
+        assert stage.bring_up() == []
 
-    def test_a_frozen_host_goes_on(self, fake: FakeEngine, planner: Planner) -> None:
-        lifecycle.bring_up(fake, planner)
-        fake.pause("labctl-x-mx-alpha")
-        assert [str(each) for each in lifecycle.bring_up(fake, planner)] == ["mx-alpha unpaused"]
-        assert fake.inspect("labctl-x-mx-alpha").state == ContainerState.RUNNING
+    def test_a_frozen_host_goes_on(self, stage: Stage) -> None:
+        stage.bring_up()
+        stage.fake.pause("labctl-x-mx-alpha")
+        assert stage.bring_up() == ["mx-alpha unpaused"]
+        assert stage.fake.inspect("labctl-x-mx-alpha").state == ContainerState.RUNNING
 
-    def test_a_network_that_was_lost_takes_the_whole_lab_with_it(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
-        lifecycle.bring_up(fake, planner)
-        for container in fake.containers({}):
-            fake.stop(container.name, timeout=1)
-        fake.remove_network("labctl-x")
-        old = {container.id for container in fake.containers({})}
-        changes = [str(each) for each in lifecycle.bring_up(fake, planner)]
-        assert "mail-beta recreated (a new network: its mailboxes are lost)" in changes
-        assert not old & {container.id for container in fake.containers({})}
-        assert instance.observe(fake, "x").whole
+    def test_a_network_that_was_lost_takes_the_whole_lab_with_it(self, stage: Stage) -> None:
+        stage.bring_up()
+        for container in stage.fake.containers({}):
+            stage.fake.stop(container.name, timeout=1)
+        stage.fake.remove_network("labctl-x")
+        old = {container.id for container in stage.fake.containers({})}
+        created, *others = stage.bring_up()
+        assert created.startswith("network created")
+        assert others == [
+            "dns recreated (a new network: nothing is lost)",
+            "mx-alpha recreated (a new network: its mail queue is lost)",
+            "mail-alpha recreated (a new network: its mailboxes are lost)",
+            "mx-beta recreated (a new network: its mail queue is lost)",
+            "mail-beta recreated (a new network: its mailboxes are lost)",
+        ]
+        assert not old & {container.id for container in stage.fake.containers({})}
+        assert stage.there.whole
 
-    def test_a_network_that_is_let_go_late_is_waited_for(self, fake: FakeEngine, planner: Planner) -> None:
-        lifecycle.bring_up(fake, planner)
-        stale = _with_another_service(planner)
+    def test_a_network_that_is_let_go_late_is_waited_for(self, stage: Stage) -> None:
+        stage.bring_up()
+        topology = stage.planner.topology
+        fewer = replace(topology, services=topology.services[:-1])
+        stale = replace(stage, planner=replace(stage.planner, topology=fewer))
         busy = EngineError("network labctl-x has active endpoints", hint="labctl doctor")
-        fake.hook = failing("remove_network", busy, times=2)
-        changes = [str(each) for each in lifecycle.bring_up(fake, stale)]
-        assert changes[0].startswith("network recreated")
-        assert len(fake.containers({})) == 4
+        stage.fake.hook = failing("remove_network", busy, times=2)
+        assert stale.bring_up()[0].startswith("network recreated")
+        assert len(stage.fake.containers({})) == 4
 
 
 class TestBringUpBesideFaults:
     def test_a_faulted_host_is_neither_touched_nor_waited_for(self, stage: Stage) -> None:
-        lifecycle.bring_up(stage.fake, stage.planner)
+        stage.bring_up()
         stage.apply("mta-down", "mx-beta")
         stage.fake.end("labctl-x-mx-beta")
         stage.fake.calls.clear()
-        assert lifecycle.bring_up(stage.fake, stage.planner) == ()
+        assert stage.bring_up() == []
         assert changing(stage.fake) == []
         assert stage.host("mx-beta").state == instance.HostState.STOPPED
 
     def test_who_relies_on_a_faulted_host_is_not_waited_for_either(self, stage: Stage) -> None:
-        lifecycle.bring_up(stage.fake, stage.planner)
+        stage.bring_up()
         stage.apply("mda-down", "mail-beta")
         stage.fake.pause("labctl-x-mail-beta")
         stage.daemons.instead["mx-beta", 587] = stage.daemons.deaf
         stage.fake.end("labctl-x-mx-beta")
-        assert [str(each) for each in lifecycle.bring_up(stage.fake, stage.planner)] == ["mx-beta started"]
+        assert stage.bring_up() == ["mx-beta started"]
         assert stage.host("mx-beta").running
         assert stage.host("mail-beta").state == instance.HostState.PAUSED
 
     def test_a_faulted_host_that_is_missing_is_made_and_the_fault_is_over(self, stage: Stage) -> None:
-        lifecycle.bring_up(stage.fake, stage.planner)
+        stage.bring_up()
         stage.apply("mx-null", "dns")
         stage.fake.remove_container("labctl-x-dns")
-        assert [str(each) for each in lifecycle.bring_up(stage.fake, stage.planner)] == ["dns created"]
-        there = instance.observe(stage.fake, "x")
-        assert there.faults == ()
-        assert there.record == stage.planner.on(stage.fake.networks({})[0].subnets[0]).record
+        assert stage.bring_up() == ["dns created"]
+        assert stage.there.faults == ()
+        assert stage.there.record == stage.planner.on(stage.fake.networks({})[0].subnets[0]).record
 
     def test_a_fault_that_a_killed_down_left_on_record_is_not_one_of_a_new_lab(self, stage: Stage) -> None:
         stage.apply("mx-null", "dns")
-        lifecycle.bring_up(stage.fake, stage.planner)
-        there = instance.observe(stage.fake, "x")
-        assert (there.whole, there.faults) == (True, ())
+        stage.bring_up()
+        assert (stage.there.whole, stage.there.faults) == (True, ())
 
     def test_a_change_elsewhere_leaves_a_fault_on_record(self, stage: Stage) -> None:
-        lifecycle.bring_up(stage.fake, stage.planner)
+        stage.bring_up()
         stage.apply("mta-down", "mx-beta")
         stage.fake.end("labctl-x-mx-beta")
         stage.fake.end("labctl-x-dns")
-        lifecycle.bring_up(stage.fake, stage.planner)
-        there = instance.observe(stage.fake, "x")
-        assert [each.name for each in there.faults] == ["mta-down"]
-        assert there.record is not None
+        stage.bring_up()
+        assert [each.name for each in stage.there.faults] == ["mta-down"]
+        assert stage.there.record is not None
 
 
 class TestSeed:
-    def test_a_lab_has_the_seed_that_it_was_given_last(self, fake: FakeEngine, planner: Planner) -> None:
-        lifecycle.bring_up(fake, planner)
-        assert instance.observe(fake, "x").seed == ""
+    def test_a_lab_has_the_seed_that_it_was_given_last(self, stage: Stage) -> None:
+        stage.bring_up()
+        assert stage.there.seed == ""
         for seed in ("s1", "s2"):
-            assert (
-                lifecycle.bring_up(fake, replace(planner, labels={**planner.labels, labels.SEED: seed})) == ()
-            )
-            assert instance.observe(fake, "x").seed == seed
+            assert stage.named("x", seed=seed).bring_up() == []
+            assert stage.there.seed == seed
 
-    def test_whoever_knows_no_seed_leaves_it(self, fake: FakeEngine, planner: Planner) -> None:
-        lifecycle.bring_up(fake, replace(planner, labels={**planner.labels, labels.SEED: "s1"}))
-        fake.calls.clear()
-        assert lifecycle.bring_up(fake, planner) == ()
-        assert changing(fake) == []
-        fake.remove_container("labctl-x-dns")
-        lifecycle.bring_up(fake, planner)
-        assert instance.observe(fake, "x").seed == "s1"
+    def test_whoever_knows_no_seed_leaves_it(self, stage: Stage) -> None:
+        stage.named("x", seed="s1").bring_up()
+        stage.fake.calls.clear()
+        assert stage.bring_up() == []
+        assert changing(stage.fake) == []
+        stage.fake.remove_container("labctl-x-dns")
+        stage.bring_up()
+        assert stage.there.seed == "s1"
 
-    def test_a_lab_without_a_record_has_the_seed_that_it_was_started_with(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
-        lifecycle.bring_up(fake, replace(planner, labels={**planner.labels, labels.SEED: "s1"}))
-        fake.remove_volume("labctl-x")
-        assert instance.observe(fake, "x").seed == "s1"
+    def test_a_lab_without_a_record_has_the_seed_that_it_was_started_with(self, stage: Stage) -> None:
+        stage.named("x", seed="s1").bring_up()
+        stage.fake.remove_volume("labctl-x")
+        assert stage.there.seed == "s1"
 
 
 class TestTolerance:
-    def test_who_carries_a_students_files_and_who_needs_these_may_be_silent(self, planner: Planner) -> None:
+    def test_who_carries_a_students_files_and_who_needs_these_may_be_silent(self, stage: Stage) -> None:
         def tolerated(*services: str) -> frozenset[str]:
             given = {(service, "/x"): b"" for service in services}
-            return Tolerance.of(replace(planner, handed_in=given)).services
+            return Tolerance.of(replace(stage.planner, handed_in=given)).services
 
         assert tolerated() == frozenset()
         assert tolerated("mx-beta") == {"mx-beta"}
@@ -437,39 +417,39 @@ class TestTolerance:
     def test_one_that_answers_otherwise_is_noted_and_the_lab_is_there(self, stage: Stage, kind: str) -> None:
         stage.daemons.instead["mail-beta", 143] = getattr(stage.daemons, kind)
         tolerance = Tolerance(frozenset({"mail-beta", "mx-beta"}), patience=0.01)
-        lifecycle.bring_up(stage.fake, stage.planner, tolerance=tolerance)
+        stage.bring_up(tolerance=tolerance)
         assert set(tolerance.unready) == {"mail-beta"}
         assert "port 143" in tolerance.unready["mail-beta"].message
-        assert instance.observe(stage.fake, "x").whole
-        assert lifecycle.bring_up(stage.fake, stage.planner, tolerance=tolerance) == ()
+        assert stage.there.whole
+        assert stage.bring_up(tolerance=tolerance) == []
 
     def test_one_that_has_ended_is_noted_with_its_exit_code(self, stage: Stage) -> None:
         stage.fake.hook = ending(stage.fake, "labctl-x-mx-beta")
         tolerance = Tolerance(frozenset({"mx-beta"}))
-        lifecycle.bring_up(stage.fake, stage.planner, tolerance=tolerance)
+        stage.bring_up(tolerance=tolerance)
         assert "exited with exit code 1" in tolerance.unready["mx-beta"].message
 
     @pytest.mark.parametrize("state", ["running", "paused"])
     def test_one_whose_files_change_is_started_anew(self, stage: Stage, state: str) -> None:
-        lifecycle.bring_up(stage.fake, stage.planner)
+        stage.bring_up()
         if state == "paused":
             stage.fake.pause("labctl-x-mail-beta")
-        changed = _handed_in(stage.planner, "mail-beta", "/etc/dovecot/dovecot.conf", b"mine")
+        changed = stage.handing_in("mail-beta", "/etc/dovecot/dovecot.conf", b"mine")
         stage.fake.calls.clear()
-        lifecycle.bring_up(stage.fake, changed, tolerance=Tolerance.of(changed))
+        changed.bring_up(tolerance=Tolerance.of(changed.planner))
         calls = [each.method for each in stage.fake.calls if each.subject == "labctl-x-mail-beta"]
         assert calls.index("put_files") < calls.index("stop") < calls.index("start")
         assert {each.subject for each in stage.fake.calls if each.method in {"stop", "signal"}} == {
             "labctl-x-mail-beta"
         }
         stage.fake.calls.clear()
-        assert lifecycle.bring_up(stage.fake, changed, tolerance=Tolerance.of(changed)) == ()
+        assert changed.bring_up(tolerance=Tolerance.of(changed.planner)) == []
         assert changing(stage.fake) == []
 
     def test_all_others_have_to_answer(self, stage: Stage) -> None:
         stage.fake.hook = ending(stage.fake, "labctl-x-mx-alpha", "labctl-x-mx-beta")
         with pytest.raises(ServiceNotReady, match="mx-alpha"):
-            lifecycle.bring_up(stage.fake, stage.planner, tolerance=Tolerance(frozenset({"mx-beta"})))
+            stage.bring_up(tolerance=Tolerance(frozenset({"mx-beta"})))
 
 
 class TestAwaitReady:
@@ -594,16 +574,14 @@ class TestAwaitReady:
 
 
 class TestTakeDown:
-    def test_everything_of_one_lab_goes_and_nothing_of_another(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
-        lifecycle.bring_up(fake, planner)
-        lifecycle.bring_up(fake, _named(planner, "y"))
-        removed = take_down(fake, "x")
+    def test_everything_of_one_lab_goes_and_nothing_of_another(self, stage: Stage) -> None:
+        stage.bring_up()
+        stage.named("y").bring_up()
+        removed = take_down(stage.fake, "x")
         assert removed == ("labctl-x", *(f"labctl-x-{service}" for service in sorted(SERVICES)))
-        assert {each.labels[labels.NAME] for each in fake.containers({})} == {"y"}
-        assert instance.observe(fake, "y").whole
-        assert [volume.name for volume in fake.volumes({})] == ["labctl-y"]
+        assert {each.labels[labels.NAME] for each in stage.fake.containers({})} == {"y"}
+        assert stage.named("y").there.whole
+        assert [volume.name for volume in stage.fake.volumes({})] == ["labctl-y"]
 
     def test_faults_stay_on_record_until_nothing_is_left_that_they_changed(self, stage: Stage) -> None:
         stage.stand()
@@ -626,53 +604,36 @@ class TestTakeDown:
         stage.fake.hook = failing("remove_volume", EngineUnavailable("gone", hint="x"), subject="fault")
         with pytest.raises(EngineUnavailable):
             take_down(stage.fake, "x")
-        assert instance.observe(stage.fake, "x").exists
+        assert stage.there.exists
         stage.fake.hook = lambda _: None
         assert take_down(stage.fake, "x") == ("labctl-x-fault-mx-null",)
         assert nothing_left(stage.fake)
 
-    def test_where_nothing_is_nothing_is_removed(self, fake: FakeEngine) -> None:
-        assert take_down(fake, "x") == ()
+    def test_where_nothing_is_nothing_is_removed(self, stage: Stage) -> None:
+        assert take_down(stage.fake, "x") == ()
 
-    def test_only_labels_are_needed(self, fake: FakeEngine) -> None:
-        fake.create_container(_foreign("from-the-future", {labels.NAME: "x", "labctl.new": "thing"}))
-        assert take_down(fake, "x") == ("from-the-future",)
+    def test_only_labels_are_needed(self, stage: Stage) -> None:
+        stage.fake.create_container(_foreign("from-the-future", {labels.NAME: "x", "labctl.new": "thing"}))
+        assert take_down(stage.fake, "x") == ("from-the-future",)
 
-    def test_a_network_with_an_endpoint_that_has_just_gone_is_asked_again(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
-        lifecycle.bring_up(fake, planner)
+    def test_a_network_with_an_endpoint_that_has_just_gone_is_asked_again(self, stage: Stage) -> None:
+        stage.bring_up()
         busy = EngineError("network labctl-x has active endpoints", hint="labctl doctor")
-        fake.hook = failing("remove_network", busy, times=3)
-        assert "labctl-x" in take_down(fake, "x")
-        assert nothing_left(fake)
+        stage.fake.hook = failing("remove_network", busy, times=3)
+        assert "labctl-x" in take_down(stage.fake, "x")
+        assert nothing_left(stage.fake)
 
-    def test_another_failure_of_a_networks_removal_is_told_at_once(
-        self, fake: FakeEngine, planner: Planner
-    ) -> None:
-        lifecycle.bring_up(fake, planner)
-        fake.hook = failing("remove_network", EngineError("permission denied", hint="id"), times=1)
+    def test_another_failure_of_a_networks_removal_is_told_at_once(self, stage: Stage) -> None:
+        stage.bring_up()
+        stage.fake.hook = failing("remove_network", EngineError("permission denied", hint="id"), times=1)
         with pytest.raises(EngineError, match="permission denied"):
-            take_down(fake, "x")
+            take_down(stage.fake, "x")
 
-    def test_a_label_without_a_value_takes_only_itself_down(self, fake: FakeEngine, planner: Planner) -> None:
-        lifecycle.bring_up(fake, planner)
-        fake.create_container(_foreign("odd", {labels.NAME: ""}))
-        assert take_down(fake, "") == ("odd",)
-        assert instance.observe(fake, "x").whole
-
-
-def _named(planner: Planner, name: str) -> Planner:
-    return replace(planner, name=name)
-
-
-def _handed_in(planner: Planner, service: str, path: str, content: bytes) -> Planner:
-    return replace(planner, handed_in={(service, path): content})
-
-
-def _with_another_service(planner: Planner) -> Planner:
-    fewer = replace(planner.topology, services=planner.topology.services[:-1])
-    return replace(planner, topology=fewer)
+    def test_a_label_without_a_value_takes_only_itself_down(self, stage: Stage) -> None:
+        stage.bring_up()
+        stage.fake.create_container(_foreign("odd", {labels.NAME: ""}))
+        assert take_down(stage.fake, "") == ("odd",)
+        assert stage.there.whole
 
 
 def _foreign(name: str, marks: dict[str, str]) -> ContainerSpec:
