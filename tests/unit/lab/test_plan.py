@@ -14,9 +14,8 @@ from labctl import resources
 from labctl.errors import InvalidLabFile
 from labctl.lab.account import Account, accounts_in
 from labctl.lab.blueprint import definition
-from labctl.lab.blueprint.definition import CLOCK_SETTINGS, ClockPair, Editable, Grading, LabDefinition
+from labctl.lab.blueprint.definition import ClockPair, Editable, Grading, LabDefinition
 from labctl.lab.blueprint.limits import Limits
-from labctl.lab.blueprint.maincf import with_settings
 from labctl.lab.blueprint.plan import PORTS, Plan, Planner, make_planner
 from labctl.lab.mark import labels
 from labctl.lab.role import Role
@@ -308,92 +307,6 @@ class TestMakePlanner:
         (tmp_path / "compose.yaml").write_text("services: {dns: {stop_grace_period: 9s}}\n")
         planner = make_planner("x", replace(lab, directory=tmp_path), images={})
         assert planner.on(SUBNET).host("dns").container.stop_timeout == 9
-
-
-LINES = """\
-queue_run_delay = 1
-queue_run_delay=2
-#queue_run_delay = 3
-queue_run_delay_x = 4
-b = 2
-b =
-# c
-  # c
-
-  \t
-  more
-\tx = y
-x_y = 5
-"""
-main_cfs = st.lists(st.sampled_from(LINES.split("\n")), max_size=12).map("\n".join)
-settings = st.sampled_from(sorted(CLOCK_SETTINGS))
-clocks = st.dictionaries(settings, st.sampled_from(["1s", "0", "5d"]), max_size=3)
-
-
-class TestWithSettings:
-    def test_a_setting_is_changed_where_it_stands(self) -> None:
-        text = b"a = 1\nqueue_run_delay = 300s\nb = 2\n"
-        assert with_settings(text, {"queue_run_delay": "1s"}) == b"a = 1\nqueue_run_delay = 1s\nb = 2\n"
-
-    def test_its_continuation_lines_go_with_it(self) -> None:
-        text = b"queue_run_delay =\n  300s\n\tof old\nb = 2\n  more of b\n"
-        assert with_settings(text, {"queue_run_delay": "1s"}) == b"queue_run_delay = 1s\nb = 2\n  more of b\n"
-
-    def test_a_setting_that_is_only_commented_out_is_added(self) -> None:
-        text = b"#queue_run_delay = 300s\n# queue_run_delay = 5m\nb = 2"
-        assert with_settings(text, {"queue_run_delay": "1s"}) == text + b"\nqueue_run_delay = 1s\n"
-
-    def test_a_comment_behind_a_setting_stays(self) -> None:
-        text = b"queue_run_delay = 300s\n# default: 300s, how often it looks\n"
-        assert with_settings(text, {"queue_run_delay": "1s"}) == text.replace(b"= 300s", b"= 1s")
-
-    def test_a_longer_name_is_another_setting(self) -> None:
-        text = b"my_queue_run_delay = 1\nqueue_run_delay_x = 2\n"
-        assert with_settings(text, {"queue_run_delay": "1s"}) == text + b"queue_run_delay = 1s\n"
-
-    def test_a_setting_that_is_there_twice_is_changed_twice(self) -> None:
-        """The last one counts for Postfix."""
-        text = b"queue_run_delay = 1\nb = 2\nqueue_run_delay=9\n"
-        assert with_settings(text, {"queue_run_delay": "1s"}) == (
-            b"queue_run_delay = 1s\nb = 2\nqueue_run_delay = 1s\n"
-        )
-
-    def test_a_value_that_names_another_setting_is_not_touched(self) -> None:
-        text = b"b = queue_run_delay = 3\n    queue_run_delay = 4\n"
-        assert with_settings(text, {"queue_run_delay": "1s"}) == text + b"queue_run_delay = 1s\n"
-
-    def test_bytes_that_are_no_text_survive(self) -> None:
-        assert with_settings(b"a = \xff\n", {"queue_run_delay": "1s"}) == b"a = \xff\nqueue_run_delay = 1s\n"
-
-    def test_an_empty_file_gets_the_setting(self) -> None:
-        assert with_settings(b"", {"queue_run_delay": "1s"}).strip() == b"queue_run_delay = 1s"
-
-    @given(main_cfs, clocks)
-    def test_postfix_would_read_the_value_that_was_set(self, text: str, settings: dict[str, str]) -> None:
-        found = with_settings(text.encode(), settings)
-        assert with_settings(found, settings) == found
-        values = _parameters(found.decode())
-        for name, value in settings.items():
-            assert values[name] == value
-
-    @given(main_cfs)
-    def test_nothing_else_changes(self, text: str) -> None:
-        before, after = _parameters(text), _parameters(with_settings(text.encode(), {"x_y": "1s"}).decode())
-        assert {**before, "x_y": "1s"} == after
-
-
-def _parameters(text: str) -> dict[str, str]:
-    """Read a main.cf as postconf(5) tells: logical lines, comments inside them, the last value counts."""
-    logical: list[str] = []
-    for line in text.split("\n"):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if line[0] in " \t" and logical:
-            logical[-1] += f" {line.strip()}"
-        elif line[0] not in " \t":
-            logical.append(line)
-    pairs = (line.partition("=") for line in logical if "=" in line)
-    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.engine.model import ContainerState, File
-from labctl.lab.running import instance, lifecycle, pristine
+from labctl.lab.running import pristine
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ ZONE = "/etc/coredns/zones/beta.test.zone"
 
 @pytest.fixture
 def up(stage: Stage) -> Stage:
-    lifecycle.bring_up(stage.fake, stage.planner)
+    stage.bring_up()
     stage.fake.calls.clear()
     return stage
 
 
 def restore(up: Stage, progress: Progress = silent) -> list[str]:
-    there = instance.observe(up.fake, "x")
-    return [str(change) for change in pristine.restore(up.fake, there, lambda: up.planner, progress).changes]
+    restored = pristine.restore(up.fake, up.there, lambda: up.planner, progress)
+    return [str(change) for change in restored.changes]
 
 
 def called(up: Stage, method: str) -> list[str]:
@@ -37,14 +37,6 @@ def test_a_lab_that_was_only_used_is_emptied_in_place(up: Stage) -> None:
     assert sorted(called(up, "execute")) == sorted(f"labctl-x-{service}" for service in SERVICES)
     assert {each.id for each in up.fake.containers({})} == before
     assert called(up, "put_files") == called(up, "signal") == []
-
-
-def test_mtas_are_asked_once_more_and_mailboxes_emptied_behind_them_where_one_had_mail(up: Stage) -> None:
-    up.inside.told["labctl-x-mx-beta"] = [""]
-    assert restore(up) == []
-    order = called(up, "execute")
-    assert sorted(order[:5]) == sorted(f"labctl-x-{service}" for service in SERVICES)
-    assert sorted(order[5:]) == sorted(f"labctl-x-{each}" for each in SERVICES if each != "dns")
 
 
 def test_mailboxes_are_emptied_again_behind_mail_that_came_in_meanwhile(up: Stage) -> None:
@@ -68,14 +60,14 @@ def test_a_lab_that_is_as_it_should_be_is_compared_once_and_asked_once(up: Stage
 def test_a_host_that_a_fault_changed_is_made_anew_and_the_fault_is_over(up: Stage) -> None:
     up.apply("mx-null", "dns")
     assert restore(up) == ["dns recreated (a fault was applied, mx-null: nothing is lost)"]
-    assert instance.observe(up.fake, "x").faults == ()
+    assert up.there.faults == ()
 
 
 def test_a_host_that_a_fault_stopped_is_made_anew(up: Stage) -> None:
     up.apply("mta-down", "mx-beta")
     up.fake.end("labctl-x-mx-beta")
     assert restore(up) == ["mx-beta recreated (a fault was applied, mta-down: its mail queue is lost)"]
-    assert instance.observe(up.fake, "x").host("mx-beta").running
+    assert up.there.host("mx-beta").running
 
 
 def test_a_file_of_the_labs_that_was_edited_is_written_again(up: Stage) -> None:
@@ -139,7 +131,7 @@ def test_a_host_that_runs_and_does_not_answer_is_made_anew(
     up.daemons.instead.clear()  # for the container that takes its place
     (change,) = restore(up)
     assert change.startswith(f"{service} recreated (it did not answer, {said}")
-    assert instance.observe(up.fake, "x").host(service).running
+    assert up.there.host(service).running
 
 
 def test_a_host_that_was_lost_is_made(up: Stage) -> None:
@@ -153,14 +145,14 @@ def test_after_a_reset_everything_is_as_planned(up: Stage) -> None:
     up.fake.remove_container("labctl-x-dns")
     restore(up)
     up.inside.changed.clear()
-    assert lifecycle.bring_up(up.fake, up.planner) == ()
-    assert instance.observe(up.fake, "x").whole
+    assert up.bring_up() == []
+    assert up.there.whole
 
 
 def test_a_lab_that_is_not_there_at_all_is_made(stage: Stage) -> None:
     changes = restore(stage)
     assert len(changes) == 6
-    assert instance.observe(stage.fake, "x").whole
+    assert stage.there.whole
 
 
 def test_a_host_that_can_not_be_emptied_is_made_anew_and_told_with_its_own_words(up: Stage) -> None:
