@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import io
 import json
-import socketserver
 import struct
 import tarfile
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import TYPE_CHECKING, Any
 
 from labctl.engine.logstream import STDERR, STDOUT
 from labctl.engine.model import ContainerSpec, File, NetworkSpec, PublishedPort, Volume
 from labctl.errors import EngineError, NameInUse, NoSuchObject
+from tests.bed.answering import answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from labctl.engine.fake import FakeEngine
@@ -141,66 +137,22 @@ class Api:
         )
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 30
-    api: ClassVar[Api]
-
-    def answer(self) -> None:
-        url = urlsplit(self.path)
-        path = "/" + url.path[1:].partition("/")[2] if url.path.startswith("/v1.") else url.path
-        query = {key: value[-1] for key, value in parse_qs(url.query).items()}
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status: int = 200
-        try:
-            content = self.api.answer(self.command, unquote(path), query, body)
-        except EngineError as exc:
-            codes = {NoSuchObject: 404, NameInUse: 409}
-            status, content = codes.get(type(exc), 500), {"message": exc.message}
-        self.send_response(status)
-        self.send_header("Api-Version", "1.46")
-        if hasattr(content, "__next__"):  # its end is the connection's
-            self.close_connection = True
-            self.send_header("Connection", "close")
-            self.end_headers()
-            with suppress(ConnectionError):  # who asked may have heard enough
-                for each in content:
-                    self.wfile.write(each)
-            return
-        wire = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.send_header("Content-Length", str(len(wire)))
-        self.end_headers()
-        self.wfile.write(wire)
-
-    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815  # http.server's own names
-
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
-
-    def address_string(self) -> str:
-        return "unix"
-
-
-class _Server(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-
-def serving(engine: FakeEngine, path: Path) -> AbstractContextManager[Api]:
+@contextmanager
+def serving(engine: FakeEngine, path: Path) -> Iterator[Api]:
     """Let an engine in memory answer at a Unix socket for the length of a block."""
     api = Api(engine)
 
-    @contextmanager
-    def serve() -> Iterator[Api]:
-        handler = type("Handler", (_Handler,), {"api": api})
-        with _Server(str(path), handler) as server:
-            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-            yield api
-            server.shutdown()
-            for each in api.logs:
-                each.close()
+    def answer(method: str, asked: str, query: dict[str, str], body: bytes) -> tuple[int, Any]:
+        try:
+            return 200, api.answer(method, asked, query, body)
+        except EngineError as exc:
+            codes = {NoSuchObject: 404, NameInUse: 409}
+            return codes.get(type(exc), 500), {"message": exc.message}
 
-    return serve()
+    with answering(path, answer, version="1.46"):
+        yield api
+    for each in api.logs:
+        each.close()
 
 
 def _labels(filters: str | None) -> dict[str, str]:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
-import socketserver
-import struct
 import tarfile
 import threading
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -34,6 +28,8 @@ from labctl.errors import (
     ServiceCommandFailed,
     SubnetInUse,
 )
+from tests.bed.answering import answering
+from tests.unit.engine.misbehaving import frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +76,7 @@ class Asked(NamedTuple):
 
     method: str
     path: str
-    query: dict[str, list[str]]
+    query: dict[str, str]
     body: bytes
 
     def json(self) -> Any:
@@ -88,80 +84,40 @@ class Asked(NamedTuple):
         return json.loads(self.body)
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers by method and path, without the API's version in front."""
-
-    protocol_version = "HTTP/1.1"
-    timeout = 10
-    script: ClassVar[dict[tuple[str, str], tuple[int, Any]]]
-    asked: ClassVar[list[Asked]]
-
-    def answer(self) -> None:
-        url = urlsplit(self.path)
-        path = "/" + url.path.lstrip("/").partition("/")[2] if url.path.startswith("/v1") else url.path
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.asked.append(Asked(self.command, path, parse_qs(url.query), body))
-        status, content = self.script.get((self.command, path), (404, {"message": f"no {path}"}))
-        if status == 0:  # the engine dies
-            self.close_connection = True
-            return
-        self.send_response(status)
-        self.send_header("Api-Version", "1.41")
-        if isinstance(content, Iterable) and not isinstance(content, (bytes, dict, list)):  # bit by bit
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            with suppress(ConnectionError):  # who asked may have heard enough
-                for chunk in itertools.chain(content, [b""]):
-                    self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-            return
-        wire = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.send_header("Content-Length", str(len(wire)))
-        self.end_headers()
-        self.wfile.write(wire)
-
-    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815  # http.server's own names
-
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
-
-    def address_string(self) -> str:
-        return "unix"
-
-
-class Server(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-
 class Scripted:
-    """An engine that answers as it is told to."""
+    """An engine that answers as it is told to, by method and path."""
 
     def __init__(self, url: str) -> None:
         self.engine = DockerEngine(Endpoint(url))
+        self.script: dict[tuple[str, str], tuple[int, Any]] = {}
+        self.questions: list[Asked] = []
+        self.answers("GET", "/_ping", b"OK")
+        self.answers("GET", "/version", VERSION)
 
     def answers(self, method: str, path: str, content: Any, status: int = 200) -> None:
-        Handler.script[method, path] = (status, content)
+        self.script[method, path] = (status, content)
+
+    def answer(self, *question: Any) -> tuple[int, Any]:
+        self.questions.append(Asked(*question))
+        method, path, *_ = question
+        status, content = self.script.get((method, path), (404, {"message": f"no {path}"}))
+        return status, iter(content) if isinstance(content, tuple) else content
 
     def asked(self) -> Asked:
         """The last question."""
-        return Handler.asked[-1]
+        return self.questions[-1]
 
 
 @pytest.fixture
 def scripted(tmp_path: Path) -> Iterator[Scripted]:
-    Handler.script = {("GET", "/_ping"): (200, b"OK"), ("GET", "/version"): (200, VERSION)}
-    Handler.asked = []
     path = tmp_path / "engine.sock"
-    with Server(str(path), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        found = Scripted(f"unix://{path}")
-        with closing(found.engine):
-            yield found
-        server.shutdown()
+    found = Scripted(f"unix://{path}")
+    with answering(path, found.answer, version="1.41"), closing(found.engine):
+        yield found
 
 
 def test_nothing_is_asked_before_something_is_wanted(scripted: Scripted) -> None:
-    assert Handler.asked == []
+    assert scripted.questions == []
     version = scripted.engine.version()
     assert (version.version, version.api, version.platform) == ("20.10.24", "1.41", "Test")
 
@@ -190,7 +146,7 @@ def test_the_version_of_the_api_is_asked_for_once_and_spoken_from_then_on(script
     scripted.engine.volumes({})
     scripted.engine.volumes({})
     assert scripted.engine.api_version == "1.41"
-    assert [each.path for each in Handler.asked] == ["/_ping", "/volumes", "/volumes"]
+    assert [each.path for each in scripted.questions] == ["/_ping", "/volumes", "/volumes"]
 
 
 def test_threads_share_an_engine(scripted: Scripted) -> None:
@@ -203,15 +159,15 @@ def test_threads_share_an_engine(scripted: Scripted) -> None:
 def test_labels_are_asked_for_by_value_or_by_presence(scripted: Scripted) -> None:
     scripted.answers("GET", "/volumes", {"Volumes": []})
     scripted.engine.volumes({"a": "1", "b": ""})
-    assert json.loads(scripted.asked().query["filters"][0]) == {"label": ["a=1", "b"]}
+    assert json.loads(scripted.asked().query["filters"]) == {"label": ["a=1", "b"]}
     scripted.engine.volumes({})
-    assert json.loads(scripted.asked().query["filters"][0]) == {}
+    assert json.loads(scripted.asked().query["filters"]) == {}
 
 
 def test_a_name_can_not_be_more_than_a_name(scripted: Scripted) -> None:
     with pytest.raises(NoSuchObject):
         scripted.engine.inspect("x?all=1#y")
-    assert scripted.asked().path == "/containers/x%3Fall%3D1%23y/json"
+    assert scripted.asked().path == "/containers/x?all=1#y/json"
 
 
 class TestErrors:
@@ -289,8 +245,8 @@ class TestContainers:
         assert found.address == IPv4Address("198.18.0.2")
         assert found.published == (PublishedPort(53, "udp", 49153),)
         assert found.exit_code is None
-        assert json.loads(scripted.asked().query["filters"][0]) == {"label": ["labctl.name=x"]}
-        assert scripted.asked().query["all"] == ["1"]
+        assert json.loads(scripted.asked().query["filters"]) == {"label": ["labctl.name=x"]}
+        assert scripted.asked().query["all"] == "1"
 
     def test_a_description_tells_the_exit_code(self, scripted: Scripted) -> None:
         scripted.answers("GET", "/containers/x/json", INSPECTED)
@@ -330,7 +286,7 @@ class TestContainers:
         )
         assert scripted.engine.create_container(spec) == "c1"
         asked = scripted.asked()
-        assert asked.query["name"] == ["labctl-x-dns"]
+        assert asked.query["name"] == "labctl-x-dns"
         body = asked.json()
         assert body["MacAddress"] == "02:42:c6:12:00:02"
         assert body["Healthcheck"]["Test"] == ["NONE"]
@@ -351,7 +307,7 @@ class TestContainers:
     def test_files_travel_as_roots_and_an_hour_old(self, scripted: Scripted) -> None:
         scripted.answers("PUT", "/containers/x/archive", b"")
         scripted.engine.put_files("x", [File("/etc/a", b"one"), File("/b/c", b"", 0o600)])
-        assert scripted.asked().query["path"] == ["/"]
+        assert scripted.asked().query["path"] == "/"
         with tarfile.open(fileobj=io.BytesIO(scripted.asked().body)) as tar:
             members = {member.name: member for member in tar}
             assert set(members) == {"etc/a", "b/c"}
@@ -398,28 +354,24 @@ class TestContainers:
     def test_an_engine_without_volumes_lists_none(self, scripted: Scripted) -> None:
         scripted.answers("GET", "/volumes", {"Volumes": None})
         assert scripted.engine.volumes({"labctl.name": ""}) == ()
-        assert json.loads(scripted.asked().query["filters"][0]) == {"label": ["labctl.name"]}
+        assert json.loads(scripted.asked().query["filters"]) == {"label": ["labctl.name"]}
 
 
 class TestInside:
-    @staticmethod
-    def frame(stream: int, content: bytes) -> bytes:
-        return struct.pack(">BxxxL", stream, len(content)) + content
-
     def test_what_a_command_says_is_told_apart_by_stream(self, scripted: Scripted) -> None:
         scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
-        whole = self.frame(STDOUT, b"one ") + self.frame(STDERR, b"oh") + self.frame(STDOUT, b"two")
+        whole = frame(STDOUT, b"one ") + frame(STDERR, b"oh") + frame(STDOUT, b"two")
         scripted.answers("POST", "/exec/e1/start", (whole[:5], whole[5:11], whole[11:]))
         scripted.answers("GET", "/exec/e1/json", {"ExitCode": 3})
         said = scripted.engine.execute("x", ["true"], user="somebody")
         assert (said.exit_code, said.stdout, said.stderr) == (3, b"one two", b"oh")
-        assert Handler.asked[-3].json()["User"] == "somebody"
+        assert scripted.questions[-3].json()["User"] == "somebody"
 
     def test_a_command_that_comes_to_no_end_in_time_is_an_error(self, scripted: Scripted) -> None:
         endless = threading.Event()
 
         def says() -> Iterator[bytes]:
-            yield self.frame(STDOUT, b"one")
+            yield frame(STDOUT, b"one")
             endless.wait(10)
 
         scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
@@ -431,17 +383,17 @@ class TestInside:
 
     def test_a_command_that_says_too_much_is_an_error(self, scripted: Scripted) -> None:
         scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
-        scripted.answers("POST", "/exec/e1/start", (self.frame(STDOUT, b"x" * 1000),) * 3)
+        scripted.answers("POST", "/exec/e1/start", (frame(STDOUT, b"x" * 1000),) * 3)
         scripted.answers("GET", "/exec/e1/json", {"ExitCode": None})
         with pytest.raises(ServiceCommandFailed, match="2000 bytes"):
             scripted.engine.execute("x", ["yes"], within=60, most=1999)
 
     def test_a_log_comes_as_lines_with_their_times(self, scripted: Scripted) -> None:
         lines = (b"2026-01-01T00:00:01.5Z one\n", b"2026-01-01T00:00:02.5Z two\n")
-        scripted.answers("GET", "/containers/x/logs", tuple(self.frame(STDOUT, each) for each in lines))
+        scripted.answers("GET", "/containers/x/logs", tuple(frame(STDOUT, each) for each in lines))
         with closing(scripted.engine.logs("x", tail=5)) as log:
             assert [line.text for line in log] == ["one", "two"]
-        assert scripted.asked().query["tail"] == ["5"]
+        assert scripted.asked().query["tail"] == "5"
 
     def test_a_log_of_nobody_is_an_error(self, scripted: Scripted) -> None:
         with pytest.raises(NoSuchObject, match="log of x"):
@@ -452,15 +404,15 @@ class TestInside:
         told = {"HostConfig": {"LogConfig": packed}, "State": {"Running": False}}
         scripted.answers("GET", "/containers/x/json", told)
         lines = (b"2026-01-01T00:00:01.5Z one\n", b"2026-01-01T00:00:02.5Z two\n")
-        scripted.answers("GET", "/containers/x/logs", tuple(self.frame(STDOUT, each) for each in lines))
+        scripted.answers("GET", "/containers/x/logs", tuple(frame(STDOUT, each) for each in lines))
         since = datetime(2026, 1, 1, 0, 0, 2, tzinfo=UTC)
         with closing(scripted.engine.logs("x", since=since, tail=5, follow=True)) as log:
             assert [line.text for line in log] == ["two"]
         asked = scripted.asked().query
-        assert (asked["tail"], {"since", "follow"} & {*asked}) == (["5"], set())
+        assert (asked["tail"], {"since", "follow"} & {*asked}) == ("5", set())
 
     def test_a_log_that_is_cut_off_is_an_error_behind_its_last_line(self, scripted: Scripted) -> None:
-        whole = self.frame(STDOUT, b"2026-01-01T00:00:01.5Z one\n")
+        whole = frame(STDOUT, b"2026-01-01T00:00:01.5Z one\n")
         scripted.answers("GET", "/containers/x/logs", (whole, whole[:-3]))
         with closing(scripted.engine.logs("x")) as log:
             lines = iter(log)
@@ -470,11 +422,11 @@ class TestInside:
 
     def test_a_whole_log_comes_as_bytes(self, scripted: Scripted) -> None:
         lines = b"2026-01-01T00:00:01.5Z one\n", b"2026-01-01T00:00:02.5Z caf\xe9\n"
-        scripted.answers("GET", "/containers/x/logs", b"".join(self.frame(STDOUT, each) for each in lines))
+        scripted.answers("GET", "/containers/x/logs", b"".join(frame(STDOUT, each) for each in lines))
         since = datetime(2026, 1, 1, microsecond=5, tzinfo=UTC)
         assert scripted.engine.read_log("x", since=since, tail=5) == b"".join(lines)
         asked = scripted.asked().query
-        assert (asked["since"], asked["tail"]) == (["1767225600.000005"], ["5"])
+        assert (asked["since"], asked["tail"]) == ("1767225600.000005", "5")
         assert "follow" not in asked
 
     def test_a_whole_log_of_nobody_is_an_error(self, scripted: Scripted) -> None:
@@ -534,7 +486,7 @@ class TestImages:
         with pytest.raises(ImageUnavailable, match="non-zero code: 1"):
             lines.extend(build)
         assert lines == ["Step 1/2 : FROM x"]
-        assert json.loads(scripted.asked().query["labels"][0]) == {"a": "b"}
+        assert json.loads(scripted.asked().query["labels"]) == {"a": "b"}
 
     def test_an_image_that_no_registry_has_is_told(self, scripted: Scripted) -> None:
         scripted.answers("POST", "/images/create", {"message": "no such host"}, 500)
