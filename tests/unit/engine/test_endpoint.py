@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import socket
-import socketserver
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from labctl.engine.endpoint import Endpoint
 from labctl.engine.machine import Machine
 from labctl.engine.search import Answer, find, look, look_around, ordered
 from labctl.errors import EngineError, EngineUnavailable
+from tests.unit.engine import misbehaving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,27 +42,12 @@ def machine(home: Path) -> Machine:
     return Machine(root=home, uid=1000)
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
-
-
 @contextmanager
 def engine_at(path: Path, reply: bytes = PONG) -> Iterator[None]:
     """A server on a Unix socket that answers every request alike."""
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            while self.rfile.readline().strip():
-                pass
-            self.wfile.write(reply)
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _Server(str(path), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with misbehaving.serving(path, lambda _method, _path: misbehaving.Answer(reply)):
         yield
-        server.shutdown()
-        thread.join()
 
 
 def write_context(home: Path, name: str, host: str, *, skip_verify: bool = False) -> Path:
@@ -119,37 +104,27 @@ def test_the_error_names_every_place_that_was_looked_at(home: Path, machine: Mac
     assert all(url in caught.value.message for url in looked)
 
 
-def test_docker_host_goes_before_a_context(home: Path) -> None:
-    write_context(home, "other", "unix:///other.sock")
-    environ = {"DOCKER_HOST": "unix:///mine.sock", "DOCKER_CONTEXT": "other"}
-    assert ordered(environ, home) == Endpoint("unix:///mine.sock", ordered_by="DOCKER_HOST")
-
-
-def test_a_context_is_ordered_by_the_environment(home: Path) -> None:
-    write_context(home, "other", "unix:///other.sock")
-    endpoint = ordered({"DOCKER_CONTEXT": "other"}, home)
-    assert endpoint == Endpoint("unix:///other.sock", ordered_by="docker context other")
-
-
-def test_a_context_is_ordered_by_the_configuration(home: Path) -> None:
-    write_context(home, "desktop-linux", "unix:///desktop.sock")
-    (home / ".docker/config.json").write_text('{"currentContext": "desktop-linux"}')
-    endpoint = ordered({}, home)
-    assert endpoint is not None
-    assert endpoint.url == "unix:///desktop.sock"
-
-
-def test_the_environment_may_take_the_configuration_back(home: Path) -> None:
-    write_context(home, "other", "unix:///other.sock")
-    (home / ".docker/config.json").write_text('{"currentContext": "other"}')
-    assert ordered({"DOCKER_CONTEXT": "default"}, home) is None
-
-
-def test_the_configuration_may_be_elsewhere(home: Path) -> None:
-    write_context(home, "other", "unix:///other.sock")
-    (home / ".docker").rename(home / "elsewhere")
-    endpoint = ordered({"DOCKER_CONTEXT": "other", "DOCKER_CONFIG": str(home / "elsewhere")}, home)
-    assert endpoint is not None
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({"DOCKER_HOST": "unix:///m.sock", "DOCKER_CONTEXT": "a"}, Endpoint("unix:///m.sock", "DOCKER_HOST")),
+        ({"DOCKER_CONTEXT": "a"}, Endpoint("unix:///a.sock", "docker context a")),
+        ({}, Endpoint("unix:///b.sock", "docker context b")),
+        ({"DOCKER_CONTEXT": "default"}, None),
+    ],
+    ids=["of DOCKER_HOST", "of the environment's context", "of the configuration", "of none: taken back"],
+)
+@pytest.mark.parametrize("config", [".docker", "elsewhere"])
+def test_the_first_order_counts(
+    home: Path, environ: dict[str, str], found: Endpoint | None, config: str
+) -> None:
+    write_context(home, "a", "unix:///a.sock")
+    write_context(home, "b", "unix:///b.sock")
+    (home / ".docker/config.json").write_text('{"currentContext": "b"}')
+    if config != ".docker":
+        (home / ".docker").rename(home / config)
+        environ = {**environ, "DOCKER_CONFIG": str(home / config)}
+    assert ordered(environ, home) == found
 
 
 @pytest.mark.parametrize("environ", [{}, {"DOCKER_HOST": ""}, {"DOCKER_CONTEXT": "default"}])
