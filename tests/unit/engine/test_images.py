@@ -3,93 +3,66 @@
 from __future__ import annotations
 
 import tarfile
-import threading
-from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
 from labctl.commands.images import images_list
+from labctl.engine.fake import FakeEngine
 from labctl.engine.images import base_spec, ensure, image_specs, missing, outdated
 from labctl.engine.images.builder import Builder, Output, declared
 from labctl.engine.images.children import Stopped
 from labctl.engine.images.debian import MADE_TAG
-from labctl.engine.model import Image
 from labctl.errors import EngineError, ImageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from labctl.engine.protocol import Engine
-
 RECIPE = "ARG BASE\nFROM ${BASE}\nARG GOPROXY\nCOPY hello /hello\n"
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Recorder:
+class Recorder(FakeEngine):
     """An engine that remembers what it was asked to build, with which arguments, in which order."""
 
+    failing: str | None = None
+
     def __init__(self, *tags: str) -> None:
-        self.here: dict[str, Image] = {tag: self._image(tag, "") for tag in tags}
-        self.built: list[str] = []
+        super().__init__(tags)
         self.arguments: dict[str, Mapping[str, str]] = {}
         self.contexts: dict[str, list[str]] = {}
-        self.removed: list[str] = []
-        self.pulled: list[str] = []
-        self.failing: str | None = None
-        self._lock = threading.Lock()
 
-    def identity(self) -> str:
-        return "an engine that remembers"
+    @property
+    def built(self) -> list[str]:
+        return list(self.arguments)
 
-    def _image(self, tag: str, name: str) -> Image:
-        labels = {"labctl.image": name} if name else {}
-        return Image(id=f"sha256:{tag}", tags=(tag,), size=1, labels=labels, created_at=NOW)
-
-    def image(self, tag: str) -> Image | None:
-        with self._lock:
-            return next((image for image in self.here.values() if tag in image.tags or tag == image.id), None)
-
-    def images(self, labels: Mapping[str, str]) -> tuple[Image, ...]:
-        return tuple(image for image in self.here.values() if set(labels) <= set(image.labels))
+    @property
+    def pulled(self) -> list[str]:
+        return [call.subject for call in self.calls if call.method == "pull"]
 
     def build(
-        self, context: IO[bytes], *, tag: str, labels: Mapping[str, str], build_args: Mapping[str, str]
+        self,
+        context: IO[bytes],
+        *,
+        tag: str,
+        labels: Mapping[str, str],
+        build_args: Mapping[str, str],
+        dockerfile: str = "Dockerfile",
     ) -> Iterator[str]:
-        with tarfile.open(fileobj=context) as tar:
-            names = tar.getnames()
-        base = self.image(build_args["BASE"])
+        name = labels["labctl.image"]
         yield "Step 1/2 : FROM ${BASE}"
         yield "Step 2/2 : RUN make hello"
-        if self.failing == labels["labctl.image"]:
+        if self.failing == name:
             yield "hello.c:1: no such thing"
             raise ImageUnavailable("the command returned a non-zero code: 2", hint="-")
-        if base is None:
+        if self.image(build_args["BASE"]) is None:
             raise EngineError(f"no {build_args['BASE']} to build {tag} on", hint="-")
-        with self._lock:
-            self.here[tag] = self._image(tag, labels["labctl.image"])
-            self.built.append(labels["labctl.image"])
-            self.arguments[labels["labctl.image"]] = dict(build_args)
-            self.contexts[labels["labctl.image"]] = names
-
-    def pull(self, reference: str) -> None:
-        self.pulled.append(reference)
-        self.here[reference] = self._image(reference, "")
-
-    def tag(self, image: str, tag: str) -> None:
-        old = self.here[image]
-        self.here[image] = Image(old.id, (*old.tags, tag), old.size, old.labels, old.created_at)
-
-    def remove_image(self, tag: str) -> None:
-        self.removed.append(tag)
-
-    def remove_container(self, name: str) -> None:
-        raise AssertionError(name)
-
-
-def engine(recorder: Recorder) -> Engine:
-    return cast("Engine", recorder)  # it has the part of an engine that building needs
+        with tarfile.open(fileobj=context) as tar:
+            self.contexts[name] = tar.getnames()
+        context.seek(0)
+        more = super().build(context, tag=tag, labels=labels, build_args=build_args, dockerfile=dockerfile)
+        yield from more
+        self.arguments[name] = dict(build_args)
 
 
 @pytest.fixture
@@ -99,14 +72,6 @@ def images_dir(tmp_path: Path) -> Path:
         (tmp_path / name / "Dockerfile").write_text(RECIPE)
         (tmp_path / name / "hello").write_text(f"I am {name}")
     return tmp_path
-
-
-def tags(images_dir: Path) -> dict[str, str]:
-    return {spec.name: spec.tag for spec in (*image_specs(images_dir), base_spec(images_dir))}
-
-
-def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
-    return {name for name in before if before[name] != after[name]}
 
 
 def test_the_hosts_have_three_images_with_a_hashed_and_a_plain_tag(images_dir: Path) -> None:
@@ -121,46 +86,37 @@ def test_the_hosts_have_three_images_with_a_hashed_and_a_plain_tag(images_dir: P
     assert all(len(spec.hash) == 12 and int(spec.hash, 16) >= 0 for spec in specs)
 
 
-def test_a_changed_file_changes_the_tag_of_its_image_alone(images_dir: Path) -> None:
-    before = tags(images_dir)
-    (images_dir / "mda" / "hello").write_text("I am another")
-    assert changed(before, tags(images_dir)) == {"mda"}
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (lambda images: (images / "mda/hello").write_text("I am another"), {"mda"}),
+        (lambda images: (images / "dns/hello").chmod(0o755), {"dns"}),
+        (lambda images: (images / "mta/more").write_text(""), {"mta"}),
+        (lambda images: (images / "base/hello").write_text("I am another"), {"base", "mta", "mda", "dns"}),
+        (lambda images: (images / "dns/coredns").write_bytes(b"\x7fELF"), set()),
+    ],
+    ids=["another content", "it becomes executable", "a new file", "the base's", "left from a build by hand"],
+)
+def test_a_changed_file_changes_the_tag_of_its_image_and_of_what_stands_on_it(
+    images_dir: Path, change: Callable[[Path], object], names: set[str]
+) -> None:
+    def tags() -> dict[str, str]:
+        return {spec.name: spec.tag for spec in (*image_specs(images_dir), base_spec(images_dir))}
 
-
-def test_a_file_that_becomes_executable_changes_the_tag(images_dir: Path) -> None:
-    before = tags(images_dir)
-    (images_dir / "dns" / "hello").chmod(0o755)
-    assert changed(before, tags(images_dir)) == {"dns"}
-
-
-def test_a_new_file_in_a_directory_changes_the_tag(images_dir: Path) -> None:
-    before = tags(images_dir)
-    (images_dir / "mta" / "deep").mkdir()
-    (images_dir / "mta" / "deep" / "file").write_text("")
-    assert changed(before, tags(images_dir)) == {"mta"}
-
-
-def test_a_changed_base_changes_all_tags(images_dir: Path) -> None:
-    before = tags(images_dir)
-    (images_dir / "base" / "hello").write_text("I am another")
-    assert changed(before, tags(images_dir)) == {"base", "mta", "mda", "dns"}
-
-
-def test_a_program_left_from_a_build_by_hand_changes_nothing(images_dir: Path) -> None:
-    before = tags(images_dir)
-    (images_dir / "dns" / "coredns").write_bytes(b"\x7fELF")
-    assert changed(before, tags(images_dir)) == set()
+    before = tags()
+    change(images_dir)
+    assert {name for name, tag in tags().items() if tag != before[name]} == names
 
 
 def test_only_images_that_the_engine_lacks_are_missing(images_dir: Path) -> None:
     specs = image_specs(images_dir)
     recorder = Recorder(specs[0].tag, specs[1].plain_tag)
-    assert [spec.name for spec in missing(engine(recorder), specs)] == ["mda", "dns"]
+    assert [spec.name for spec in missing(recorder, specs)] == ["mda", "dns"]
 
 
 def test_the_base_is_built_first_and_the_others_stand_on_it(images_dir: Path) -> None:
     recorder = Recorder(MADE_TAG)
-    assert ensure(engine(recorder), image_specs(images_dir), environ={}) == ("mta", "mda", "dns")
+    assert ensure(recorder, image_specs(images_dir), environ={}) == ("mta", "mda", "dns")
     assert recorder.built[0] == "base"
     assert sorted(recorder.built[1:]) == ["dns", "mda", "mta"]
     assert recorder.arguments["base"]["BASE"] == MADE_TAG
@@ -170,41 +126,42 @@ def test_the_base_is_built_first_and_the_others_stand_on_it(images_dir: Path) ->
 def test_with_all_images_there_nothing_is_built_and_no_base_is_needed(images_dir: Path) -> None:
     specs = image_specs(images_dir)
     recorder = Recorder(*(spec.tag for spec in specs))
-    assert ensure(engine(recorder), specs, environ={}) == ()
+    assert ensure(recorder, specs, environ={}) == ()
     assert recorder.built == []
 
 
 def test_a_base_that_is_there_is_not_built_again(images_dir: Path) -> None:
     specs = image_specs(images_dir)
     recorder = Recorder(base_spec(images_dir).tag, specs[0].tag, specs[2].tag)
-    assert ensure(engine(recorder), specs, environ={}) == ("mda",)
+    assert ensure(recorder, specs, environ={}) == ("mda",)
     assert recorder.built == ["mda"]
 
 
 def test_the_plain_tags_follow_the_hashed_ones(images_dir: Path) -> None:
     specs = image_specs(images_dir)
     recorder = Recorder(*(spec.tag for spec in specs))
-    ensure(engine(recorder), specs, environ={})
-    assert [recorder.here[spec.tag].tags for spec in specs] == [(s.tag, s.plain_tag) for s in specs]
+    ensure(recorder, specs, environ={})
+    assert sorted(image.tags for image in recorder.images({})) == sorted((s.tag, s.plain_tag) for s in specs)
 
 
 def test_the_plain_tags_stay_where_they_are_if_asked(images_dir: Path) -> None:
     specs = image_specs(images_dir)
     recorder = Recorder(*(spec.tag for spec in specs))
-    ensure(engine(recorder), specs, environ={}, plain_tags=False)
-    assert [recorder.here[spec.tag].tags for spec in specs] == [(spec.tag,) for spec in specs]
+    ensure(recorder, specs, environ={}, plain_tags=False)
+    assert [image.tags for image in recorder.images({})] == [(spec.tag,) for spec in specs]
 
 
 def test_a_reference_that_was_ordered_is_pulled_even_if_a_base_was_made_here_before(images_dir: Path) -> None:
-    recorder = Recorder(MADE_TAG)
-    ensure(engine(recorder), image_specs(images_dir), environ={}, base_reference="registry.test/debian")
+    recorder = Recorder(MADE_TAG, "registry.test/debian:latest")
+    recorder.remove_image("registry.test/debian:latest")
+    ensure(recorder, image_specs(images_dir), environ={}, base_reference="registry.test/debian")
     assert recorder.pulled == ["registry.test/debian:latest"]
     assert recorder.arguments["base"]["BASE"] == "registry.test/debian:latest"
 
 
 def test_a_reference_that_the_engine_has_is_not_pulled(images_dir: Path) -> None:
     recorder = Recorder("debian:trixie-slim")
-    ensure(engine(recorder), image_specs(images_dir), environ={})
+    ensure(recorder, image_specs(images_dir), environ={})
     assert recorder.pulled == []
     assert recorder.arguments["base"]["BASE"] == "debian:trixie-slim"
 
@@ -213,7 +170,7 @@ def test_a_build_gets_the_arguments_it_declares_and_the_proxies(images_dir: Path
     (images_dir / "mta" / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n")
     recorder = Recorder(MADE_TAG)
     environ = {"GOPROXY": "http://goproxy.test", "GOSUMDB": "off", "HTTPS_PROXY": "http://proxy.test:3128"}
-    ensure(engine(recorder), image_specs(images_dir), environ=environ)
+    ensure(recorder, image_specs(images_dir), environ=environ)
     proxies = {"https_proxy": "http://proxy.test:3128", "HTTPS_PROXY": "http://proxy.test:3128"}
     base = base_spec(images_dir).tag
     assert recorder.arguments["mda"] == {"BASE": base, "GOPROXY": "http://goproxy.test"} | proxies
@@ -224,7 +181,7 @@ def test_a_step_that_fails_is_told_with_what_it_said(images_dir: Path) -> None:
     recorder = Recorder(MADE_TAG)
     recorder.failing = "mda"
     with pytest.raises(ImageUnavailable, match=r"hello\.c:1: no such thing") as caught:
-        ensure(engine(recorder), image_specs(images_dir), environ={})
+        ensure(recorder, image_specs(images_dir), environ={})
     assert caught.value.message.startswith("image mda: step 2/2 (RUN make hello) failed:")
     assert caught.value.detail["output"] == ["hello.c:1: no such thing"]
 
@@ -233,20 +190,14 @@ def test_a_base_that_fails_is_the_reason_and_nothing_is_built_on_it(images_dir: 
     recorder = Recorder(MADE_TAG)
     recorder.failing = "base"
     with pytest.raises(ImageUnavailable, match=r"^image base: "):
-        ensure(engine(recorder), image_specs(images_dir), environ={})
+        ensure(recorder, image_specs(images_dir), environ={})
     assert recorder.built == []
 
 
 def test_without_registry_and_mmdebstrap_both_are_named(images_dir: Path) -> None:
-    recorder = Recorder()
-
-    def refuse(reference: str) -> None:
-        raise ImageUnavailable(f"pull of {reference}: no such host", hint="-")
-
-    recorder.pull = refuse  # type: ignore[method-assign]
     with pytest.raises(ImageUnavailable) as caught:
-        ensure(engine(recorder), image_specs(images_dir), environ={"PATH": "/nonexistent"})
-    assert "pull of debian:trixie-slim: no such host" in caught.value.message
+        ensure(Recorder(), image_specs(images_dir), environ={"PATH": "/nonexistent"})
+    assert "pull of debian:trixie-slim: not found in the registry" in caught.value.message
     assert "mmdebstrap" in caught.value.message
     assert "labctl images load" in caught.value.hint
 
@@ -259,34 +210,34 @@ def test_a_full_disk_of_the_engine_is_named_with_its_cure(images_dir: Path) -> N
             raise ImageUnavailable("the command returned a non-zero code: 100", hint="-")
 
     with pytest.raises(ImageUnavailable, match=r"engine's disk is full: /var/lib/docker") as caught:
-        ensure(engine(Full(MADE_TAG)), image_specs(images_dir), environ={})
+        ensure(Full(MADE_TAG), image_specs(images_dir), environ={})
     assert caught.value.hint == "docker system prune"
 
 
 def test_a_directory_for_scratch_that_is_not_there_is_named(images_dir: Path, tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     with pytest.raises(ImageUnavailable, match=str(nowhere)):
-        ensure(engine(Recorder(MADE_TAG)), image_specs(images_dir), environ={"TMPDIR": str(nowhere)})
+        ensure(Recorder(MADE_TAG), image_specs(images_dir), environ={"TMPDIR": str(nowhere)})
 
 
 def test_images_of_other_versions_are_outdated(images_dir: Path) -> None:
     recorder = Recorder(MADE_TAG)
     old = image_specs(images_dir)
-    ensure(engine(recorder), old, environ={}, plain_tags=False)
+    ensure(recorder, old, environ={}, plain_tags=False)
     (images_dir / "mta" / "hello").write_text("I am newer")
     new = image_specs(images_dir)
-    ensure(engine(recorder), new, environ={}, plain_tags=False)
-    assert [image.tags for image in outdated(engine(recorder), new)] == [(old[0].tag,)]
-    assert [image.tags for image in outdated(engine(recorder), old)] == [(new[0].tag,)]
+    ensure(recorder, new, environ={}, plain_tags=False)
+    assert [image.tags for image in outdated(recorder, new)] == [(old[0].tag,)]
+    assert [image.tags for image in outdated(recorder, old)] == [(new[0].tag,)]
 
 
 def test_the_list_says_which_images_are_present(images_dir: Path) -> None:
     specs = image_specs(images_dir)
-    rows = images_list(engine(Recorder(specs[1].tag)), directory=images_dir).images
-    assert [(row.name, row.tag, row.size, row.present) for row in rows] == [
-        ("mta", specs[0].tag, 0, False),
-        ("mda", specs[1].tag, 1, True),
-        ("dns", specs[2].tag, 0, False),
+    rows = images_list(Recorder(specs[1].tag), directory=images_dir).images
+    assert [(row.name, row.tag, row.size > 0, row.present) for row in rows] == [
+        ("mta", specs[0].tag, False, False),
+        ("mda", specs[1].tag, True, True),
+        ("dns", specs[2].tag, False, False),
     ]
 
 
@@ -297,7 +248,7 @@ def test_a_build_that_was_called_off_starts_no_more(images_dir: Path) -> None:
         if subject == "image base" and state == "built":
             builder.children.stop()
 
-    builder = Builder(engine(recorder), environ={}, may_install=False, progress=interrupt)
+    builder = Builder(recorder, environ={}, may_install=False, progress=interrupt)
     with pytest.raises(Stopped):
         builder.build(image_specs(images_dir), base_spec(images_dir), None)
     assert recorder.built == ["base"]
@@ -333,5 +284,5 @@ def test_declared_arguments_are_found_in_all_their_forms() -> None:
 
 def test_the_context_holds_the_files(images_dir: Path) -> None:
     recorder = Recorder(MADE_TAG)
-    ensure(engine(recorder), image_specs(images_dir), environ={})
+    ensure(recorder, image_specs(images_dir), environ={})
     assert recorder.contexts["mta"] == ["Dockerfile", "hello"]
