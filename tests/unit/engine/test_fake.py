@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import inspect
 import io
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl.engine.docker import DockerEngine
-from labctl.engine.endpoint import Endpoint
 from labctl.engine.fake import Call, FakeEngine
 from labctl.engine.model import (
     Container,
@@ -61,14 +60,6 @@ def running(engine: FakeEngine) -> FakeEngine:
     engine.create_container(container())
     engine.start("labctl-x-dns")
     return engine
-
-
-def test_a_type_checker_takes_both_adapters_for_an_engine() -> None:
-    fake: Engine = FakeEngine()
-    docker: Engine = DockerEngine(Endpoint("unix:///nowhere.sock"))
-    assert METHODS
-    assert isinstance(fake, FakeEngine)
-    assert isinstance(docker, DockerEngine)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
@@ -128,9 +119,8 @@ def test_a_network_in_use_stays(running: FakeEngine) -> None:
 
 
 def test_what_is_not_there_can_be_removed(engine: FakeEngine) -> None:
-    engine.remove_network("nothing")
-    engine.remove_container("nothing")
-    engine.remove_image("nothing")
+    for remove in (engine.remove_network, engine.remove_container, engine.remove_image):
+        remove("nothing")
 
 
 def test_states_follow_the_calls(running: FakeEngine) -> None:
@@ -212,28 +202,23 @@ def test_a_whole_log_is_read_as_lines_with_their_stamps(running: FakeEngine) -> 
 
 def test_a_followed_log_ends_when_its_container_does(running: FakeEngine) -> None:
     running.say("labctl-x-dns", "before")
-    lines: list[str] = []
-    stream = running.logs("labctl-x-dns", follow=True)
-    reader = threading.Thread(target=lambda: lines.extend(line.text for line in stream))
-    reader.start()
-    running.say("labctl-x-dns", "while", "it runs")
-    running.end("labctl-x-dns")
-    reader.join(timeout=10)
-    assert not reader.is_alive()
-    assert lines == ["before", "while", "it runs"]
+    with ThreadPoolExecutor() as pool:
+        lines = pool.submit(list, running.logs("labctl-x-dns", follow=True))
+        running.say("labctl-x-dns", "while", "it runs")
+        running.end("labctl-x-dns")
+        assert [line.text for line in lines.result(timeout=10)] == ["before", "while", "it runs"]
 
 
 @pytest.mark.parametrize("how", ["close", "removal"])
 def test_a_followed_log_is_ended_from_another_thread(running: FakeEngine, how: str) -> None:
     stream = running.logs("labctl-x-dns", tail=0, follow=True)
-    reader = threading.Thread(target=lambda: list(stream))
-    reader.start()
-    if how == "close":
-        stream.close()
-    else:
-        running.remove_container("labctl-x-dns")
-    reader.join(timeout=10)
-    assert not reader.is_alive()
+    with ThreadPoolExecutor() as pool:
+        lines = pool.submit(list, stream)
+        if how == "close":
+            stream.close()
+        else:
+            running.remove_container("labctl-x-dns")
+        assert lines.result(timeout=10) == []
 
 
 def test_the_hook_sees_each_call_and_can_make_it_fail(engine: FakeEngine) -> None:

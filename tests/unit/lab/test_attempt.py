@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,9 @@ from labctl.errors import ForbiddenFile, GradingError, MissingFile, UsageError
 from labctl.lab.attempt import attempt
 from labctl.lab.attempt.attempt import Settings
 from labctl.lab.blueprint.definition import Editable, LabDefinition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PATH = "zones/beta/beta.zone"
 ZONE = "/etc/coredns/zones/beta.test.zone"
@@ -99,34 +103,32 @@ def test_a_file_that_only_checks_read_is_read(directory: Path) -> None:
     assert attempt.read(directory, with_answers).files == {"answers.toml": b"who = 1\n"}
 
 
-def test_a_missing_file_is_named(directory: Path, file: Path) -> None:
-    file.unlink()
+@pytest.mark.parametrize("gone", [PATH, "zones"], ids=["itself", "a directory on the way"])
+def test_a_missing_file_is_named(directory: Path, gone: str) -> None:
+    (directory / gone).rename(directory / "other")
     with pytest.raises(MissingFile, match=r"no zones/beta/beta\.zone"):
         attempt.read(directory, lab())
 
 
-def test_a_missing_directory_on_the_way_is_a_missing_file(directory: Path) -> None:
-    (directory / "zones").rename(directory / "other")
-    with pytest.raises(MissingFile, match=r"no zones/beta/beta\.zone"):
-        attempt.read(directory, lab())
-
-
-def test_a_link_in_the_place_of_the_file_is_not_followed(directory: Path, file: Path, secret: Path) -> None:
+@pytest.mark.parametrize(
+    ("put", "reason"),
+    [
+        (lambda file, other: file.symlink_to(other), "links are not followed"),
+        (lambda file, _: file.symlink_to("../../labctl.toml"), "links are not followed"),
+        (lambda file, _: file.symlink_to("nowhere"), "links are not followed"),
+        (lambda file, other: file.hardlink_to(other), "2 hard links"),
+        (lambda file, _: os.mkfifo(file), "no regular file"),
+        (lambda file, _: file.mkdir(), "no regular file"),
+    ],
+    ids=["a link", "a link to the attempt's own", "a dangling link", "a hard link", "a fifo", "a directory"],
+)
+def test_what_is_no_plain_file_of_its_own_is_neither_followed_nor_waited_for(
+    directory: Path, file: Path, secret: Path, put: Callable[[Path, Path], object], reason: str
+) -> None:
+    (directory / "labctl.toml").touch()
     file.unlink()
-    file.symlink_to(secret / "beta" / "beta.zone")
-    assert "links are not followed" in forbidden(directory).message
-
-
-def test_a_link_to_a_file_of_the_attempt_itself_is_not_followed(directory: Path, file: Path) -> None:
-    file.rename(directory / "real")
-    file.symlink_to(directory / "real")
-    forbidden(directory)
-
-
-def test_a_dangling_link_is_no_missing_file(directory: Path, file: Path) -> None:
-    file.unlink()
-    file.symlink_to("nowhere")
-    forbidden(directory)
+    put(file, secret / "beta" / "beta.zone")
+    assert reason in forbidden(directory).message
 
 
 @pytest.mark.parametrize("level", ["zones", "zones/beta"])
@@ -135,18 +137,6 @@ def test_a_link_on_the_way_is_not_followed(directory: Path, secret: Path, level:
     (directory / level).symlink_to(secret / level.removeprefix("zones").lstrip("/"))
     assert (directory / "zones" / "beta" / "beta.zone").is_file()
     forbidden(directory)
-
-
-def test_a_file_with_another_name_somewhere_is_refused(directory: Path, file: Path, secret: Path) -> None:
-    file.unlink()
-    file.hardlink_to(secret / "beta" / "beta.zone")
-    assert "2 hard links" in forbidden(directory).message
-
-
-def test_a_fifo_is_refused_without_waiting_for_its_writer(directory: Path, file: Path) -> None:
-    file.unlink()
-    os.mkfifo(file)
-    assert "no regular file" in forbidden(directory).message
 
 
 def test_a_socket_is_refused(directory: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,12 +155,6 @@ def test_a_device_is_refused(directory: Path, file: Path) -> None:
     except PermissionError:
         pytest.skip("root may not make devices here")
     forbidden(directory)
-
-
-def test_a_directory_is_no_file(directory: Path, file: Path) -> None:
-    file.unlink()
-    file.mkdir()
-    assert "no regular file" in forbidden(directory).message
 
 
 def test_a_file_on_the_way_is_no_directory(directory: Path) -> None:

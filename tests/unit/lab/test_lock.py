@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -114,22 +115,16 @@ def test_who_wants_to_change_a_lab_waits_for_who_changes_it(engine: FakeEngine) 
 
 def test_many_who_want_to_change_a_lab_do_so_one_after_the_other(engine: FakeEngine) -> None:
     inside: list[int] = []
-    most: list[int] = []
 
-    def work() -> None:
-        for _ in range(20):
-            with lock.held(engine, "x"):
-                inside.append(1)
-                most.append(len(inside))
-                inside.pop()
+    def work(_: int) -> int:
+        with lock.held(engine, "x"):
+            inside.append(1)
+            most = len(inside)
+            inside.pop()
+        return most
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert len(most) == 120
-    assert set(most) == {1}
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        assert list(pool.map(work, range(120))) == [1] * 120
 
 
 def test_one_that_waited_too_long_says_for_whom(
@@ -230,18 +225,8 @@ def test_a_program_started_meanwhile_does_not_inherit_it(engine: FakeEngine) -> 
 
 
 def test_those_who_only_look_are_not_in_each_others_way(engine: FakeEngine) -> None:
-    found: list[bool] = []
-
-    def look() -> None:
-        found.extend(lock.is_held(engine, "x") for _ in range(300))
-
-    threads = [threading.Thread(target=look) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=30)
-    assert len(found) == 1200
-    assert not any(found)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        assert not any(pool.map(lambda _: lock.is_held(engine, "x"), range(1200)))
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../../etc/x", "x" * 300, "a\0b"])
