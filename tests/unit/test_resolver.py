@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import dns.exception
 import dns.flags
@@ -34,61 +35,39 @@ def answer_to(
     return response
 
 
-class Server:
-    """A name server on loopback that answers over UDP and TCP as it is told."""
+@contextmanager
+def serving(reply: Reply) -> Iterator[int]:
+    """Be a name server on loopback that answers over UDP and TCP as it is told; give its port."""
 
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
-        self._tcp = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._tcp.getsockname()[1])
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", self.port))
-        self._threads = [
-            threading.Thread(target=serve, daemon=True) for serve in (self._serve_udp, self._serve_tcp)
-        ]
-        for thread in self._threads:
-            thread.start()
+    class Udp(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            wire, answering = self.request
+            for response in reply(dns.message.from_wire(wire), False):  # noqa: FBT003
+                with suppress(OSError):  # nobody listens any more
+                    answering.sendto(response, self.client_address)
 
-    def _serve_udp(self) -> None:
-        with suppress(OSError):
-            while True:
-                wire, client = self._udp.recvfrom(65535)
-                if not wire:
-                    return
-                for response in self._reply(dns.message.from_wire(wire), False):  # noqa: FBT003
-                    self._udp.sendto(response, client)
+    class Tcp(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError, struct.error, dns.exception.DNSException):
+                (length,) = struct.unpack("!H", self.rfile.read(2))
+                for response in reply(dns.message.from_wire(self.rfile.read(length)), True):  # noqa: FBT003
+                    self.wfile.write(struct.pack("!H", len(response)) + response)
 
-    def _serve_tcp(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._tcp.accept()
-                with connection, suppress(struct.error, dns.exception.DNSException):
-                    (length,) = struct.unpack("!H", connection.recv(2))
-                    for response in self._reply(dns.message.from_wire(connection.recv(length)), True):  # noqa: FBT003
-                        connection.sendall(struct.pack("!H", len(response)) + response)
-
-    def close(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wake:
-            wake.sendto(b"", ("127.0.0.1", self.port))
-        self._tcp.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(timeout=10)
-        self._tcp.close()
-        self._udp.close()
+    with ExitStack() as ends:
+        udp = ends.enter_context(socketserver.ThreadingUDPServer(("127.0.0.1", 0), Udp))
+        tcp = ends.enter_context(socketserver.ThreadingTCPServer(udp.server_address, Tcp))
+        for server in (udp, tcp):
+            server.daemon_threads = True
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+            ends.callback(server.shutdown)
+        yield int(udp.server_address[1])
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Reply], int]]:
     """Start name servers; they end with the test."""
-    servers: list[Server] = []
-
-    def start(reply: Reply) -> int:
-        servers.append(Server(reply))
-        return servers[-1].port
-
-    yield start
-    for server in servers:
-        server.close()
+    with ExitStack() as ends:
+        yield lambda reply: ends.enter_context(serving(reply))
 
 
 Serve = Callable[[Reply], int]
@@ -245,8 +224,5 @@ def test_any_bytes_from_a_server_are_not_an_error(packets: list[bytes]) -> None:
     def reply(query: dns.message.Message, _tcp: bool) -> list[bytes]:
         return [struct.pack("!H", query.id) + packet for packet in packets] + [answer_to(query).to_wire()]
 
-    server = Server(reply)
-    try:
-        assert resolve("127.0.0.1", server.port, "beta.test", timeout=5).rcode
-    finally:
-        server.close()
+    with serving(reply) as port:
+        assert resolve("127.0.0.1", port, "beta.test", timeout=5).rcode
