@@ -135,6 +135,20 @@ def machine(root: Path, apt: Apt) -> Machine:
     return Machine(root=root, uid=0, run=apt, dockerd_arguments=(str(root),))
 
 
+@pytest.fixture
+def stopped(machine: Machine) -> Machine:
+    """A machine whose engine is installed and does not run."""
+    install_dockerd(machine.root)
+    return machine
+
+
+@pytest.fixture
+def started(stopped: Machine) -> Machine:
+    """A machine whose engine labctl has started."""
+    bootstrap.start(stopped)
+    return stopped
+
+
 def yes(_: str) -> bool:
     return True
 
@@ -143,11 +157,10 @@ def no(_: str) -> bool:
     return False
 
 
-def test_an_engine_that_answers_is_taken_without_a_question(machine: Machine, root: Path) -> None:
-    install_dockerd(root)
-    bootstrap.bring(machine)
-    endpoint = bootstrap.ensure_engine({}, root, lambda _: pytest.fail("asked"), machine=machine)
-    assert endpoint.url == machine.engine_url
+def test_an_engine_that_answers_is_taken_without_a_question(stopped: Machine) -> None:
+    bootstrap.bring(stopped)
+    endpoint = bootstrap.ensure_engine({}, stopped.root, lambda _: pytest.fail("asked"), machine=stopped)
+    assert endpoint.url == stopped.engine_url
 
 
 def test_the_question_says_what_will_be_installed_and_started(machine: Machine, root: Path) -> None:
@@ -270,41 +283,37 @@ def test_an_interrupted_installation_is_taken_up_and_all_of_it_recorded(machine:
     assert apt.asked("--configure")
 
 
-def test_an_interrupted_installation_can_be_removed(machine: Machine, root: Path, apt: Apt) -> None:
+def test_an_interrupted_installation_can_be_removed(stopped: Machine, apt: Apt) -> None:
     before = set(apt.packages)
-    record.write(machine, record.Record(at="", packages_before=tuple(before), group_before=True))
+    record.write(stopped, record.Record(at="", packages_before=tuple(before), group_before=True))
     apt.packages |= FRESH
-    install_dockerd(root)
-    bootstrap.remove(machine)
+    bootstrap.remove(stopped)
     assert apt.packages == before
-    assert record.read(machine) is None
+    assert record.read(stopped) is None
 
 
-def test_an_installed_engine_is_only_started(machine: Machine, root: Path, apt: Apt) -> None:
-    install_dockerd(root)
-    bootstrap.ensure_engine({}, root, yes, machine=machine)
-    there = record.read(machine)
+def test_an_installed_engine_is_only_started(stopped: Machine, apt: Apt) -> None:
+    bootstrap.ensure_engine({}, stopped.root, yes, machine=stopped)
+    there = record.read(stopped)
     assert there is not None
     assert not there.installed
     assert apt.asked("install") == []
 
 
-def test_control_groups_are_mounted_where_no_init_system_did(machine: Machine, root: Path, apt: Apt) -> None:
-    install_dockerd(root)
+def test_control_groups_are_mounted_where_no_init_system_did(stopped: Machine, root: Path, apt: Apt) -> None:
     (root / "sys/fs/cgroup").mkdir(parents=True)
-    bootstrap.bring(machine)
+    bootstrap.bring(stopped)
     assert apt.asked("mount") == [("mount", "-t", "cgroup2", "cgroup2", str(root / "sys/fs/cgroup"))]
-    daemon.stop(machine)
+    daemon.stop(stopped)
     (root / "proc").mkdir()
     (root / "proc/mounts").write_text("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
-    bootstrap.bring(machine)
+    bootstrap.bring(stopped)
     assert len(apt.asked("mount")) == 1
 
 
-def test_dockerd_outlives_an_interrupt_for_labctl(machine: Machine, root: Path) -> None:
-    install_dockerd(root)
-    bootstrap.bring(machine)
-    pid = daemon.dockerd_pid(machine)
+def test_dockerd_outlives_an_interrupt_for_labctl(stopped: Machine) -> None:
+    bootstrap.bring(stopped)
+    pid = daemon.dockerd_pid(stopped)
     assert pid is not None
     assert os.getsid(pid) == pid
     assert Path(f"/proc/{pid}/cwd").readlink() == Path("/")
@@ -317,90 +326,77 @@ def test_dockerd_outlives_an_interrupt_for_labctl(machine: Machine, root: Path) 
     ids=["gone", "nonsense", "empty", "another program"],
 )
 def test_a_pid_file_of_no_dockerd_does_not_keep_the_engine_from_starting(
-    machine: Machine, root: Path, content: str
+    stopped: Machine, content: str
 ) -> None:
-    install_dockerd(root)
-    (root / "var/run/docker.pid").write_text(content)
-    bootstrap.start(machine)
-    assert daemon.answers(machine)
+    (stopped.root / "var/run/docker.pid").write_text(content)
+    bootstrap.start(stopped)
+    assert daemon.answers(stopped)
 
 
-def test_a_killed_dockerd_can_be_started_again(machine: Machine, root: Path) -> None:
-    install_dockerd(root)
-    bootstrap.start(machine)
-    first = daemon.dockerd_pid(machine)
+def test_a_killed_dockerd_can_be_started_again(started: Machine) -> None:
+    first = daemon.dockerd_pid(started)
     assert first is not None
     os.kill(first, signal.SIGKILL)
     assert eventually(lambda: True if process_name(first) is None else None, within=20)
-    assert bootstrap.status(machine).state == "stopped"
-    status = bootstrap.start(machine)
+    assert bootstrap.status(started).state == "stopped"
+    status = bootstrap.start(started)
     assert status.state == "running"
     assert status.pid not in {None, first}
 
 
-def test_a_containerd_of_the_system_that_is_gone_is_not_waited_for(machine: Machine, root: Path) -> None:
-    install_dockerd(root)
+def test_a_containerd_of_the_system_that_is_gone_is_not_waited_for(stopped: Machine, root: Path) -> None:
     (root / "run/containerd").mkdir()
     (root / "run/containerd/containerd.sock").touch()
-    bootstrap.start(machine)
+    bootstrap.start(stopped)
     assert not (root / "run/containerd/containerd.sock").exists()
 
 
-def test_a_dockerd_that_ends_at_once_is_an_error_with_its_last_words(machine: Machine, root: Path) -> None:
-    install_dockerd(root)
-    (root / "broken").touch()
+def test_a_dockerd_that_ends_at_once_is_an_error_with_its_last_words(stopped: Machine) -> None:
+    (stopped.root / "broken").touch()
     with pytest.raises(EngineError, match="it is broken") as caught:
-        bootstrap.start(machine)
+        bootstrap.start(stopped)
     assert "chatter" not in caught.value.message
 
 
-def test_systemd_starts_the_engine_where_it_runs_the_machine(machine: Machine, root: Path, apt: Apt) -> None:
-    install_dockerd(root)
-    (root / "run/systemd/system").mkdir(parents=True)
+def test_systemd_starts_the_engine_where_it_runs_the_machine(stopped: Machine, apt: Apt) -> None:
+    (stopped.root / "run/systemd/system").mkdir(parents=True)
     with pytest.raises(EngineError, match="the unit's last words"):
-        bootstrap.start(machine)
+        bootstrap.start(stopped)
     assert apt.asked("systemctl") == [("systemctl", "start", "docker.service")]
 
 
-def test_stopping_ends_dockerd_and_twice_is_no_error(machine: Machine, root: Path) -> None:
-    install_dockerd(root)
-    bootstrap.start(machine)
-    assert bootstrap.stop(machine).state == "stopped"
-    assert bootstrap.stop(machine).state == "stopped"
-    assert not (root / "var/run/docker.sock").exists()
+def test_stopping_ends_dockerd_and_twice_is_no_error(started: Machine) -> None:
+    assert bootstrap.stop(started).state == "stopped"
+    assert bootstrap.stop(started).state == "stopped"
+    assert not (started.root / "var/run/docker.sock").exists()
 
 
 @pytest.mark.parametrize("verb", [bootstrap.stop, bootstrap.remove])
 def test_an_engine_that_labctl_neither_installed_nor_started_is_not_touched(
-    machine: Machine, root: Path, verb: object
+    stopped: Machine, verb: object
 ) -> None:
-    install_dockerd(root)
-    launched = daemon.launch(machine)
-    daemon.await_answer(machine, launched)
+    launched = daemon.launch(stopped)
+    daemon.await_answer(stopped, launched)
     assert callable(verb)
     with pytest.raises(UsageError, match="not installed or started by labctl"):
-        verb(machine)
-    assert daemon.answers(machine)
+        verb(stopped)
+    assert daemon.answers(stopped)
 
 
-def test_an_engine_that_somebody_started_since_is_not_stopped(machine: Machine, root: Path) -> None:
-    install_dockerd(root)
-    bootstrap.start(machine)
-    there = record.read(machine)
+def test_an_engine_that_somebody_started_since_is_not_stopped(started: Machine) -> None:
+    there = record.read(started)
     assert there is not None
-    record.write(machine, record.Record(at=there.at, started_by="labctl", pid=1))
+    record.write(started, record.Record(at=there.at, started_by="labctl", pid=1))
     with pytest.raises(UsageError, match="was not started by labctl"):
-        bootstrap.stop(machine)
-    assert daemon.answers(machine)
+        bootstrap.stop(started)
+    assert daemon.answers(started)
 
 
-def test_only_root_may_stop_the_engine(machine: Machine, root: Path, apt: Apt) -> None:
-    install_dockerd(root)
-    bootstrap.start(machine)
+def test_only_root_may_stop_the_engine(started: Machine, root: Path, apt: Apt) -> None:
     with pytest.raises(UsageError) as caught:
         bootstrap.stop(Machine(root=root, uid=1000, run=apt))
     assert caught.value.hint == "sudo labctl engine stop"
-    assert daemon.answers(machine)
+    assert daemon.answers(started)
 
 
 def test_removing_leaves_the_machine_as_it_was(machine: Machine, root: Path, apt: Apt) -> None:
@@ -447,12 +443,11 @@ def test_packages_that_others_need_now_are_not_removed(machine: Machine, apt: Ap
 
 
 def test_removing_an_engine_that_was_only_started_ends_it_and_no_more(
-    machine: Machine, root: Path, apt: Apt
+    stopped: Machine, root: Path, apt: Apt
 ) -> None:
-    install_dockerd(root)
     (root / "var/lib/docker").mkdir()
-    bootstrap.start(machine)
-    assert bootstrap.remove(machine).state == "stopped"
+    bootstrap.start(stopped)
+    assert bootstrap.remove(stopped).state == "stopped"
     assert (root / "usr/sbin/dockerd").exists()
     assert (root / "var/lib/docker").exists()
     assert not (root / "var/log/labctl").exists()
