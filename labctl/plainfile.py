@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from labctl.interruption import undone
+
 if TYPE_CHECKING:
     from os import PathLike
 
@@ -38,13 +40,10 @@ def opened(path: str | PathLike[str], *, buffering: int = -1) -> BinaryIO:
     """
     _must_be_readable(Path(path).stat(), path)  # before it is opened, as opening a device may do something
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    try:
+    with undone(lambda: os.close(descriptor)):
         _must_be_readable(os.fstat(descriptor), path)  # another thing may lie there by now
         os.set_blocking(descriptor, True)
         return os.fdopen(descriptor, "rb", buffering=buffering)
-    except BaseException:
-        os.close(descriptor)
-        raise
 
 
 def content(path: str | PathLike[str], most: int) -> bytes:
