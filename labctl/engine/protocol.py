@@ -30,6 +30,11 @@ MOST_SAID: Final = 64 << 20
 """Bytes that a command may say: the headers of all messages of a queue are many."""
 
 
+def carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Say whether an object has all the labels wanted; "" asks for presence only."""
+    return all(key in labels and value in {"", labels[key]} for key, value in wanted.items())
+
+
 class LogStream(Protocol):
     """Lines of a log as they come; `close` ends the iteration, from any thread."""
 

@@ -91,7 +91,6 @@ class Connection:
         return self._api_version
 
     def version(self) -> EngineVersion:
-        """See `Engine.version`."""
         return self._ask("engine version", "GET", "/version", read=_version)
 
     def identity(self) -> str:

@@ -11,6 +11,7 @@ from labctl.engine.docker.cgroup import counted
 from labctl.engine.docker.connection import Connection, escaped, filters, id_in, labels_in, text
 from labctl.engine.logstream import moment
 from labctl.engine.model import Container, ContainerState, Network, PublishedPort, Volume
+from labctl.engine.protocol import carries
 from labctl.errors import EngineError, NoSuchObject
 from labctl.wait import eventually
 
@@ -39,14 +40,12 @@ class Containers(Connection):
     """The part of `labctl.engine.protocol.Engine` about networks, volumes and containers."""
 
     def networks(self, labels: Mapping[str, str]) -> tuple[Network, ...]:
-        """See `Engine.networks`."""
         found = self._ask(
             "list of networks", "GET", "/networks", read=_each(_network), filters=filters(labels)
         )
         return _carrying(labels, found)
 
     def create_network(self, spec: NetworkSpec) -> str:
-        """See `Engine.create_network`."""
         wanted = {
             "Name": spec.name,
             "CheckDuplicate": True,
@@ -59,11 +58,9 @@ class Containers(Connection):
         return self._ask(doing, "POST", "/networks/create", wanted, read=id_in)
 
     def endpoints(self, network: str) -> int:
-        """See `Engine.endpoints`."""
         return len(self._on(f"network {network}", network))
 
     def disconnect(self, network: str, container: str) -> None:
-        """See `Engine.disconnect`."""
         wanted = {"Container": container, "Force": True}
         with suppress(NoSuchObject):
             try:
@@ -79,7 +76,6 @@ class Containers(Connection):
                     raise
 
     def remove_network(self, name: str) -> None:
-        """See `Engine.remove_network`."""
         doing, path = f"removal of network {name}", f"/networks/{escaped(name)}"
         with suppress(NoSuchObject):
             try:
@@ -93,22 +89,18 @@ class Containers(Connection):
                 self._order(doing, "DELETE", path)
 
     def volumes(self, labels: Mapping[str, str]) -> tuple[Volume, ...]:
-        """See `Engine.volumes`."""
         found = self._ask("list of volumes", "GET", "/volumes", read=_volumes, filters=filters(labels))
         return _carrying(labels, found)
 
     def create_volume(self, volume: Volume) -> None:
-        """See `Engine.create_volume`."""
         wanted = {"Name": volume.name, "Labels": dict(volume.labels)}
         self._order(f"volume {volume.name}", "POST", "/volumes/create", wanted)
 
     def remove_volume(self, name: str) -> None:
-        """See `Engine.remove_volume`."""
         with suppress(NoSuchObject):
             self._order(f"removal of volume {name}", "DELETE", f"/volumes/{escaped(name)}")
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
-        """See `Engine.containers`."""
         found = self._ask(
             "list of containers",
             "GET",
@@ -120,38 +112,30 @@ class Containers(Connection):
         return _carrying(labels, found)
 
     def inspect(self, name: str) -> Container:
-        """See `Engine.inspect`."""
         return self._ask(f"container {name}", "GET", f"/containers/{escaped(name)}/json", read=_inspected)
 
     def create_container(self, spec: ContainerSpec) -> str:
-        """See `Engine.create_container`."""
         wanted = _wanted(spec, mac_on_endpoint=_numbers(self.api_version) >= _ENDPOINT_MAC_API)
         doing = f"container {spec.name} of {spec.image}"
         return self._ask(doing, "POST", "/containers/create", wanted, read=id_in, name=spec.name)
 
     def start(self, name: str) -> None:
-        """See `Engine.start`."""
         self._order(f"start of {name}", "POST", f"/containers/{escaped(name)}/start")
 
     def stop(self, name: str, *, timeout: int) -> None:
-        """See `Engine.stop`."""
         path = f"/containers/{escaped(name)}/stop"
         self._order(f"stop of {name}", "POST", path, takes=timeout, t=timeout)
 
     def pause(self, name: str) -> None:
-        """See `Engine.pause`."""
         self._order(f"pause of {name}", "POST", f"/containers/{escaped(name)}/pause")
 
     def unpause(self, name: str) -> None:
-        """See `Engine.unpause`."""
         self._order(f"unpause of {name}", "POST", f"/containers/{escaped(name)}/unpause")
 
     def signal(self, name: str, signal: str) -> None:
-        """See `Engine.signal`."""
         self._order(f"signal {signal} to {name}", "POST", f"/containers/{escaped(name)}/kill", signal=signal)
 
     def remove_container(self, name: str) -> None:
-        """See `Engine.remove_container`."""
         with suppress(NoSuchObject):
             try:
                 self._order(f"removal of {name}", "DELETE", f"/containers/{escaped(name)}", force=1, v=1)
@@ -180,11 +164,7 @@ def _list(said: Any) -> list[Any]:
 
 def _carrying(labels: Mapping[str, str], found: Sequence[Labelled]) -> tuple[Labelled, ...]:
     """Leave out what carries other labels than were asked for, as an engine may that knows no filter."""
-    return tuple(
-        each
-        for each in found
-        if all(key in each.labels and value in {"", each.labels[key]} for key, value in labels.items())
-    )
+    return tuple(each for each in found if carries(each.labels, labels))
 
 
 def _network(each: Any) -> Network:

@@ -31,7 +31,6 @@ class Images(Connection):
     """The part of `labctl.engine.protocol.Engine` about images."""
 
     def image(self, tag: str) -> Image | None:
-        """See `Engine.image`."""
         try:
             return self._ask(f"image {tag}", "GET", f"/images/{escaped(tag)}/json", read=_inspected)
         except NoSuchObject as exc:
@@ -40,7 +39,6 @@ class Images(Connection):
             raise  # nothing was said of the image: that it is not there is not known
 
     def images(self, labels: Mapping[str, str]) -> tuple[Image, ...]:
-        """See `Engine.images`."""
         return self._ask("list of images", "GET", "/images/json", read=_listed, filters=filters(labels))
 
     def build(
@@ -52,7 +50,6 @@ class Images(Connection):
         build_args: Mapping[str, str],
         dockerfile: str = "Dockerfile",
     ) -> Iterator[str]:
-        """See `Engine.build`."""
         events = self._events(
             f"build of {tag}",
             "POST",
@@ -72,7 +69,6 @@ class Images(Connection):
             yield from str(event.get("stream", "")).rstrip("\n").splitlines()
 
     def pull(self, reference: str) -> None:
-        """See `Engine.pull`."""
         doing, hint = f"pull of {reference}", "labctl images load FILE"
         repository, _, tag = reference.rpartition(":")
         headers = credentials.for_registry(repository)
@@ -85,7 +81,6 @@ class Images(Connection):
             raise ImageUnavailable(exc.message, hint=hint) from exc
 
     def import_image(self, rootfs: Path, *, tag: str, changes: Sequence[str]) -> None:
-        """See `Engine.import_image`."""
         repository, _, version = tag.rpartition(":")
         query: dict[str, Any] = {"fromSrc": "-", "repo": repository, "tag": version, "changes": list(changes)}
         with rootfs.open("rb") as content:
@@ -94,22 +89,18 @@ class Images(Connection):
             _exhaust(self._events(f"import of {tag}", "POST", "/images/create", pieces, hint=hint, **query))
 
     def tag(self, image: str, tag: str) -> None:
-        """See `Engine.tag`."""
         repository, _, version = tag.rpartition(":")
         self._order(f"tag {tag}", "POST", f"/images/{escaped(image)}/tag", repo=repository, tag=version)
 
     def remove_image(self, tag: str) -> None:
-        """See `Engine.remove_image`."""
         with suppress(NoSuchObject):
             self._order(f"removal of image {tag}", "DELETE", f"/images/{escaped(tag)}")
 
     def save(self, tags: Sequence[str]) -> Iterator[bytes]:
-        """See `Engine.save`."""
         with closing(self._work(f"save of {', '.join(tags)}", "GET", "/images/get", names=list(tags))) as tar:
             yield from tar.pieces()
 
     def load(self, archive: Iterable[bytes]) -> tuple[str, ...]:
-        """See `Engine.load`."""
         events = self._events("load of images", "POST", "/images/load", archive, hint="labctl images build")
         found = (re.match(r"Loaded image: (\S+)", str(event.get("stream", ""))) for event in events)
         return tuple(loaded[1] for loaded in found if loaded)

@@ -54,11 +54,9 @@ class Inside(Connection):
     """The part of `labctl.engine.protocol.Engine` that looks inside."""
 
     def put_files(self, name: str, files: Sequence[File]) -> None:
-        """See `Engine.put_files`."""
         self._order(f"files for {name}", "PUT", f"/containers/{escaped(name)}/archive", _tar(files), path="/")
 
     def get_file(self, name: str, path: str) -> bytes:
-        """See `Engine.get_file`."""
         doing = f"{path} of {name}"
         archived = self._fetch(doing, f"/containers/{escaped(name)}/archive", path=path)
         try:
@@ -80,7 +78,6 @@ class Inside(Connection):
         within: float | None = ENDED_WITHIN,
         most: int = MOST_SAID,
     ) -> ExecResult:
-        """See `Engine.execute`."""
         doing = f"{argv[0]} in {name}"
         mark = f"{_MARK}={os.urandom(16).hex()}"
         exit_code, said = self._run(doing, name, _command(argv, user, mark), within=within, most=most)
@@ -125,7 +122,6 @@ class Inside(Connection):
         return eventually(exit_code, within=_KNOWN_WITHIN), said
 
     def attach(self, name: str, argv: Sequence[str]) -> int:
-        """See `Engine.attach`."""
         from labctl.engine.terminal import converse  # noqa: PLC0415  # needs a terminal's modules
 
         doing = f"{argv[0]} in {name}"
@@ -152,7 +148,6 @@ class Inside(Connection):
     def logs(
         self, name: str, *, since: datetime | None = None, tail: int | None = None, follow: bool = False
     ) -> LogStream:
-        """See `Engine.logs`."""
         if not follow:
             stream = self._log_stream(name, _log_query(since, tail))
             stream.connection.bound(silence=self.patience.answer, within=self.patience.log)
@@ -172,7 +167,6 @@ class Inside(Connection):
         return self._stream(f"log of {name}", "GET", f"/containers/{escaped(name)}/logs", **query)
 
     def read_log(self, name: str, *, since: datetime | None = None, tail: int | None = None) -> bytes:
-        """See `Engine.read_log`."""
         path = f"/containers/{escaped(name)}/logs"
         return joined(self._blob(f"log of {name}", path, **_log_query(since, tail)))
 

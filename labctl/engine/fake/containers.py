@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from labctl.engine.fake.box import ALIVE, Box, Log
 from labctl.engine.fake.images import Images
-from labctl.engine.fake.memory import carries
 from labctl.engine.model import Container, ContainerState, ExecResult, LogLine, Network, PublishedPort, Volume
-from labctl.engine.protocol import ENDED_WITHIN, MOST_SAID
+from labctl.engine.protocol import ENDED_WITHIN, MOST_SAID, carries
 from labctl.errors import EngineError, NameInUse, NoSuchObject, SubnetInUse
 
 if TYPE_CHECKING:
@@ -70,15 +69,11 @@ class Containers(Images):
                 self._turn(box, ContainerState.EXITED, 137)
 
     def networks(self, labels: Mapping[str, str]) -> tuple[Network, ...]:
-        """See `Engine.networks`."""
-        self._called("networks")
-        with self._changed:
+        with self._calling("networks"):
             return tuple(each for each in self._networks.values() if carries(each.labels, labels))
 
     def create_network(self, spec: NetworkSpec) -> str:
-        """See `Engine.create_network`."""
-        self._called("create_network", spec.name)
-        with self._changed:
+        with self._calling("create_network", spec.name):
             if spec.name in self._networks:
                 raise NameInUse(f"network with name {spec.name} already exists", hint=_HINT)
             for each in self._networks.values():
@@ -89,62 +84,45 @@ class Containers(Images):
             return network.id
 
     def endpoints(self, network: str) -> int:
-        """See `Engine.endpoints`."""
-        self._called("endpoints", network)
-        with self._changed:
+        with self._calling("endpoints", network):
             return sum(box.alive and box.spec.network == network for box in self._boxes.values())
 
     def disconnect(self, network: str, container: str) -> None:
-        """See `Engine.disconnect`."""
-        self._called("disconnect", f"{container} {network}")
-        with self._changed:
+        with self._calling("disconnect", f"{container} {network}"):
             if box := self._boxes.get(container):
                 box.network_id = ""
 
     def remove_network(self, name: str) -> None:
-        """See `Engine.remove_network`."""
-        self._called("remove_network", name)
-        with self._changed:
+        with self._calling("remove_network", name):
             for each in [each for each in self._networks.values() if name in {each.id, each.name}]:
                 if any(box.alive and box.network_id == each.id for box in self._boxes.values()):
                     raise EngineError(f"network {each.name} has active endpoints", hint=_HINT)
                 del self._networks[each.name]
 
     def volumes(self, labels: Mapping[str, str]) -> tuple[Volume, ...]:
-        """See `Engine.volumes`."""
-        self._called("volumes")
-        with self._changed:
+        with self._calling("volumes"):
             return tuple(each for each in self._volumes.values() if carries(each.labels, labels))
 
     def create_volume(self, volume: Volume) -> None:
-        """See `Engine.create_volume`."""
-        self._called("create_volume", volume.name)
-        with self._changed:
+        with self._calling("create_volume", volume.name):
             self._volumes.setdefault(volume.name, volume)
 
     def remove_volume(self, name: str) -> None:
-        """See `Engine.remove_volume`."""
-        self._called("remove_volume", name)
-        with self._changed:
+        with self._calling("remove_volume", name):
             self._volumes.pop(name, None)
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
-        """See `Engine.containers`."""
-        self._called("containers")
-        with self._changed:
+        with self._calling("containers"):
             found = [box.container for box in self._boxes.values() if carries(box.spec.labels, labels)]
         return tuple(replace(each, exit_code=None, oom_killed=None) for each in found)
 
     def inspect(self, name: str) -> Container:
-        """See `Engine.inspect`."""
-        self._called("inspect", name)
-        with self._changed:
+        with self._calling("inspect", name):
             return self._box(name).container
 
     def create_container(self, spec: ContainerSpec) -> str:
         """See `Engine.create_container`; its network need not be there before it is started."""
-        self._called("create_container", spec.name)
-        with self._changed:
+        with self._calling("create_container", spec.name):
             if spec.name in self._boxes:
                 raise NameInUse(f"the container name {spec.name} is already in use", hint=_HINT)
             container = Container(
@@ -161,9 +139,7 @@ class Containers(Images):
         return container.id
 
     def start(self, name: str) -> None:
-        """See `Engine.start`."""
-        self._called("start", name)
-        with self._changed:
+        with self._calling("start", name):
             box = self._box(name)
             network = self._networks.get(box.spec.network)
             if network is None or box.network_id not in {"", network.id}:
@@ -174,50 +150,37 @@ class Containers(Images):
                 self._turn(box, ContainerState.RUNNING)
 
     def stop(self, name: str, *, timeout: int) -> None:  # noqa: ARG002  # its process ends at once
-        """See `Engine.stop`."""
-        self._called("stop", name)
-        with self._changed:
+        with self._calling("stop", name):
             if (box := self._box(name)).alive:
                 self._turn(box, ContainerState.EXITED, 0)
 
     def pause(self, name: str) -> None:
-        """See `Engine.pause`."""
-        self._called("pause", name)
-        with self._changed:
+        with self._calling("pause", name):
             self._turn(self._box(name, ContainerState.RUNNING), ContainerState.PAUSED)
 
     def unpause(self, name: str) -> None:
-        """See `Engine.unpause`."""
-        self._called("unpause", name)
-        with self._changed:
+        with self._calling("unpause", name):
             self._turn(self._box(name, ContainerState.PAUSED), ContainerState.RUNNING)
 
     def signal(self, name: str, signal: str) -> None:
         """See `Engine.signal`; only KILL has an effect here."""
-        self._called("signal", f"{name} {signal}")
-        with self._changed:
+        with self._calling("signal", f"{name} {signal}"):
             box = self._box(name, *ALIVE)
             if signal == "KILL":
                 self._turn(box, ContainerState.EXITED, 137)
 
     def remove_container(self, name: str) -> None:
-        """See `Engine.remove_container`."""
-        self._called("remove_container", name)
-        with self._changed:
+        with self._calling("remove_container", name):
             for box in [each for each in self._boxes.values() if name in {each.spec.name, each.container.id}]:
                 self._turn(box, ContainerState.REMOVING)
                 del self._boxes[box.spec.name]
 
     def put_files(self, name: str, files: Sequence[File]) -> None:
-        """See `Engine.put_files`."""
-        self._called("put_files", name)
-        with self._changed:
+        with self._calling("put_files", name):
             self._box(name).files.update({file.path: file.content for file in files})
 
     def get_file(self, name: str, path: str) -> bytes:
-        """See `Engine.get_file`."""
-        self._called("get_file", f"{name} {path}")
-        with self._changed:
+        with self._calling("get_file", f"{name} {path}"):
             content = self._box(name).files.get(path)
         if content is None:
             raise NoSuchObject(f"could not find the file {path} in container {name}", hint=_HINT)
@@ -232,25 +195,20 @@ class Containers(Images):
         within: float | None = ENDED_WITHIN,  # noqa: ARG002  # it takes no time
         most: int = MOST_SAID,  # noqa: ARG002  # and says as much as `answer` returns
     ) -> ExecResult:
-        """See `Engine.execute`."""
-        self._called("execute", f"{name} {' '.join(argv)}")
-        with self._changed:
+        with self._calling("execute", f"{name} {' '.join(argv)}"):
             container = self._box(name, ContainerState.RUNNING).container
         return self.answer(container, argv)
 
     def attach(self, name: str, argv: Sequence[str]) -> int:
         """See `Engine.attach`; the terminal stays untouched."""
-        self._called("attach", f"{name} {' '.join(argv)}")
-        with self._changed:
+        with self._calling("attach", f"{name} {' '.join(argv)}"):
             container = self._box(name, ContainerState.RUNNING).container
         return self.answer(container, argv).exit_code
 
     def logs(
         self, name: str, *, since: datetime | None = None, tail: int | None = None, follow: bool = False
     ) -> Log:
-        """See `Engine.logs`."""
-        self._called("logs", name)
-        with self._changed:
+        with self._calling("logs", name):
             box = self._box(name)
             first = 0 if tail is None else max(len(box.log) - tail, 0)
             while since is not None and first < len(box.log) and box.log[first].at < since:
@@ -258,7 +216,6 @@ class Containers(Images):
             return Log(box, first, self._changed, follow=follow)
 
     def read_log(self, name: str, *, since: datetime | None = None, tail: int | None = None) -> bytes:
-        """See `Engine.read_log`."""
         lines = self.logs(name, since=since, tail=tail)
         return b"".join(
             f"{line.at.astimezone(UTC):%FT%T.%f}000Z {line.text}\n".encode("utf-8", "surrogateescape")
@@ -267,8 +224,7 @@ class Containers(Images):
 
     def log_files(self, name: str) -> tuple[Path, ...]:
         """See `Engine.log_files`: it has no files."""
-        self._called("log_files", name)
-        with self._changed:
+        with self._calling("log_files", name):
             self._box(name)
         return ()
 

@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Final
 
-from labctl.engine.fake.memory import Memory, carries
+from labctl.engine.fake.memory import Memory
 from labctl.engine.model import Image
+from labctl.engine.protocol import carries
 from labctl.errors import ImageUnavailable, NoSuchObject
 
 if TYPE_CHECKING:
@@ -38,15 +39,11 @@ class Images(Memory):
             self._add(tag, tag.encode(), {})
 
     def image(self, tag: str) -> Image | None:
-        """See `Engine.image`."""
-        self._called("image", tag)
-        with self._changed:
+        with self._calling("image", tag):
             return self._image(tag)
 
     def images(self, labels: Mapping[str, str]) -> tuple[Image, ...]:
-        """See `Engine.images`."""
-        self._called("images")
-        with self._changed:
+        with self._calling("images"):
             return tuple(each for each in self._images.values() if carries(each.labels, labels))
 
     def build(
@@ -74,20 +71,15 @@ class Images(Memory):
         self._add(reference, reference.encode(), {})
 
     def import_image(self, rootfs: Path, *, tag: str, changes: Sequence[str]) -> None:
-        """See `Engine.import_image`."""
         self._called("import_image", tag)
         self._add(tag, rootfs.read_bytes() + "\n".join(changes).encode(), {})
 
     def tag(self, image: str, tag: str) -> None:
-        """See `Engine.tag`."""
-        self._called("tag", tag)
-        with self._changed:
+        with self._calling("tag", tag):
             self._point(tag, self._known(image))
 
     def remove_image(self, tag: str) -> None:
-        """See `Engine.remove_image`."""
-        self._called("remove_image", tag)
-        with self._changed:
+        with self._calling("remove_image", tag):
             image = self._image(tag)
             if image is not None:
                 left = tuple(each for each in image.tags if each != tag)
@@ -98,8 +90,7 @@ class Images(Memory):
 
     def save(self, tags: Sequence[str]) -> Iterator[bytes]:
         """See `Engine.save`: a tar with the list that Docker Engine writes, and without layers."""
-        self._called("save", " ".join(tags))
-        with self._changed:
+        with self._calling("save", " ".join(tags)):
             chosen = {tag: self._known(tag) for tag in tags}
         listed = [
             {"Config": image.id, "Labels": dict(image.labels), "RepoTags": [tag]}

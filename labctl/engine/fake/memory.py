@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from labctl.engine.model import EngineVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
 
 class Call(NamedTuple):
@@ -39,22 +40,25 @@ class Memory:
         self._ids = itertools.count(1)
 
     def version(self) -> EngineVersion:
-        """See `Engine.version`."""
         self._called("version")
         return EngineVersion("27.0.0", "1.46", "an engine in memory")
 
     def identity(self) -> str:
-        """See `Engine.identity`."""
         return self.id
 
     def enforces(self) -> frozenset[str]:
-        """See `Engine.enforces`."""
         self._called("enforces")
         return self.enforced
 
     def close(self) -> None:
-        """See `Engine.close`."""
         self._called("close")
+
+    @contextmanager
+    def _calling(self, method: str, subject: str = "") -> Iterator[None]:
+        """Record a call, and let nothing else happen while it has its effect."""
+        self._called(method, subject)
+        with self._changed:
+            yield
 
     def _called(self, method: str, subject: str = "") -> None:
         """Record a call; no lock is held while the hook runs, so that it may call the engine itself."""
@@ -65,8 +69,3 @@ class Memory:
 
     def _new_id(self) -> str:
         return f"{next(self._ids):064x}"
-
-
-def carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    """Say whether an object has all the labels wanted; "" asks for presence only."""
-    return all(key in labels and value in {"", labels[key]} for key, value in wanted.items())
