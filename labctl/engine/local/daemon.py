@@ -230,27 +230,27 @@ def _mount_cgroups(machine: Machine) -> None:
 
 def _end(pid: int, name: str, *, within: float) -> None:
     """Ask a process to end, then kill it."""
+    asked = _signal(pid, name, signal.SIGTERM, within=within)
+    if not asked and not _signal(pid, name, signal.SIGKILL, within=KILL_WITHIN):
+        message = f"{name} (process {pid}) does not end, not even killed"
+        raise EngineError(message, hint=f"ps -o stat,wchan {pid}")
 
-    def ended() -> bool | None:
-        return True if process_name(pid) != name else None
 
-    for number, patience in ((signal.SIGTERM, within), (signal.SIGKILL, KILL_WITHIN)):
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return
-        if eventually(ended, within=patience):
-            return
-    raise EngineError(f"{name} (process {pid}) does not end, not even killed", hint=f"ps -o stat,wchan {pid}")
+def _signal(pid: int, name: str, number: signal.Signals, *, within: float) -> bool:
+    """Signal a process that is called so; say whether it has ended since."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return True
+    return eventually(lambda: True if process_name(pid) != name else None, within=within) is not None
 
 
 def _end_shims(containerd_socket: Path) -> None:
     """Kill the containers that outlived a killed dockerd, and the shims that keep them."""
     shims = _called("containerd-shim", containerd_socket)
     for pid in [*(child for shim in shims for child in _children(shim)), *shims]:
-        name = process_name(pid)
-        if name is not None:
-            _kill(pid, name)
+        if (name := process_name(pid)) is not None:
+            _signal(pid, name, signal.SIGKILL, within=KILL_WITHIN)
 
 
 def _called(name: str, path: Path) -> set[int]:
@@ -258,14 +258,6 @@ def _called(name: str, path: Path) -> set[int]:
     return {
         pid for pid, found in processes().items() if found.startswith(name) and str(path) in command_line(pid)
     }
-
-
-def _kill(pid: int, name: str) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    eventually(lambda: True if process_name(pid) != name else None, within=KILL_WITHIN)
 
 
 def _children(pid: int) -> tuple[int, ...]:
