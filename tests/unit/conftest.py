@@ -69,25 +69,19 @@ class Smtp(Conversation):
             super().answer(".")
 
 
-class Deaf(Conversation):
-    """An MTA whose MDA does not answer: it offers no AUTH (RFC 4954)."""
-
-    greeting = b"220 mx.alpha.test ESMTP\r\n"
-    script: ClassVar[dict[str, bytes]] = {"EHLO": b"250-mx.alpha.test\r\n250 SIZE 1000\r\n"}
+def plain(greeting: bytes, ehlo: bytes = b"") -> type[Conversation]:
+    """Return a daemon that greets, and may know one command."""
+    return type("Plain", (Conversation,), {"greeting": greeting, "script": {"EHLO": ehlo} if ehlo else {}})
 
 
-class Imap(Conversation):
-    greeting = b"* OK [CAPABILITY IMAP4rev1] ready.\r\n"
-
-
-class Pop3(Conversation):
-    greeting = b"+OK ready.\r\n"
-
-
-class Busy(Conversation):
-    """Whatever it is, it is not ready."""
-
-    greeting = b"421 4.3.2 not now\r\n"
+DAEMONS = {
+    "smtp": Smtp,
+    "imap": plain(b"* OK [CAPABILITY IMAP4rev1] ready.\r\n"),
+    "pop3": plain(b"+OK ready.\r\n"),
+    # an MTA whose MDA does not answer: it offers no AUTH (RFC 4954)
+    "deaf": plain(b"220 mx.alpha.test ESMTP\r\n", b"250-mx.alpha.test\r\n250 SIZE 1000\r\n"),
+    "busy": plain(b"421 4.3.2 not now\r\n"),  # whatever it is, it is not ready
+}
 
 
 class Resolver(socketserver.BaseRequestHandler):
@@ -129,8 +123,7 @@ class Daemons:
 
 @pytest.fixture(scope="session")
 def _served() -> Iterator[Daemons]:
-    handlers: list[type[Conversation]] = [Smtp, Imap, Pop3, Deaf, Busy]
-    servers: list[socketserver.TCPServer] = [_Tcp(("127.0.0.1", 0), handler) for handler in handlers]
+    servers: list[socketserver.TCPServer] = [_Tcp(("127.0.0.1", 0), each) for each in DAEMONS.values()]
     servers.append(socketserver.UDPServer(("127.0.0.1", 0), Resolver))
     for server in servers:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
