@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["BoundedSocket", "TooMuch"]
-
 T = TypeVar("T")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import closing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ from labctl import byteordermark
 from labctl.engine.model import ContainerState
 from labctl.errors import ConfigRejected, EngineError, EngineUnavailable, ServiceCommandFailed
 from labctl.lab.attempt.refusal import Refusal, refusal, shown
+from labctl.lab.running.patience import log_of
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def reloaded(
     container = there.host(service).running_container()
 
     def outcome() -> str | None:
-        for line in _log(engine, container, since=since, tail=_LOG_SEARCHED):
+        for line in log_of(engine, container, _LOG_SEARCHED, since):
             if line.startswith((_RELOADED, _NOT_RELOADED)):
                 return line
         now = engine.inspect(container.id)
@@ -146,24 +146,18 @@ def reloaded(
     reason = found.removeprefix(_NOT_RELOADED)
     said = shown(found)
     if reason == found:  # these are not its own words
-        words = [each for each in _log(engine, container, since=since, tail=_LOG_SEARCHED) if each[:1] != "{"]
-        said = "\n".join(map(shown, words[-_MOST_LINES:]))  # what it was asked, which is JSON, tells nothing
+        log = log_of(engine, container, _LOG_SEARCHED, since)
+        words = [each for each in log if each[:1] != "{"]  # what it was asked, which is JSON, tells nothing
+        said = "\n".join(map(shown, words[-_MOST_LINES:]))
     told = refusal([found]) or Refusal(shown(reason), None, None, said)
     return _rejected(service, files, told, handed_in)
-
-
-def _log(
-    engine: Engine, container: Container, *, since: datetime | None = None, tail: int | None = None
-) -> list[str]:
-    with closing(engine.logs(container.id, since=since, tail=tail)) as lines:
-        return [line.text for line in lines]
 
 
 def _last_words(engine: Engine, container: Container) -> Refusal | None:
     """Return why a host has ended."""
     if container.oom_killed:
         return Refusal(_NEVER_SERVED, None, None, _NEVER_SERVED)
-    return refusal(_log(engine, container, tail=_LOG_TAIL))
+    return refusal(log_of(engine, container, _LOG_TAIL))
 
 
 def _complaint(engine: Engine, container: Container, file: Editable) -> Refusal | None:

@@ -273,7 +273,7 @@ def select(engine: Engine, name: str | None) -> Instance:
         meant = near(name, others)
         raise LabNotUp(
             f"no lab {name!r} is up{question(meant)}",
-            hint=_up_hint(name),
+            hint=f"labctl up --name {name}",
             detail={"running": others, "near": meant},
         )
     running = _names(engine)
@@ -321,10 +321,6 @@ def accounts(engine: Engine, there: Instance) -> tuple[Account, ...]:
 
 def _names(engine: Engine) -> list[str]:
     return [each.name for each in observe_all(engine)]
-
-
-def _up_hint(name: str) -> str:
-    return f"labctl up --name {name}"
 
 
 def _find(engine: Engine, wanted: Mapping[str, str]) -> dict[str, Instance]:

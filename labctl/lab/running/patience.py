@@ -105,7 +105,7 @@ def await_ready(
     if container.state != ContainerState.RUNNING:
         ending = "" if container.exit_code is None else f" with exit code {container.exit_code}"
         complaint = Complaint(f"its container is {container.state}{ending}")
-    log = "\n".join(_said(engine, container, _LOG_TAIL))
+    log = "\n".join(log_of(engine, container, _LOG_TAIL))
     waited = time.monotonic() - began
     raise ServiceNotReady(
         f"{host.service} ({host.hostname}) does not serve after {waited:.1f} s: {complaint}",
@@ -116,7 +116,8 @@ def await_ready(
     )
 
 
-def _said(engine: Engine, container: Container, tail: int, since: datetime | None = None) -> list[str]:
+def log_of(engine: Engine, container: Container, tail: int, since: datetime | None = None) -> list[str]:
+    """Return the last lines of a container's log, of those that were said since a moment."""
     with closing(engine.logs(container.id, since=since, tail=tail)) as lines:
         return [line.text for line in lines]
 
@@ -137,7 +138,7 @@ class _Outlook:
 
     def see(self, container: Container, complaint: Complaint) -> None:
         """Take a complaint, and the log since the container was started, into account."""
-        said = _said(self._engine, container, _LOG_SEARCHED, since=container.started_at)
+        said = log_of(self._engine, container, _LOG_SEARCHED, since=container.started_at)
         started = self._started is not None and any(self._started in each for each in said)
         if not self.listens and (complaint.listens or started):
             self._listens_since = time.monotonic()

@@ -10,7 +10,7 @@ from labctl.engine.model import ContainerState
 from labctl.errors import ServiceCommandFailed
 from labctl.lab.running import instance, lifecycle, patience, readiness
 from labctl.lab.running.difference import LOST, Change, compare
-from labctl.lab.running.emptying import NOTHING_LEFT, Emptied, empty, run, searched, sweep
+from labctl.lab.running.emptying import NOTHING_LEFT, Emptied, run, searched, sweep
 from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from labctl.lab.running.difference import Difference, Step
     from labctl.lab.running.instance import Host, Instance
     from labctl.lab.running.readiness import Complaint
-
-__all__ = ["empty", "restore"]
 
 _ANSWERS_WITHIN: Final = 1.0
 """Seconds; to make a host anew takes as long."""
