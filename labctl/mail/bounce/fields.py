@@ -8,12 +8,13 @@ from email.parser import BytesParser
 from email.policy import compat32
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.content.dsn import DsnAction, DsnRecipient, typed
-from labctl.mail.content.mailheader import date_of, field_text
+from labctl.mail.content.dsn import DsnAction, recipient_in, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from email.message import Message
+
+    from labctl.mail.content.dsn import DsnRecipient
 
 _BLANK_LINES: Final = re.compile(rb"\r?\n(?>(?:[ \t]*+\r?\n)+)")
 _STATUS: Final = re.compile(r"(?<![\w.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![\w.])")
@@ -92,16 +93,7 @@ def _names_recipient(group: Message) -> bool:
 
 def _recipient(group: Message) -> DsnRecipient:
     address = next(filter(None, (typed(group, name) for name in _NAMES)), "")
-    return DsnRecipient(
-        address=address,
-        original=typed(group, "Original-Recipient"),
-        action=field_text(group, "Action"),
-        status=field_text(group, "Status"),
-        remote_mta=typed(group, "Remote-MTA"),
-        diagnostic_code=" ".join(field_text(group, "Diagnostic-Code").split()) or None,
-        will_retry_until=date_of(field_text(group, "Will-Retry-Until")),
-        last_attempt=date_of(field_text(group, "Last-Attempt-Date")),
-    )
+    return replace(recipient_in(group), address=address)
 
 
 def _bare(address: str) -> str:

@@ -49,25 +49,11 @@ def read(content: bytes) -> BounceReport | None:
     if message is None:
         return None
     if (other := _other_kind(message)) is not None:
-        return BounceReport(
-            other, None, structured=True, reporting_mta=None, original_message_id=None, recipients=()
-        )
-    report = _structured(message, content) or _in_words(message)
-    if report is not None:
+        return BounceReport(other)
+    if (report := _structured(message, content) or _in_words(message)) is not None:
         return report
     kind = _automatic(message)
-    return (
-        None
-        if kind is None
-        else BounceReport(
-            kind,
-            None,
-            structured=False,
-            reporting_mta=None,
-            original_message_id=_answered(message),
-            recipients=(),
-        )
-    )
+    return None if kind is None else BounceReport(kind, original_message_id=_answered(message))
 
 
 def attached(content: bytes) -> tuple[bytes, ...]:
@@ -95,20 +81,14 @@ def _structured(message: Opened, content: bytes) -> BounceReport | None:
         return BounceReport(
             ReportKind.DELIVERY,
             named,
-            structured=True,
             reporting_mta=well_formed.reporting_mta,
             original_message_id=well_formed.original_message_id or _original_id(message, text),
             recipients=tuple(_with_words(fields.tidy(each), text) for each in well_formed.recipients),
         )
     # A gateway has changed the types: multipart/mixed, text/plain, an attachment of no known type.
-    part = next(message.of_type(*_REPORTS), None) or next(
-        (
-            each
-            for each in message.parts
-            if each.type not in _ORIGINALS and fields.looks_like_fields(each.content)
-        ),
-        None,
-    )
+    others = (each for each in message.parts if each.type not in _ORIGINALS)
+    alike = (each for each in others if fields.looks_like_fields(each.content))
+    part = next(message.of_type(*_REPORTS), None) or next(alike, None)
     groups = [] if part is None else fields.groups_in(part.content)
     recipients = fields.recipients(groups)
     if not recipients or not (part is None or part.type in _REPORTS or _is_from_system(message)):
@@ -116,7 +96,6 @@ def _structured(message: Opened, content: bytes) -> BounceReport | None:
     return BounceReport(
         ReportKind.DELIVERY,
         named,
-        structured=True,
         reporting_mta=fields.reporting_mta(groups),
         original_message_id=_original_id(message, text) or _told_id(groups),
         recipients=tuple(_with_words(each, text) for each in recipients),
@@ -137,7 +116,6 @@ def _in_words(message: Opened) -> BounceReport | None:
     return BounceReport(
         ReportKind.DELIVERY,
         wording.written_by(text, *_signs(message)),
-        structured=False,
         reporting_mta=fields.reporting_mta(groups) or told.reporting_mta,
         original_message_id=_original_id(message, text),
         recipients=told.recipients,
@@ -148,9 +126,8 @@ def _with_words(recipient: DsnRecipient, text: str) -> DsnRecipient:
     """Complete a recipient whose fields lack the reply by what the words say of them."""
     if recipient.diagnostic_code or recipient.action not in (DsnAction.FAILED, DsnAction.DELAYED):
         return recipient
-    found = next(
-        (each for each in wording.told(text, "", ()).recipients if each.address == recipient.address), None
-    )
+    told = wording.told(text, "", ()).recipients
+    found = next((each for each in told if each.address == recipient.address), None)
     if found is None or not found.diagnostic_code:
         return recipient
     return replace(

@@ -30,10 +30,8 @@ class BounceReport:
     """What such a message says; what it does not say is None or empty, never guessed."""
 
     kind: ReportKind
-    written_by: str | None
+    written_by: str | None = None
     """The software whose habit the form is: ``qmail``, ``Exim``."""
-    structured: bool
-    """Whether it was told by fields for machines (RFC 3464), and not only in words for people."""
-    reporting_mta: str | None
-    original_message_id: str | None
-    recipients: tuple[DsnRecipient, ...]
+    reporting_mta: str | None = None
+    original_message_id: str | None = None
+    recipients: tuple[DsnRecipient, ...] = ()

@@ -59,7 +59,6 @@ class Told:
     recipients: tuple[DsnRecipient, ...]
     reporting_mta: str | None
     original_message_id: str | None
-    written_by: str | None
 
 
 @dataclass(slots=True)
@@ -115,7 +114,6 @@ def told(text: str, subject: str, failed: Iterable[str]) -> Told:
         ),
         reporting_mta=_reporter(words),
         original_message_id=original_id(original),
-        written_by=written_by(words),
     )
 
 

@@ -12,8 +12,6 @@ from labctl.mail.client.tls import connected, laboratory_context
 from labctl.mail.reply import MAX_REPLY, SmtpReply
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from labctl.bounds import BoundedSocket
 
 HUNG_UP: Final = SmtpReply(0, None, "")
@@ -154,9 +152,7 @@ class SmtpDialogue:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _line(self) -> bytes | None:

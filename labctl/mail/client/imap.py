@@ -29,7 +29,6 @@ from labctl.mail.content.message import normal_message_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from labctl.bounds import BoundedSocket
 
@@ -162,9 +161,7 @@ class ImapMailbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @contextmanager

@@ -14,7 +14,6 @@ from labctl.mail.content.mailheader import parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from labctl.bounds import BoundedSocket
 
@@ -135,9 +134,7 @@ class Pop3Mailbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is None:
             self.commit()
         else:

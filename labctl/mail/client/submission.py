@@ -53,8 +53,8 @@ class Submission:
     """The reply that decided: to the message's end, or the refusal (of all recipients, the first)."""
     stage: Stage
     """What that reply answered."""
-    queue_id: str | None
-    accepted_at: datetime | None
+    queue_id: str | None = None
+    accepted_at: datetime | None = None
     """When the reply to the message's end came (UTC); None where it was refused."""
     recipients: tuple[str, ...] = ()
     """Those the server took."""
@@ -126,9 +126,7 @@ def submit(
         dialogue.quit()
     except _Refusal as refusal:
         dialogue.quit()
-        return Submission(
-            accepted=False, reply=refusal.reply, stage=refusal.stage, queue_id=None, accepted_at=None
-        )
+        return Submission(accepted=False, reply=refusal.reply, stage=refusal.stage)
     except (OSError, smtplib.SMTPException) as error:
         raise _failed(f"{host}:{port}", dialogue.stage, timeout, error) from error
     finally:
@@ -217,14 +215,7 @@ class _Dialogue:
         self._expect(Stage.MAIL, *self._smtp.docmd("MAIL", " ".join(mail)))
         taken, refused = self._recipients(envelope.rcpt_tos, dsn_request)
         if not taken:
-            return Submission(
-                accepted=False,
-                reply=refused[0][1],
-                stage=Stage.RCPT,
-                queue_id=None,
-                accepted_at=None,
-                refused=refused,
-            )
+            return Submission(accepted=False, reply=refused[0][1], stage=Stage.RCPT, refused=refused)
         reply = self._content(content)
         accepted = reply.is_positive
         return Submission(

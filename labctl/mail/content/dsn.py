@@ -83,7 +83,7 @@ def parse(content: bytes | Message) -> Dsn | None:
         original_message_id=_original_message_id(parts),
         original_envelope_id=field_text(about, "Original-Envelope-Id").strip() or None,
         arrival_date=date_of(field_text(about, "Arrival-Date")),
-        recipients=tuple(_recipient(group) for group in groups if "Final-Recipient" in group),
+        recipients=tuple(recipient_in(group) for group in groups if "Final-Recipient" in group),
     )
 
 
@@ -107,7 +107,8 @@ def _groups_in(text: bytes) -> Iterator[Message]:
             yield group
 
 
-def _recipient(group: Message) -> DsnRecipient:
+def recipient_in(group: Message) -> DsnRecipient:
+    """Read what a group of fields says of its recipient."""
     return DsnRecipient(
         address=typed(group, "Final-Recipient") or "",
         original=typed(group, "Original-Recipient"),

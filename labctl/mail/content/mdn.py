@@ -15,23 +15,18 @@ from labctl.mail.content.mailheader import field_text
 from labctl.mail.content.message import normal_message_id
 
 _REPORTS: Final = ("message/disposition-notification", "message/global-disposition-notification")
-_DISPOSITION: Final = re.compile(r"([^/;]*)/([^;]*);([^/]*)(?:/(.*))?", re.DOTALL)
+_DISPOSITION: Final = re.compile(r"[^/;]*/[^;]*;([^/]*)(?:/.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Mdn:
     """A message disposition notification."""
 
-    reporting_ua: str | None
     final_recipient: str
     """Without its type."""
-    original_recipient: str | None
     original_message_id: str | None
     disposition: str
     """What became of the message: ``displayed``, ``deleted`` (Sieve's ``reject``), ``dispatched``."""
-    modifiers: tuple[str, ...]
-    automatic: bool
-    """Whether a rule decided, and not a person."""
 
 
 def parse(content: bytes | Message) -> Mdn | None:
@@ -44,14 +39,9 @@ def parse(content: bytes | Message) -> Mdn | None:
         return None
     group = next(field_groups(report), Message())
     match = _DISPOSITION.fullmatch(field_text(group, "Disposition"))
-    action, _, kind, modifiers = match.groups("") if match else ("", "", "", "")
     original = " ".join(field_text(group, "Original-Message-ID").split())
     return Mdn(
-        reporting_ua=" ".join(field_text(group, "Reporting-UA").split()) or None,
         final_recipient=typed(group, "Final-Recipient") or "",
-        original_recipient=typed(group, "Original-Recipient"),
         original_message_id=normal_message_id(original) or None,
-        disposition=kind.strip().casefold(),
-        modifiers=tuple(word.strip().casefold() for word in modifiers.split(",") if word.strip()),
-        automatic=action.strip().casefold() == "automatic-action",
+        disposition=match[1].strip().casefold() if match else "",
     )

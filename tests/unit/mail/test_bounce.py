@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.mail import bounce
-from labctl.mail.bounce import ReportKind
+from labctl.mail.bounce import BounceReport, ReportKind
 from labctl.mail.bounce.habit import habits
 from labctl.mail.content import dsn
 
@@ -81,6 +81,12 @@ def content_of(name: str) -> bytes:
     return (SAMPLES / f"{name}.eml").read_bytes()
 
 
+def report_in(content: bytes) -> BounceReport:
+    report = bounce.read(content)
+    assert report is not None
+    return report
+
+
 def test_each_sample_is_expected_to_be_something() -> None:
     assert {path.stem for path in SAMPLES.glob("*.eml")} == {*EXPECTED, *OTHERS, "ordinary", "forwarded"}
 
@@ -103,7 +109,7 @@ def test_the_original_is_found_wherever_it_stands(name: str) -> None:
 
     assert report is not None
     said_at_all = b"lunch.1@alpha.test" in content or name == "exchange-french"
-    assert report.original_message_id == (ORIGINAL if said_at_all else None)
+    assert report_in(content).original_message_id == (ORIGINAL if said_at_all else None)
 
 
 @pytest.mark.parametrize(("name", "kind"), OTHERS.items())
@@ -132,25 +138,19 @@ def test_a_bounce_that_somebody_forwards_is_attached() -> None:
 
     assert bounce.read(content) is None
     (inner,) = bounce.attached(content)
-    report = bounce.read(inner)
-    assert report is not None
-    assert report.reporting_mta == "mx.alpha.test"
+    assert report_in(inner).reporting_mta == "mx.alpha.test"
 
 
 def test_the_host_that_refused_is_told_without_what_stands_around_its_name() -> None:
     for name in ("exim-plain", "gmail-not-found", "gmail-prose", "gmx", "sendmail-plain"):
-        report = bounce.read(content_of(name))
-        assert report is not None
-        assert report.recipients[0].remote_mta == "mx.beta.test", name
+        assert report_in(content_of(name)).recipients[0].remote_mta == "mx.beta.test", name
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 def test_what_keeps_to_the_standard_is_read_by_the_standard(path: Path) -> None:
-    wanted, report = dsn.parse(path.read_bytes()), bounce.read(path.read_bytes())
+    wanted, report = dsn.parse(path.read_bytes()), report_in(path.read_bytes())
 
     assert wanted is not None
-    assert report is not None
-    assert report.structured
     assert (report.recipients, report.reporting_mta) == (wanted.recipients, wanted.reporting_mta)
     assert report.original_message_id == wanted.original_message_id
 

@@ -37,15 +37,7 @@ Subject: hello
 
 def test_a_rejection_by_a_rule_is_a_disposition_and_no_delivery_status() -> None:
     assert dsn.parse(REJECTED) is None
-    assert mdn.parse(REJECTED) == Mdn(
-        reporting_ua="mail.beta.test; Dovecot Mail Delivery Agent",
-        final_recipient="bob@beta.test",
-        original_recipient="team@beta.test",
-        original_message_id="<1@alpha.test>",
-        disposition="deleted",
-        modifiers=(),
-        automatic=True,
-    )
+    assert mdn.parse(REJECTED) == Mdn("bob@beta.test", "<1@alpha.test>", "deleted")
 
 
 def test_a_persons_disposition_may_have_modifiers() -> None:
@@ -54,11 +46,7 @@ def test_a_persons_disposition_may_have_modifiers() -> None:
         b"manual-action/MDN-sent-manually; Displayed / Error, x-forwarded",
     )
 
-    found = mdn.parse(content)
-
-    assert found is not None
-    assert (found.automatic, found.disposition) == (False, "displayed")
-    assert found.modifiers == ("error", "x-forwarded")
+    assert mdn.parse(content) == Mdn("bob@beta.test", "<1@alpha.test>", "displayed")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +62,7 @@ def test_a_notification_that_says_nothing_is_one_all_the_same() -> None:
 
     found = mdn.parse(b"\n".join(line for line in lines if not line.startswith((b"Final", b"Orig", b"Rep"))))
 
-    assert found == Mdn(None, "", None, None, "", (), automatic=False)
+    assert found == Mdn("", None, "")
 
 
 @given(st.data())
