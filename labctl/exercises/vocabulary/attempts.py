@@ -39,20 +39,12 @@ class Wish:
         )
 
     def __str__(self) -> str:
-        parts = [f"status={self.status}"]
-        if self.dsn is not None:
-            parts.append(f"dsn={self.dsn}")
-        if self.code is not None:
-            parts.append(f"reply {self.code}")
-        if self.says is not None:
-            parts.append(f"“{self.says}”")
-        if self.relay is not None:
-            parts.append(f"relay {self.relay}")
-        if self.recipient is not None:
-            parts.append(f"for {self.recipient}")
-        if self.at is not None:
-            parts.append(f"at {self.at}")
-        return ", ".join(parts)
+        said = None if self.says is None else f"{self.says}”"
+        parts = (
+            *(("status=", self.status), ("dsn=", self.dsn), ("reply ", self.code), ("“", said)),
+            *(("relay ", self.relay), ("for ", self.recipient), ("at ", self.at)),
+        )
+        return ", ".join(f"{name}{value}" for name, value in parts if value is not None)
 
 
 def _names(relay: str, host: str) -> bool:

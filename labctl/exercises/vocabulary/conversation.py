@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.mail.client.dialogue import SmtpDialogue
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from labctl.engine.protocol import Engine
     from labctl.exercises.result.narration import Narrator
     from labctl.lab.running.instance import Host
     from labctl.mail.reply import SmtpReply
 
 
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A connection to an SMTP server on which nothing is said that the exercise does not say."""
 
-    def __init__(self, dialogue: SmtpDialogue, hostname: str, narrator: Narrator) -> None:
-        self.dialogue = dialogue
-        self._hostname = hostname
-        self._narrator = narrator
+    dialogue: SmtpDialogue
+    _hostname: str
+    _narrator: Narrator
 
     def say(self, line: str, expect: int | None = None, status: str | None = None) -> SmtpReply:
         """Say one line, and read the answer.
@@ -33,8 +36,7 @@ class Conversation:
         Raises:
             ExpectationFailed: The answer is another.
         """
-        wish = " ".join(str(each) for each in (expect, status) if each is not None)
-        with self._narrator.step(f"Say “{line}”" + (f", expect {wish}" if wish else "")) as evidence:
+        with self._step(f"Say “{line}”", expect, status) as evidence:
             return self._checked(self.dialogue.say(line), expect, status, evidence)
 
     def send(self, text: str | bytes, why: str) -> None:
@@ -50,10 +52,7 @@ class Conversation:
         Raises:
             ExpectationFailed: The answer is another than expected.
         """
-        wish = " ".join(str(each) for each in (expect, status) if each is not None)
-        with self._narrator.step(
-            f"Read the answer of {self._hostname}" + (f", expect {wish}" if wish else "")
-        ) as (evidence):
+        with self._step(f"Read the answer of {self._hostname}", expect, status) as evidence:
             return self._checked(self.dialogue.read(), expect, status, evidence)
 
     def starttls(self, expect: int | None = None) -> SmtpReply:
@@ -61,16 +60,22 @@ class Conversation:
         with self._narrator.step("Say “STARTTLS”") as evidence:
             return self._checked(self.dialogue.starttls(), expect, None, evidence)
 
+    def _step(self, text: str, expect: int | None, status: str | None) -> AbstractContextManager[list[str]]:
+        wish = _wish(expect, status)
+        return self._narrator.step(f"{text}, expect {wish}" if wish else text)
+
     def _checked(
         self, reply: SmtpReply, expect: int | None, status: str | None, evidence: list[str]
     ) -> SmtpReply:
         evidence.append(f"S: {reply}" if reply.code or reply.text else "S: (hung up)")
-        wrong_code = expect is not None and reply.code != expect
-        wrong_status = status is not None and str(reply.enhanced) != status
-        if wrong_code or wrong_status:
-            wish = " ".join(str(each) for each in (expect, status) if each is not None)
-            raise ExpectationFailed(wish, str(reply) or "the server hung up", self.dialogue.transcript[-20:])
+        if expect not in {None, reply.code} or status not in {None, str(reply.enhanced)}:
+            seen = str(reply) or "the server hung up"
+            raise ExpectationFailed(_wish(expect, status), seen, self.dialogue.transcript[-20:])
         return reply
+
+
+def _wish(*wanted: object) -> str:
+    return " ".join(str(each) for each in wanted if each is not None)
 
 
 def connected(engine: Engine, host: Host, port: int, early: str | None = None) -> SmtpDialogue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from labctl.errors import LabctlError
@@ -43,6 +44,7 @@ class ExpectationFailed(AssertionError):  # read by students: "expectation faile
         self.evidence = evidence
 
 
+@dataclass(frozen=True, slots=True)
 class Expectations:
     """Waits for facts of one lab.
 
@@ -52,10 +54,9 @@ class Expectations:
         watch: What its daemons say.
     """
 
-    def __init__(self, engine: Engine, there: Instance, watch: Watch) -> None:
-        self._engine = engine
-        self.there = there
-        self.watch = watch
+    engine: Engine
+    there: Instance
+    watch: Watch
 
     def expect(
         self,
@@ -108,16 +109,13 @@ class Expectations:
         yield from self._queue_entries(letter)
         journey = letter.journey(World(hosts=self.there.names_by_address))
         hops = journey.hops if journey is not None else ()
-        yield from (
-            f"{each.at:%H:%M:%S.%f}"[:12] + f" {each.host}: {each.text}" for each in hops[-_MOST_HOPS:]
-        )
+        for hop in hops[-_MOST_HOPS:]:
+            yield f"{hop.at:%H:%M:%S.%f}"[:12] + f" {hop.host}: {hop.text}"
 
     def _queue_entries(self, letter: Letter) -> Iterator[str]:
         for host in self.there.of_role(Role.MTA):
             with suppress(LabctlError):  # a host that was stopped has no queue to show
-                for entry in read_queue(self._engine, host):
+                for entry in read_queue(self.engine, host):
                     if entry.message_id == letter.message_id:
-                        reasons = ", ".join(
-                            f"{each.address} ({each.delay_reason})" for each in entry.recipients
-                        )
+                        reasons = ", ".join(f"{e.address} ({e.delay_reason})" for e in entry.recipients)
                         yield f"{host.hostname}, queue {entry.queue_name}: {entry.queue_id} for {reasons}"

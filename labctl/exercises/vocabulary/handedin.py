@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from labctl.errors import AttemptError, GradingError
@@ -20,6 +21,7 @@ _SHOWN: Final = 200
 """Characters of a student's line that are shown."""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class HandedIn:
     """What was handed in.
 
@@ -30,17 +32,10 @@ class HandedIn:
         told: The check that told what is wrong with a file, by the file's path: the others only point to it.
     """
 
-    def __init__(
-        self,
-        files: Mapping[str, bytes],
-        narrator: Narrator,
-        check: str = "",
-        told: dict[str, str] | None = None,
-    ) -> None:
-        self.files = files
-        self._narrator = narrator
-        self._check = check
-        self._told = {} if told is None else told
+    files: Mapping[str, bytes]
+    _narrator: Narrator
+    _check: str = ""
+    _told: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path, check: Path, narrator: Narrator) -> Self:

@@ -171,14 +171,8 @@ class Hosts:
         with self.narrator.step(f"{there.hostname}: {why or shown}") as evidence:
             command = list(argv)
             if stdin is not None:
-                command = [
-                    "/bin/sh",
-                    "-c",
-                    'input=$1; shift; printf %s "$input" | "$@"',
-                    "exec",
-                    stdin,
-                    *argv,
-                ]
+                script = 'input=$1; shift; printf %s "$input" | "$@"'
+                command = ["/bin/sh", "-c", script, "exec", stdin, *argv]
             done = self.engine.execute(there.running_container().id, command)
             said = (done.stdout + done.stderr).decode("utf-8", "replace")
             evidence.append(f"$ {shown}")
@@ -217,11 +211,10 @@ class Hosts:
         """Ask the lab's resolver."""
         resolver = self.there.of_role(Role.DNS)[0]
         with self.narrator.step(f"Ask {resolver.hostname} for {name} {rdtype or ''}".rstrip()) as evidence:
-            answer = Records(
-                resolve(*resolver.door(53, "udp"), name, rdtype), self.expectations, self.narrator
-            )
-            evidence.extend(answer.lines)
-            return answer
+            answer = resolve(*resolver.door(53, "udp"), name, rdtype)
+            records = Records(answer, self.expectations, self.narrator)
+            evidence.extend(records.lines)
+            return records
 
     def exchangers(self, domain: str) -> list[str]:
         """Return the hosts that a domain's MX records name, in the order of their preference (RFC 5321, 5.1).
@@ -234,9 +227,5 @@ class Hosts:
 
     def addresses(self, name: str) -> set[str]:
         """Return the addresses that a name has, IPv6's too, be it by way of aliases."""
-        return {
-            each.text
-            for rdtype in ("A", "AAAA")
-            for each in self.dig(name, rdtype).answer.records
-            if each.type == rdtype
-        }
+        records = ((each, kind) for kind in ("A", "AAAA") for each in self.dig(name, kind).answer.records)
+        return {each.text for each, kind in records if each.type == kind}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from labctl.exercises.vocabulary import attempts
 from labctl.exercises.vocabulary.answer import await_answer, await_no_answer, notice_in
 from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
 from labctl.exercises.vocabulary.letter import Letter
@@ -203,39 +202,17 @@ class Person:
             within: Seconds.
             says: What it has to say, as in `Report.must_say`.
         """
-        return await_report(
-            self._lab,
-            self.mailbox,
-            letter,
-            NotificationKind.FAILED,
-            {"action": "failed", **says},
-            within=within,
-            hopeless=lambda: attempts.hopeless(letter) if attempts.happy(letter) else None,
-        )
+        told = {"action": "failed", **says}
+        return await_report(self._lab, self.mailbox, letter, NotificationKind.FAILED, told, within=within)
 
     def expect_delay_warning(self, letter: Letter, *, within: float = WITHIN, **says: Any) -> Report:
         """Expect to be warned that a letter is late (action delayed); it is still being tried."""
-        return await_report(
-            self._lab,
-            self.mailbox,
-            letter,
-            NotificationKind.DELAYED,
-            {"action": "delayed", **says},
-            within=within,
-            hopeless=lambda: attempts.hopeless(letter),
-        )
+        told = {"action": "delayed", **says}
+        return await_report(self._lab, self.mailbox, letter, NotificationKind.DELAYED, told, within=within)
 
     def expect_receipt(self, letter: Letter, *, within: float = WITHIN, **says: Any) -> Report:
         """Expect to be told of success (RFC 3461, NOTIFY=SUCCESS): delivered, relayed or expanded."""
-        return await_report(
-            self._lab,
-            self.mailbox,
-            letter,
-            NotificationKind.SUCCESS,
-            says,
-            within=within,
-            hopeless=lambda: attempts.hopeless(letter) if attempts.gone(letter) else None,
-        )
+        return await_report(self._lab, self.mailbox, letter, NotificationKind.SUCCESS, says, within=within)
 
     def expect_silence(self, letter: Letter, *, within: float = WITHIN) -> None:
         """Expect that a letter comes to its end and this user hears nothing of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from labctl.resolver import Answer
 
 
+@dataclass(frozen=True, slots=True)
 class Records:
     """An answer of the resolver's.
 
@@ -26,10 +28,9 @@ class Records:
         narrator: Told what is checked.
     """
 
-    def __init__(self, answer: Answer, expectations: Expectations, narrator: Narrator) -> None:
-        self.answer = answer
-        self._expectations = expectations
-        self._narrator = narrator
+    answer: Answer
+    _expectations: Expectations
+    _narrator: Narrator
 
     @property
     def rcode(self) -> str:
@@ -57,9 +58,8 @@ class Records:
         with self._narrator.step(f"The answer is {expected}") as evidence:
             evidence.extend(self.lines)
             if self.rcode != rcode or sorted(self.texts) != sorted(records):
-                raise ExpectationFailed(
-                    expected, f"{self.rcode}, {', '.join(sorted(self.texts)) or 'no records'}"
-                )
+                seen = ", ".join(sorted(self.texts)) or "no records"
+                raise ExpectationFailed(expected, f"{self.rcode}, {seen}")
 
     def expect_asked(self, by: str, *, within: float = WITHIN) -> None:
         """Expect that a host asks the same, and is told the same, during the exercise.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from labctl.exercises.vocabulary import attempts, timing
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from labctl.mail.content.dsn import Dsn, DsnRecipient
     from labctl.mail.log.logevent import NonDelivery
 
-_REPORTS = {
-    NotificationKind.FAILED: "a bounce",
-    NotificationKind.DELAYED: "a delay warning",
-    NotificationKind.SUCCESS: "a receipt",
+_REPORTS: Final[Mapping[NotificationKind, tuple[str, Callable[[Letter], bool]]]] = {
+    NotificationKind.FAILED: ("a bounce", attempts.happy),
+    NotificationKind.DELAYED: ("a delay warning", lambda _: True),
+    NotificationKind.SUCCESS: ("a receipt", attempts.gone),
 }
+"""What each kind is called, and whether none can come any more about a letter that is at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,41 +87,31 @@ class Report:
         Raises:
             ExpectationFailed: It says something else.
         """
-        wanted = {
-            "Reporting-MTA": reported_by,
-            "Action": action,
-            "Status": status,
-            "Remote-MTA": remote_mta,
-        }
+        names = ("Reporting-MTA", "Action", "Status", "Remote-MTA")
+        wanted = dict(zip(names, (reported_by, action, status, remote_mta), strict=True))
         told = [f"{name} {value or 'none'}" for name, value in wanted.items() if value is not None]
         told += [f"“{diagnostic}”"] if diagnostic is not None else []
         told += [f"nothing of {nothing_of}"] if nothing_of is not None else []
         of_whom = f" of {recipient}" if recipient is not None and told else ""
-        with self.narrator.step(
-            f"The report says{of_whom}: {', '.join(told) or 'what it has to'}"
-        ) as evidence:
+        said = ", ".join(told) or "what it has to"
+        with self.narrator.step(f"The report says{of_whom}: {said}") as evidence:
             about = self.recipient(recipient)
             evidence.extend(self.lines(about))
-            seen = {
-                "Reporting-MTA": self.dsn.reporting_mta or "",
-                "Action": about.action,
-                "Status": about.status,
-                "Remote-MTA": about.remote_mta or "",
-            }
-            for name, value in wanted.items():
-                if value is not None and seen[name] != value:
-                    raise ExpectationFailed(
-                        f"{name}: {value or 'none'}", f"{name}: {seen[name] or 'none'}", self.lines(about)
-                    )
+            values = (self.dsn.reporting_mta or "", about.action, about.status, about.remote_mta or "")
+            faults = [
+                (f"{name}: {wanted[name] or 'none'}", f"{name}: {seen or 'none'}")
+                for name, seen in zip(names, values, strict=True)
+                if wanted[name] not in {None, seen}
+            ]
             if diagnostic is not None and diagnostic not in (about.diagnostic_code or ""):
-                raise ExpectationFailed(
-                    f"a Diagnostic-Code with “{diagnostic}”", f"{about.diagnostic_code}", self.lines(about)
-                )
+                faults.append((f"a Diagnostic-Code with “{diagnostic}”", f"{about.diagnostic_code}"))
             if tried_on not in {None, about.will_retry_until is not None}:
                 named = ("no Will-Retry-Until", "a Will-Retry-Until")
-                raise ExpectationFailed(named[bool(tried_on)], named[not tried_on], self.lines(about))
+                faults.append((named[bool(tried_on)], named[not tried_on]))
             if nothing_of is not None and any(nothing_of == each.address for each in self.dsn.recipients):
-                raise ExpectationFailed(f"no word about {nothing_of}", "it speaks of it", self.lines(about))
+                faults.append((f"no word about {nothing_of}", "it speaks of it"))
+            if faults:
+                raise ExpectationFailed(*faults[0], self.lines(about))
         return self
 
     def lines(self, about: DsnRecipient) -> tuple[str, ...]:
@@ -144,7 +135,6 @@ def await_report(
     says: Mapping[str, Any],
     *,
     within: float,
-    hopeless: Callable[[], str | None],
 ) -> Report:
     """Wait for a report about a letter in a mailbox.
 
@@ -155,12 +145,11 @@ def await_report(
         kind: Which kind of report.
         says: What it has to say, as in `Report.must_say`.
         within: Seconds for it to be written, and again for it to arrive.
-        hopeless: Returns why none can come any more, or None.
 
     Raises:
         ExpectationFailed: None came, or it says something else.
     """
-    what = _REPORTS[kind]
+    what, too_late = _REPORTS[kind]
     with lab.narrator.step(f"Expect {what} about {letter} in the mailbox of {mailbox.address}") as evidence:
         journal = lab.watch.journal
 
@@ -172,7 +161,11 @@ def await_report(
             return None
 
         saying, event, message_id = lab.expectations.expect(
-            what, written, letter=letter, hopeless=hopeless, within=within
+            what,
+            written,
+            letter=letter,
+            hopeless=lambda: attempts.hopeless(letter) if too_late(letter) else None,
+            within=within,
         )
         evidence.append(str(saying))
         evidence.extend(timing.of_report(letter, kind, saying, lab.clock))
