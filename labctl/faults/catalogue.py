@@ -5,20 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import NoSuchFault
-from labctl.faults import dns, hosts, mailbox, mta, network, server
+from labctl.faults import dns, mailbox, mta, network
 from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
     from labctl.faults.fault import Fault
 
-FAULTS: Final[tuple[Fault, ...]] = (
-    *hosts.FAULTS,
-    *network.FAULTS,
-    *dns.FAULTS,
-    *mta.FAULTS,
-    *server.FAULTS,
-    *mailbox.FAULTS,
-)
+FAULTS: Final[tuple[Fault, ...]] = (*network.FAULTS, *dns.FAULTS, *mta.FAULTS, *mailbox.FAULTS)
 """By what they are about."""
 
 

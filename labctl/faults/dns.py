@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.errors import UsageError
 from labctl.faults import values, zone
-from labctl.faults.fault import Fault, Parameter
+from labctl.faults.fault import Fault, Parameter, for_good
 from labctl.faults.hostchange import HostChange
 from labctl.faults.postfix import for_others
 from labctl.lab.role import Role
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 _DOMAIN: Final = Parameter("domain", "beta.test", "the mail domain", check=values.name)
 _CALLER: Final = Parameter("host", "mx-alpha", "the MTA that calls others", check=values.name)
-_PERMANENT: Final = Parameter(
-    "permanent",
-    "no",
-    "refused with 550 instead of 450",
-    choices=("no", "yes"),
-    words={"no": "for now", "yes": "for good"},
-)
+_PERMANENT: Final = for_good("refused with 550 instead of 450")
 
 _WHO: Final = "smtpd_client_restrictions"
 _PERMANENTLY: Final = {"unknown_client_reject_code": "550"}
@@ -86,13 +80,11 @@ def _ptr(scene: Scene, data: Sequence[str], check: str) -> tuple[HostChange, ...
     name = ip_address(caller.addresses[0]).reverse_pointer
     origin = zone.reverse_zone(scene.read(resolver, zone.COREFILE), name)
     code = _PERMANENTLY if scene["permanent"] == "yes" else {}
-    return (
-        _records(scene, origin, name, "PTR", data),
-        *(
-            HostChange(other.service, {**for_others(scene, other, _WHO, check), **code})
-            for other in scene.others(caller)
-        ),
+    refusing = (
+        HostChange(other.service, for_others(scene, other, _WHO, check) | code)
+        for other in scene.others(caller)
     )
+    return (_records(scene, origin, name, "PTR", data), *refusing)
 
 
 FAULTS: Final = (

@@ -95,6 +95,12 @@ class Scene:
         return (self.files.read(host, path) or b"").decode("utf-8", "surrogateescape")
 
 
+def for_good(meaning: str) -> Parameter:
+    """Return the parameter that makes of a refusal for now one for good."""
+    words = {"no": "for now", "yes": "for good"}
+    return Parameter("permanent", "no", meaning, choices=("no", "yes"), words=words)
+
+
 Plan: TypeAlias = Callable[[Scene], tuple["HostChange", ...]]
 
 

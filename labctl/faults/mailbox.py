@@ -56,13 +56,11 @@ def _full(scene: Scene) -> tuple[HostChange, ...]:
         return (HostChange(mda.service, files={_CONFIG: config}),)
     config += _STATUS.format(reply="452 4.2.2" if temporarily else "552 5.2.2", port=_PORT)
     check = f"check_policy_service inet:{mda.addresses[0]}:{_PORT}"
-    return (
-        HostChange(mda.service, files={_CONFIG: config}),
-        *(
-            HostChange(mta.service, {_LIST: put_first(scene, mta, _LIST, check)})
-            for mta in scene.there.of_role(Role.MTA, account.domain)
-        ),
+    asking = (
+        HostChange(mta.service, {_LIST: put_first(scene, mta, _LIST, check)})
+        for mta in scene.there.of_role(Role.MTA, account.domain)
     )
+    return (HostChange(mda.service, files={_CONFIG: config}), *asking)
 
 
 FAULTS: Final = (

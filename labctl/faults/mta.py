@@ -1,4 +1,4 @@
-"""Faults of an MTA: what its main.cf refuses, holds back, loses or is slow with."""
+"""Faults of an MTA: what its main.cf refuses, holds back, loses or is slow with, or another in its place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from labctl.errors import UsageError
 from labctl.faults import values
-from labctl.faults.fault import Fault, Parameter
+from labctl.faults.fault import Fault, Parameter, for_good
 from labctl.faults.hostchange import HostChange
 from labctl.faults.postfix import for_others, patience, put_first
 from labctl.lab.role import Role
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _HOST: Final = Parameter("host", "mx-beta", "the MTA", check=values.name)
 _SECONDS: Final = values.number(1, 600)
+_SINK_PORT: Final = 2525
 _GREYLIST: Final = "/etc/postfix/greylist"
 """Where the image's policy server finds the delay."""
 
@@ -60,13 +61,8 @@ def _restricted(scene: Scene, stage: str, action: str) -> HostChange:
 def _greylist(scene: Scene) -> tuple[HostChange, ...]:
     host = scene.host(Role.MTA)
     name = _STAGES["recipient"].restrictions
-    return (
-        HostChange(
-            host.service,
-            {name: put_first(scene, host, name, _ASK_GREYLIST)},
-            {_GREYLIST: f"{scene['delay']}\n"},
-        ),
-    )
+    settings = {name: put_first(scene, host, name, _ASK_GREYLIST)}
+    return (HostChange(host.service, settings, {_GREYLIST: f"{scene['delay']}\n"}),)
 
 
 def _size_limit(scene: Scene) -> tuple[HostChange, ...]:
@@ -93,16 +89,12 @@ def _rate_limit(scene: Scene) -> tuple[HostChange, ...]:
         "smtpd_client_message_rate_limit": scene["messages"],
         "smtpd_client_connection_rate_limit": scene["connections"],
     }
-    return (
-        HostChange(
-            host.service,
-            {
-                **{name: limit for name, limit in limits.items() if limit != "0"},
-                "smtpd_client_event_limit_exceptions": f"{counted} 0.0.0.0/0".strip(),
-                "anvil_rate_time_unit": f"{scene['per']}s",
-            },
-        ),
-    )
+    settings = {
+        **{name: limit for name, limit in limits.items() if limit != "0"},
+        "smtpd_client_event_limit_exceptions": f"{counted} 0.0.0.0/0".strip(),
+        "anvil_rate_time_unit": f"{scene['per']}s",
+    }
+    return (HostChange(host.service, settings),)
 
 
 def _relay_denied(scene: Scene) -> tuple[HostChange, ...]:
@@ -135,6 +127,22 @@ def _slow(scene: Scene, stage: str) -> tuple[HostChange, ...]:
     settings = {**late.settings, "smtpd_discard_ehlo_keywords": "pipelining"}
     waits = patience(scene, scene.host(Role.MTA), scene["timeout"], _STAGES[stage].timeout)
     return (replace(late, settings=settings), *waits)
+
+
+def _lost_after_dot(scene: Scene) -> tuple[HostChange, ...]:
+    """Put smtp-sink(1), which keeps nothing, in the place of port 25, as other hosts of the lab see it."""
+    host = scene.host(Role.MTA)
+    return (
+        HostChange(
+            host.service,
+            rules=(
+                "chain prerouting {\n    type nat hook prerouting priority dstnat\n"
+                f"    ip daddr {{ {', '.join(host.addresses)} }} tcp dport 25 redirect to :{_SINK_PORT}\n}}"
+            ),
+            server=("smtp-sink", "-u", "nobody", "-h", host.hostname, "-q", ".", f":{_SINK_PORT}", "100"),
+            port=_SINK_PORT,
+        ),
+    )
 
 
 _SLOW: Final = (
@@ -197,16 +205,7 @@ FAULTS: Final = (
         "{host} has forgotten that its domain is its own, and refuses {permanent} to relay its mail",
         "main.cf: virtual_mailbox_domains is empty; defer_unauth_destination or reject_unauth_destination",
         _relay_denied,
-        (
-            _HOST,
-            Parameter(
-                "permanent",
-                "no",
-                "refused with 554 instead of 454",
-                choices=("no", "yes"),
-                words={"no": "for now", "yes": "for good"},
-            ),
-        ),
+        (_HOST, for_good("refused with 554 instead of 454")),
     ),
     Fault(
         "discard",
@@ -235,5 +234,12 @@ FAULTS: Final = (
         "main.cf: smtpd_client_restrictions = sleep; of the others smtp_helo_timeout",
         lambda scene: _slow(scene, "client"),
         (_HOST, *_SLOW),
+    ),
+    Fault(
+        "lost-after-dot",
+        "{host} breaks off when it has got a whole letter, so that nobody knows whether it has taken it",
+        "smtp-sink -q . in place of smtpd, by an nftables redirect of port 25",
+        _lost_after_dot,
+        (_HOST,),
     ),
 )

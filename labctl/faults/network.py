@@ -1,4 +1,4 @@
-"""Faults of the network: what a packet filter or a queueing discipline does."""
+"""Faults of the network: hosts that are not there, and what a packet filter or a queueing discipline does."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _HOST: Final = Parameter("host", "mx-beta", "the host", check=values.name)
 _PORT: Final = Parameter("port", "25", "the TCP port", check=values.number(1, 65535))
 _SASL_PORT: Final = 12345
+
+
+def _down(role: Role) -> Plan:
+    return lambda scene: (HostChange(scene.host(role).service, stopped=True),)
 
 
 def _chain(hook: str, *rules: str) -> str:
@@ -48,12 +52,8 @@ def _partition(scene: Scene) -> tuple[HostChange, ...]:
     changes: list[HostChange] = []
     for near, far in ((domain, other), (other, domain)):
         away = ", ".join(address for host in _hosts(scene, far) for address in host.addresses)
-        rules = "\n".join(
-            (
-                _chain("output", f"ip daddr {{ {away} }} {verdict}"),
-                _chain("input", f"ip saddr {{ {away} }} drop"),
-            )
-        )
+        out = _chain("output", f"ip daddr {{ {away} }} {verdict}")
+        rules = f"{out}\n{_chain('input', f'ip saddr {{ {away} }} drop')}"
         changes.extend(HostChange(host.service, rules=rules) for host in _hosts(scene, near))
     return tuple(changes)
 
@@ -82,6 +82,27 @@ def _loss(scene: Scene) -> tuple[HostChange, ...]:
 
 
 FAULTS: Final = (
+    Fault(
+        "mta-down",
+        "{host} is switched off: nothing answers at its address, and mail for its domain waits elsewhere",
+        "the container is stopped",
+        _down(Role.MTA),
+        (Parameter("host", "mx-beta", "the MTA", check=values.name),),
+    ),
+    Fault(
+        "mda-down",
+        "{host} is switched off: its MTA takes mail but can't put it into mailboxes, and nobody can read",
+        "the container is stopped",
+        _down(Role.MDA),
+        (Parameter("host", "mail-beta", "the MDA", check=values.name),),
+    ),
+    Fault(
+        "dns-down",
+        "The resolver {host} is switched off: no name can be looked up, in any domain",
+        "the container is stopped",
+        _down(Role.DNS),
+        (Parameter("host", "dns", "the resolver", check=values.name),),
+    ),
     Fault(
         "refuse",
         "Nobody listens at port {port} of {host}: connections are refused at once",
