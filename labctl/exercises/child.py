@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from labctl.exercises.worker.protocol import Message
 
 GRACE: Final = 5.0
-"""Seconds after its limit until an exercise that can't be interrupted is ended together with its process."""
+"""Seconds after its limit until an exercise that can't be interrupted is ended together with its process; no
+more than the limit itself."""
 
 _MEMORY: Final = 512 << 20
 """Bytes that the checks of an attempt may use, whatever its daemons answer: several processes run at once."""
@@ -302,7 +303,8 @@ class Reporter:
         if left is None:
             faulthandler.cancel_dump_traceback_later()
         else:
-            faulthandler.dump_traceback_later(left + GRACE, exit=True, file=self._dump)
+            grace = min(GRACE, self._setup.limit)
+            faulthandler.dump_traceback_later(left + grace, exit=True, file=self._dump)
 
 
 def _stage(setup: Setup) -> Stage:

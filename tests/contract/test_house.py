@@ -112,6 +112,10 @@ def calls(tree: ast.AST) -> Iterator[ast.Call]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
 
 
+def name_of(call: ast.Call) -> str:
+    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
+
+
 def test_the_command_line_imports_nothing_heavy(imported: tuple[set[str], list[str]]) -> None:
     modules, _ = imported
     assert "labctl.cli.mail" in modules
@@ -194,7 +198,7 @@ def test_only_the_module_that_waits_sleeps() -> None:
         for path in MODULES
         if path.name != "wait.py"
         for call in calls(tree_of(path))
-        if ast.unparse(call.func) in {"time.sleep", "sleep"}
+        if name_of(call) == "sleep"
     }
     assert found == set()
 
@@ -232,7 +236,7 @@ def test_every_error_is_made_with_a_message_and_one_hint() -> None:
         (f"{relative(path)}:{call.lineno}", call)
         for path in MODULES
         for call in calls(tree_of(path))
-        if ast.unparse(call.func).rpartition(".")[2] in TREE
+        if name_of(call) in TREE
     ]
     assert len(made) > 50
     assert [where for where, call in made if not is_helpful(call)] == []

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from labctl.errors import MachineError, UsageError, quoted, refused
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
-values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5
+)
 
 
 @given(values, st.integers(20, 200))

@@ -147,13 +147,17 @@ def test_a_configuration_that_is_no_json_is_not_passed_over(home: Path) -> None:
         ordered({}, home)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+KEYS = st.sampled_from(["currentContext", "auths"]) | st.text(max_size=5)
+VALUES = st.none() | st.booleans() | st.text(max_size=5)
+
+
+@given(st.recursive(VALUES, lambda inner: st.dictionaries(KEYS, inner, max_size=3), max_leaves=5))
 def test_any_json_is_a_configuration_without_an_order_unless_it_names_a_context(content: object) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "config.json").write_text(json.dumps(content))
-        named = isinstance(content, dict) and content.get("currentContext") not in {None, "", "default"}
-        if not named:
-            assert ordered({"DOCKER_CONFIG": name}, Path(name)) is None
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "config.json").write_text(json.dumps(content))
+        name = content.get("currentContext") if isinstance(content, dict) else None
+        if not name or name == "default":
+            assert ordered({"DOCKER_CONFIG": directory}, Path(directory)) is None
 
 
 def test_the_certificates_of_docker_host_are_found(home: Path) -> None:

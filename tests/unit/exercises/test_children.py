@@ -51,8 +51,9 @@ class Listener(Audience):
         self.begun.set()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def children() -> Iterator[Children]:
+    """Processes for all tests, as for all attempts: whatever one does, the next has its own copy."""
     with closing(Children(os.environ, 1)) as started:
         yield started
 
@@ -65,9 +66,10 @@ def lab(tmp_path: Path) -> LabDefinition:
     return LabDefinition("tiny", "Tiny", "two-domains", directory)
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+    return path
 
 
 def examine(
@@ -109,8 +111,8 @@ def test_checks_run_in_the_order_of_the_exam(children: Children, lab: LabDefinit
 def test_hidden_checks_of_another_directory_run_with_the_public_ones_and_import_from_the_lab(
     children: Children, lab: LabDefinition, tmp_path: Path
 ) -> None:
-    hidden = tmp_path / "hidden" / "test_checks.py"
-    write(hidden, "import scenario\ndef test_h(): assert scenario.marks == []\n")
+    source = "import scenario\ndef test_h(): assert scenario.marks == []\n"
+    hidden = write(tmp_path / "hidden/test_checks.py", source)
     write(tmp_path / "conftest.py", "raise SystemExit('what lies above hidden checks is nobody\\'s')")
     public = lab.directory / "checks" / "test_checks.py"
     results = examine(children, lab, public, hidden, exam=Exam(order=("b", "h", "a")))
@@ -120,8 +122,8 @@ def test_hidden_checks_of_another_directory_run_with_the_public_ones_and_import_
 def test_a_process_that_a_check_takes_with_it_is_told_of_and_has_a_successor(
     children: Children, lab: LabDefinition
 ) -> None:
-    deadly = lab.directory / "checks" / "test_deadly.py"
-    write(deadly, "import os\ndef test_dies(): os.kill(os.getpid(), 9)\ndef test_lives(): pass\n")
+    source = "import os\ndef test_dies(): os.kill(os.getpid(), 9)\ndef test_lives(): pass\n"
+    deadly = write(lab.directory / "checks/test_deadly.py", source)
     results = examine(children, lab, deadly)
     assert verdicts(results) == {"dies": "error", "lives": "passed"}
     assert results[0].explanation == "its process was ended by signal 9 (Killed)"
@@ -136,12 +138,8 @@ def test_a_setup_may_be_larger_than_a_pipe_holds(children: Children, lab: LabDef
 def test_checks_get_what_was_handed_in_and_what_that_and_the_seed_make_of_chance(
     children: Children, lab: LabDefinition
 ) -> None:
-    reads = lab.directory / "checks" / "test_reads.py"
-    write(
-        reads,
-        "def test_reads(attempt, chance):\n"
-        "    print(attempt.text('a/b'), chance.token(), chance.of('post').token())\n",
-    )
+    prints = "print(attempt.text('a/b'), chance.token(), chance.of('post').token())"
+    reads = write(lab.directory / "checks/test_reads.py", f"def test_reads(attempt, chance): {prints}\n")
     for seed, text in (("1", "grüß dich"), ("2", "grüß dich"), ("2", "hallo")):
         exam = Exam(files={"a/b": text.encode()}, seed=seed)
         [result] = examine(children, lab, reads, exam=exam)
@@ -150,8 +148,8 @@ def test_checks_get_what_was_handed_in_and_what_that_and_the_seed_make_of_chance
 
 
 def test_checks_get_no_more_memory_than_a_sound_attempt_needs(children: Children, lab: LabDefinition) -> None:
-    greedy = lab.directory / "checks" / "test_greedy.py"
-    write(greedy, "def test_much(): bytes(100 << 20)\ndef test_too_much(): bytes(600 << 20)\n")
+    source = "def test_much(): bytes(100 << 20)\ndef test_too_much(): bytes(600 << 20)\n"
+    greedy = write(lab.directory / "checks/test_greedy.py", source)
     much, too_much = examine(children, lab, greedy)
     assert (much.verdict, too_much.explanation) == ("passed", "MemoryError")
 
@@ -183,9 +181,10 @@ def test_checks_see_nothing_of_the_environment_that_could_change_them(
         assert (result.verdict, result.explanation) == ("passed", "")
 
 
-def test_closing_ends_the_checks_that_run(children: Children, lab: LabDefinition) -> None:
-    endless = lab.directory / "checks" / "test_endless.py"
-    write(endless, "import time\ndef test_never_ends():\n    while True:\n        time.sleep(1)\n")
+def test_closing_ends_the_checks_that_run(lab: LabDefinition) -> None:
+    children = Children(os.environ, 1)
+    source = "import time\ndef test_never_ends():\n    while True:\n        time.sleep(1)\n"
+    endless = write(lab.directory / "checks/test_endless.py", source)
     audience, ends = Listener(), []
 
     def work() -> None:

@@ -186,9 +186,9 @@ def test_why_a_check_failed_and_what_proves_it_are_told_apart_and_a_refused_look
 
 
 def test_a_check_that_takes_too_long_has_failed_where_the_engine_answers(examination: Examination) -> None:
-    seen = examination.of("takes-too-long", limit=1.0)["takes-too-long"]
+    seen = examination.of("takes-too-long", limit=0.3)["takes-too-long"]
     assert (seen.verdict, seen.kind) == ("failed", None)
-    assert seen.explanation.startswith("it did not end within 1 s, and was at line ")
+    assert seen.explanation.startswith("it did not end within 0.3 s, and was at line ")
 
 
 def test_when_the_time_for_all_is_used_up_what_is_left_fails(examination: Examination) -> None:

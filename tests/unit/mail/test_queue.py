@@ -97,7 +97,9 @@ def test_any_output_of_postqueue_is_read(text: str) -> None:
     parse_queue(text)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5)
+)
 def test_any_json_in_a_field_leaves_the_line_out_or_is_read(value: object) -> None:
     line = json.loads(LISTING.splitlines()[0])
 

@@ -48,6 +48,11 @@ def changed(content: dict[str, Any], path: Place, change: Callable[[Any, Step], 
     return result
 
 
+def type_or_name(step: Step) -> object:
+    """Return what tells a place from others: which one of a list it is in does not."""
+    return int if isinstance(step, int) else step
+
+
 def without(parent: Any, key: Step) -> None:
     del parent[key]
 
@@ -104,9 +109,10 @@ def test_a_document_without_one_of_its_fields_or_with_another_type_in_it_is_refu
     name: str, examples: dict[str, Any], valid_document: type_of_check
 ) -> None:
     good = document(examples[name])
+    alike = {(tuple(map(type_or_name, path)), type(value)): path for path, value in places(good)}
     accepted = [
         path
-        for path, _ in places(good)
+        for path in alike.values()
         if path != ("schema",)
         if (isinstance(path[-1], str) and passes(valid_document, changed(good, path, without)))
         or passes(valid_document, changed(good, path, with_another_type))
