@@ -26,7 +26,6 @@ from labctl.exercises.running.performance import Performance, TimeUp
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.worker.protocol import Exam
 from labctl.lab.blueprint import definition
-from labctl.mail.client.imap import ImapMailbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,23 +94,6 @@ def test_what_a_check_raises_is_judged_by_whose_daemon_it_is_about(
     assert outcome.explanation.startswith(said)
 
 
-@pytest.mark.parametrize(
-    ("students", "verdict"),
-    [("mail-beta", Verdict.FAILED), ("dns", Verdict.ERROR), ("mail-alpha", Verdict.ERROR)],
-)
-def test_a_mailbox_that_can_not_be_reached_is_named_by_host_and_port(
-    stage: Stage, tmp_path: Path, students: str, verdict: Verdict
-) -> None:
-    stage.daemons.instead["mail-beta", 143] = stage.daemons.closed
-    stage.stand()
-    with pytest.raises(ServiceCommandFailed) as caught:
-        ImapMailbox.open(*stage.host("mail-beta").door(143), "bob@beta.test", "bob")
-    outcome = judged(exam_in(stage, students), caught.value, tmp_path / "test_it.py")
-    assert outcome.verdict == verdict
-    if verdict == Verdict.FAILED:
-        assert outcome.explanation == "mail.beta.test does not answer on port 143: connection refused"
-
-
 def test_a_time_that_is_up_is_no_verdict_where_the_engine_does_not_answer(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -158,26 +140,6 @@ def test_what_a_check_saw_is_told_below_the_host_that_ended(stage: Stage, tmp_pa
     outcome = judged(exam_in(stage), ExpectationFailed("a", "b", ("c",)), tmp_path / "test_it.py")
     assert outcome.reason == "mail-beta ended (exit code 1)\nexpected: a\n    seen: b"
     assert outcome.evidence == ("c", "bye")
-
-
-def test_a_check_that_finds_a_host_of_the_attempt_s_ended_has_failed(stage: Stage, tmp_path: Path) -> None:
-    stage.stand()
-    stage.fake.end(BETA, 75)
-    with pytest.raises(LabNotUp) as caught:
-        stage.host("mail-beta").door(143)
-    outcome = judged(exam_in(stage), caught.value, tmp_path / "test_it.py")
-    assert (outcome.verdict, outcome.reason.splitlines()[0]) == (
-        Verdict.FAILED,
-        "mail-beta ended (exit code 75)",
-    )
-
-
-def test_a_host_of_the_lab_s_own_that_ended_is_an_error(stage: Stage, tmp_path: Path) -> None:
-    stage.stand()
-    stage.fake.end("labctl-x-dns", 1)
-    outcome = judged(exam_in(stage), None, tmp_path / "test_it.py")
-    assert (outcome.verdict, outcome.blame) == (Verdict.ERROR, Blame.LAB)
-    assert outcome.explanation.startswith("the lab broke: dns (dns.lab.test) is stopped")
 
 
 def test_a_host_that_a_fault_has_stopped_is_nobody_s_defeat(stage: Stage, tmp_path: Path) -> None:

@@ -32,10 +32,10 @@ def told(scene: Scene, *lines: str, status: str = "deferred", nth: int = 1) -> l
     return [each for each in scene.lab.narrator.steps[-1].evidence if STAMP not in each]
 
 
-def test_the_first_attempt_is_at_once_however_long_it_takes(scene: Scene) -> None:
-    first, *_ = told(scene, attempt("0.01/0.01/2/0"))
-
+def test_the_first_attempt_is_at_once_however_long_it_takes_and_puts_the_next_one_off(scene: Scene) -> None:
+    first, *_, following = told(scene, attempt("0.01/0.01/2/0"))
     assert first == "first attempt after 0.0 s; in the real world at once"
+    assert following == "the next attempt is due after 3 s; in the real world after 5 min"
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,6 @@ def test_the_same_retry_is_told_by_both_rules(
         f"retry no. {number} after {after} s; in the real world {this}",
         f"the next attempt is due {following}",
     ]
-
-
-def test_what_an_attempt_took_puts_the_next_one_off(scene: Scene) -> None:
-    *_, following = told(scene, attempt("0.01/0.01/2/0"))
-
-    assert following == "the next attempt is due after 3 s; in the real world after 5 min"
 
 
 def test_nothing_is_due_after_the_end_of_the_lifetime(scene: Scene) -> None:

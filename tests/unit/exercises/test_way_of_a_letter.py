@@ -70,13 +70,6 @@ def mx(scene: Scene) -> Records:
     return Records(answer, scene.lab.expectations, scene.lab.narrator)
 
 
-def test_a_server_asked_the_dns_if_the_resolvers_log_has_its_question_and_the_same_answer(
-    scene: Scene, mx: Records
-) -> None:
-    asked(scene)
-    mx.expect_asked(by="mx-alpha")
-
-
 @pytest.mark.parametrize(
     "differs",
     [
