@@ -41,13 +41,6 @@ _CHECK_LIMIT: Final = 60.0
 
 _LOG_TAIL: Final = 40
 
-_VERDICTS: Final = {
-    Verdict.PASSED: CheckVerdict.PASSED,
-    Verdict.FAILED: CheckVerdict.FAILED,
-    Verdict.SKIPPED: CheckVerdict.SKIPPED,
-    Verdict.ERROR: CheckVerdict.ERROR,
-}
-
 
 class Examiner:
     """Does jobs of one lab, each in a laboratory, on one engine; from several threads at once.
@@ -181,23 +174,14 @@ class Examiner:
                 said = f"blocked by {', '.join(lacking)}"
                 yield Observation(check.id, title, CheckVerdict.BLOCKED, 0.0, said)
             else:
-                verdict = _VERDICTS[result.verdict]
                 explanation, evidence = _told(result)
-                seconds = result.seconds
-                if result.kind != Blame.EXERCISE:
-                    yield Observation(check.id, title, verdict, seconds, explanation, evidence)
-                    continue
-                path = lab.place(result.path or lab.functions[check.id].path)
-                yield Observation(
-                    check.id,
-                    title,
-                    verdict,
-                    seconds,
-                    f"{path}:{result.line}: {explanation}",
-                    evidence,
-                    path=path,
-                    line=result.line,
-                )
+                verdict = CheckVerdict(result.verdict.value)
+                found = Observation(check.id, title, verdict, result.seconds, explanation, evidence)
+                if result.kind == Blame.EXERCISE:
+                    path = lab.place(result.path or lab.functions[check.id].path)
+                    said = f"{path}:{result.line}: {explanation}"
+                    found = replace(found, explanation=said, path=path, line=result.line)
+                yield found
 
     def _exhausted(self, there: Instance) -> Iterator[str]:
         """Name the hosts that came to the end of their memory, or of the processes that they may have."""

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from labctl.exercises.catalogue.discovery import Exercise
     from labctl.lab.blueprint.definition import Check, LabDefinition
 
-DIRECTORY: Final = "checks"
-"""Where a lab has its checks."""
 
 HIDDEN_FILE: Final = "checks.toml"
 """In a directory of hidden checks: what they give."""
@@ -92,7 +90,7 @@ def load(lab: LabDefinition, hidden: Path | None = None) -> GradedLab:
     """
     if not lab.checks or not lab.editable:
         raise UsageError(f"lab {lab.id!r} is not one to be graded", hint="labctl labs")
-    functions = _functions(lab.directory / DIRECTORY)
+    functions = _functions(lab.directory / discovery.CHECKS)
     _are_there(lab.checks, functions, lab.directory / definition.FILE_NAME)
     if hidden is None:
         return GradedLab(lab, lab.checks, None, functions)
@@ -114,7 +112,7 @@ def _are_there(checks: tuple[Check, ...], functions: Mapping[str, Exercise], pat
     for each in checks:
         name = f"test_{each.id.replace('-', '_')}"
         if (function := functions.get(each.id)) is None:
-            message = f"check {quoted(each.id)} has no function {name} in {DIRECTORY}/"
+            message = f"check {quoted(each.id)} has no function {name} in {discovery.CHECKS}/"
             raise wrong_at(path, message, each.id, "checks")
         function.must_run()
         if not function.documented:

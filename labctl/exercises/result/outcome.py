@@ -82,6 +82,13 @@ class Outcome:
         """How grave it is, to be compared."""
         return self.exit_code, self.verdict == Verdict.SKIPPED
 
+    def of(
+        self, exercise: str, lab: str, title: str, seconds: float = 0.0, steps: tuple[Step, ...] = ()
+    ) -> Result:
+        """Return an exercise of a lab as one that ended so."""
+        told = (self.explanation, self.blame, self.path, self.line)
+        return Result(exercise, lab, title, self.verdict, seconds, steps, *told, evidence=self.evidence)
+
 
 PASSED = Outcome(Verdict.PASSED)
 

@@ -126,11 +126,10 @@ class Runner:
     def tell(self, choice: Choice, exercise: discovery.Exercise, outcome: Outcome) -> None:
         """Tell of an exercise that could not even begin."""
         self.audience.exercise_begins(choice.lab.id, exercise.id, exercise.title)
-        self.add(_result(choice.lab.id, exercise.id, exercise.title, seconds=0.0, steps=(), outcome=outcome))
+        self.add(outcome.of(exercise.id, choice.lab.id, exercise.title))
 
-    def add(self, result: Result, printed: str = "") -> None:
+    def add(self, result: Result) -> None:
         """Tell of an exercise that is over."""
-        result = replace(result, printed=printed)
         self.results.append(result)
         self.audience.exercise_ended(result)
 
@@ -223,17 +222,10 @@ class _Attempt:
         assert begun is not None
         self._done.append(begun.key)
         self._current = None
-        result = _result(
-            self._lab(begun.path),
-            begun.id,
-            begun.title,
-            seconds=seconds,
-            steps=tuple(self._steps),
-            outcome=outcome,
-        )
-        if result.path is None:
-            result = replace(result, path=begun.path, line=begun.line)
-        self._runner.add(result, printed)
+        if outcome.path is None:
+            outcome = replace(outcome, path=begun.path, line=begun.line)
+        result = outcome.of(begun.id, self._lab(begun.path), begun.title, seconds, tuple(self._steps))
+        self._runner.add(replace(result, printed=printed))
 
     def _lost(self, missing: Mapping[str, Sequence[str]]) -> None:
         """Tell of functions that a file has, but that were not there when it had been imported."""
@@ -269,25 +261,6 @@ class _Attempt:
             while self._left:
                 _, choice = self._left.popitem()
                 self._runner.unusable(choice, replace(outcome, explanation=f"{said}\n{tail}", path=None))
-
-
-def _result(
-    lab: str, name: str, title: str, *, seconds: float, steps: tuple[Step, ...], outcome: Outcome
-) -> Result:
-    """Put together what is known of an exercise that is over."""
-    return Result(
-        id=name,
-        lab=lab,
-        title=title,
-        verdict=outcome.verdict,
-        seconds=seconds,
-        steps=steps,
-        explanation=outcome.explanation,
-        kind=outcome.blame,
-        path=outcome.path,
-        line=outcome.line,
-        evidence=outcome.evidence,
-    )
 
 
 def _stand_in(choice: Choice) -> discovery.Exercise:
