@@ -11,10 +11,6 @@ from labctl.errors import NoSuchFault, UsageError
 from labctl.faults import catalogue
 
 
-def test_a_fault_is_found_by_its_name() -> None:
-    assert catalogue.find("mx-null").name == "mx-null"
-
-
 @pytest.mark.parametrize(
     ("wrong", "near"), [("mx-nul", "mx-null"), ("greylisting", "greylist"), ("down-mta", "mta-down")]
 )

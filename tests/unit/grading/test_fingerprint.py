@@ -32,15 +32,23 @@ def test_other_weights_and_words_see_the_same(tmp_path: Path, before: str, after
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["README.md", "solution/beta.test.zone", "mutants/a/mutant.toml", "variants/a/variant.toml"],
+    ("name", "alike"),
+    [
+        ("README.md", True),
+        ("solution/beta.test.zone", True),
+        ("mutants/a/mutant.toml", True),
+        ("variants/a/variant.toml", True),
+        ("scenario.py", False),
+    ],
 )
-def test_what_no_examination_reads_is_no_part_of_the_key(tmp_path: Path, name: str) -> None:
+def test_what_an_examination_reads_changes_the_key_and_nothing_else_does_nor_where_the_lab_lies(
+    tmp_path: Path, name: str, *, alike: bool
+) -> None:
     before = key(write_lab(tmp_path / "a"))
-    path = write_lab(tmp_path / "b") / name
+    path = write_lab(tmp_path / "deeper" / "b") / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("other", encoding="utf-8")
-    assert key(tmp_path / "b") == before
+    assert (key(tmp_path / "deeper" / "b") == before) == alike
 
 
 @pytest.mark.parametrize(
@@ -57,16 +65,6 @@ def test_whatever_may_change_what_is_seen_changes_the_key(
     tmp_path: Path, text: str, checks: str, images: tuple[str, ...]
 ) -> None:
     assert key(write_lab(tmp_path / "a")) != key(write_lab(tmp_path / "b", text, checks), images)
-
-
-def test_a_file_beside_the_definition_changes_the_key(tmp_path: Path) -> None:
-    before = key(write_lab(tmp_path / "a"))
-    (write_lab(tmp_path / "b") / "scenario.py").write_text("", encoding="utf-8")
-    assert key(tmp_path / "b") != before
-
-
-def test_where_a_lab_lies_does_not_matter(tmp_path: Path) -> None:
-    assert key(write_lab(tmp_path / "a")) == key(write_lab(tmp_path / "deeper" / "b"))
 
 
 def test_no_file_passes_for_two() -> None:
