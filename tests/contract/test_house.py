@@ -140,16 +140,16 @@ def test_no_module_reads_environment_or_disk_while_it_is_imported() -> None:
 
 def at_import(tree: ast.AST) -> Iterator[ast.expr]:
     """Yield the expressions that run while a module is imported: all but the bodies of functions."""
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            for each in (*child.decorator_list, *child.args.defaults, *filter(None, child.args.kw_defaults)):
-                yield from at_import(ast.Expr(each))
-        elif isinstance(child, ast.Lambda) or is_main(child):
-            continue
-        else:
-            if isinstance(child, ast.expr):
-                yield child
-            yield from at_import(child)
+    waiting = [tree]
+    while waiting:
+        for child in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                defaults = (*child.args.defaults, *filter(None, child.args.kw_defaults))
+                waiting += (ast.Expr(each) for each in (*child.decorator_list, *defaults))
+            elif not isinstance(child, ast.Lambda) and not is_main(child):
+                waiting.append(child)
+                if isinstance(child, ast.expr):
+                    yield child
 
 
 def is_main(node: ast.AST) -> bool:

@@ -136,8 +136,9 @@ def test_a_queue_that_can_not_be_read_is_told_with_postfixs_words(up: Stage) -> 
 
 
 @pytest.fixture
-def seen(up: Stage) -> Iterator[Callable[[], list[list[str]]]]:
+def seen(up: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[list[str]]]]:
     """Return a function that gives what the next look of a watch sees: each host's state and messages."""
+    monkeypatch.setattr("labctl.commands.queue._TICK", 0.2)
     looks = watch(up.fake, None)
 
     def look() -> list[list[str]]:

@@ -414,7 +414,10 @@ class TestTolerance:
         assert tolerated("dns") == {"dns", "mx-alpha", "mx-beta"}
 
     @pytest.mark.parametrize("kind", ["busy", "closed"])
-    def test_one_that_answers_otherwise_is_noted_and_the_lab_is_there(self, stage: Stage, kind: str) -> None:
+    def test_one_that_answers_otherwise_is_noted_and_the_lab_is_there(
+        self, stage: Stage, kind: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("labctl.lab.running.patience._ONCE_STARTED", 0.1)
         stage.daemons.instead["mail-beta", 143] = getattr(stage.daemons, kind)
         tolerance = Tolerance(frozenset({"mail-beta", "mx-beta"}), patience=0.01)
         stage.bring_up(tolerance=tolerance)

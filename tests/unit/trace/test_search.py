@@ -109,6 +109,7 @@ def test_what_caused_comes_before_what_was_caused() -> None:
     assert [text.split()[3] for text in at] == ["mx1", "mx1", "mx2", "mx2", "mx2"]
 
 
+@settings(max_examples=40)
 @given(cuts=st.lists(st.integers(0, 12), max_size=4), chance=st.randoms())
 def test_rotated_files_in_any_order_tell_the_same(cuts: list[int], chance: Random) -> None:
     contents = {}
