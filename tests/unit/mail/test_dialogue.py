@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,13 +11,12 @@ from labctl.errors import ServiceCommandFailed, UsageError
 from labctl.mail.client.certificate import LaboratoryCa
 from labctl.mail.client.dialogue import HUNG_UP, SmtpDialogue
 from labctl.mail.reply import EnhancedStatus, SmtpReply
+from tests.unit.mail.conftest import HANG_UP, SILENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.unit.mail.conftest import ScriptedServer
-
-StartServer = Callable[..., "ScriptedServer"]
+    from tests.unit.mail.conftest import ScriptedServer, StartServer
 
 GREETING = b"220 mx.beta.test ESMTP\r\n"
 SCRIPT = {
@@ -29,8 +27,6 @@ SCRIPT = {
     "STARTTLS": b"220 2.0.0 Ready to start TLS\r\n",
     "QUIT": b"221 2.0.0 Bye\r\n",
 }
-HANG_UP = b""
-SILENCE = b"..."
 
 
 def start_dialogue(server: ScriptedServer, *, greet: bool = True, timeout: float = 5) -> SmtpDialogue:
@@ -113,17 +109,6 @@ def test_a_greeting_that_is_a_hanging_up_is_a_value(start_server: StartServer) -
         assert dialogue.closed
 
 
-@pytest.mark.parametrize("greeting", [SILENCE, GREETING])
-def test_a_silent_server_is_an_error(start_server: StartServer, greeting: bytes) -> None:
-    server = start_server(greeting, {"EHLO": SILENCE})
-
-    with (
-        pytest.raises(ServiceCommandFailed, match=rf"127\.0\.0\.1:{server.port}.* no reply within 0\.2 s"),
-        start_dialogue(server, timeout=0.2) as dialogue,
-    ):
-        dialogue.say("EHLO x")
-
-
 @pytest.mark.parametrize("babble", [b"250-x\r\n" * 50_000, b"2" * 200_000])
 def test_an_answer_without_an_end_is_an_error(start_server: StartServer, babble: bytes) -> None:
     with (
@@ -131,13 +116,6 @@ def test_an_answer_without_an_end_is_an_error(start_server: StartServer, babble:
         pytest.raises(ServiceCommandFailed, match="more than"),
     ):
         dialogue.say("EHLO x")
-
-
-def test_a_closed_port_is_an_error_with_the_next_step(closed_port: int) -> None:
-    with pytest.raises(ServiceCommandFailed, match="connection refused") as caught:
-        SmtpDialogue.open("127.0.0.1", closed_port)
-
-    assert caught.value.hint == "labctl status"
 
 
 def test_what_is_no_reply_is_a_text_without_a_code(start_server: StartServer) -> None:

@@ -1,4 +1,4 @@
-"""Servers that come to no end: each is told as one that did not answer, and soon."""
+"""Servers that say nothing, or come to no end: each is told as one that did not answer, and soon."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ from labctl.mail.client.envelope import Envelope
 from labctl.mail.client.imap import ImapMailbox
 from labctl.mail.client.pop3 import Pop3Mailbox
 from labctl.mail.client.submission import submit
+from tests.unit.mail.conftest import SILENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.unit.mail.conftest import StartServer
 
 SOON: Final = 30.0
 """Seconds until a wait counts as one without a bound; those of these tests take a hundredth of that."""
@@ -135,6 +138,29 @@ def list_by_imap(port: int) -> object:
 def list_by_pop3(port: int) -> object:
     with Pop3Mailbox.open("127.0.0.1", port, "bob@beta.test", "x", timeout=TIMEOUT) as mailbox:
         return mailbox.messages()
+
+
+USES: Final = [send, talk, list_by_imap, list_by_pop3]
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_closed_port_is_an_error_with_the_next_step(closed_port: int, use: Callable[[int], object]) -> None:
+    with pytest.raises(ServiceCommandFailed, match="connection refused") as caught:
+        use(closed_port)
+    assert caught.value.hint == "labctl status"
+
+
+@pytest.mark.parametrize(
+    ("use", "greeting"),
+    [*((each, SILENCE) for each in USES), (send, GREETINGS["smtp"]), (talk, GREETINGS["smtp"])],
+)
+def test_a_silent_server_is_an_error_after_the_timeout(
+    start_server: StartServer, use: Callable[[int], object], greeting: bytes
+) -> None:
+    server = start_server(greeting, {"EHLO": SILENCE, "NOOP": SILENCE})
+    said = rf"127\.0\.0\.1:{server.port}.*no (reply|answer) within 0\.2 s"
+    with pytest.raises(ServiceCommandFailed, match=said):
+        use(server.port)
 
 
 @pytest.mark.parametrize("floods", [False, True], ids=["trickles", "floods"])
