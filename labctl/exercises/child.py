@@ -338,10 +338,7 @@ def _name(item: pytest.Item) -> str:
 
 def main() -> None:
     """Run what is ordered: one setup, or one after the other, each in a copy of this process."""
-    for each in (
-        signal.SIGTERM,
-        signal.SIGHUP,
-    ):  # whoever ends all that labctl has started ends this in order
+    for each in (signal.SIGTERM, signal.SIGHUP):  # whoever ends all of labctl's ends this in order
         signal.signal(each, signal.default_int_handler)
     events, orders, *lasting = sys.argv[1:]
     dump = os.dup(sys.stderr.fileno())

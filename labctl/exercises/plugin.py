@@ -11,7 +11,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -91,28 +91,17 @@ def lab(request: pytest.FixtureRequest, _stage_of: Callable[[Path], Stage]) -> I
     stage.left(well=performance.outcome.exit_code <= 1)
 
 
-@pytest.fixture
-def alice(lab: ExerciseLab) -> Person:
-    """The user alice@alpha.test."""
-    return lab.account("alice@alpha.test")
+def _user(address: str) -> Any:
+    """Return the fixture of a user, which is called by the name before the @."""
+
+    def user(lab: ExerciseLab) -> Person:
+        return lab.account(address)
+
+    user.__doc__ = f"The user {address}."
+    return pytest.fixture(user, name=address.partition("@")[0])
 
 
-@pytest.fixture
-def amy(lab: ExerciseLab) -> Person:
-    """The user amy@alpha.test."""
-    return lab.account("amy@alpha.test")
-
-
-@pytest.fixture
-def bob(lab: ExerciseLab) -> Person:
-    """The user bob@beta.test."""
-    return lab.account("bob@beta.test")
-
-
-@pytest.fixture
-def bea(lab: ExerciseLab) -> Person:
-    """The user bea@beta.test."""
-    return lab.account("bea@beta.test")
+alice, amy, bob, bea = map(_user, ("alice@alpha.test", "amy@alpha.test", "bob@beta.test", "bea@beta.test"))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from labctl.lab.blueprint import definition
 from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from labctl.lab.blueprint.definition import LabDefinition
 
@@ -180,36 +180,24 @@ def select(
         UsageError: A name means nothing, or several exercises.
         InvalidLabFile: A lab's definition is wrong, or an exercise asks for a fixture that there is not.
     """
-    choices = _selected(wanted, environ, lab, running, every=every)
-    for each in choices:
-        for exercise in each.exercises:
-            exercise.must_run()
-    return choices
-
-
-def _selected(
-    wanted: Sequence[str],
-    environ: Mapping[str, str],
-    lab: str | None,
-    running: Sequence[LabDefinition],
-    *,
-    every: bool,
-) -> tuple[Choice, ...]:
-    if every:
-        if wanted or lab:
-            raise UsageError(
-                "--all is every exercise of every lab: no other can be named", hint="labctl run --all"
-            )
-        labs = catalogue.all_labs(environ)
-        return tuple(choice for each in labs for choice in _whole(each))
+    if every and (wanted or lab):
+        raise UsageError(
+            "--all is every exercise of every lab: no other can be named", hint="labctl run --all"
+        )
     named = catalogue.find(lab, environ) if lab is not None else None
     home = named or (running[0] if len(running) == 1 else None)
-    if not wanted:
+    if every:
+        choices = tuple(choice for each in catalogue.all_labs(environ) for choice in _whole(each))
+    elif wanted:
+        choices = _joined(_chosen(each, environ, named, home) for each in wanted)
+    else:
         found = home or catalogue.find(DEFAULT_LAB, environ)
         if not (choices := _whole(found)):
             raise NoSuchExercise(f"lab {found.id!r} has no exercises", hint="labctl exercises")
-        return choices
-    return _joined(_chosen(each, environ, named, home) for each in wanted)
+    for choice in choices:
+        for exercise in choice.exercises:
+            exercise.must_run()
+    return choices
 
 
 def _whole(lab: LabDefinition) -> tuple[Choice, ...]:
@@ -232,12 +220,12 @@ def _chosen(
     owner, _, name = wanted.rpartition("/")
     only = catalogue.find(owner, environ) if owner else named
     here = (only,) if only is not None else (home,) if home is not None else ()
-    if found := _called(name, here):
+    if found := _fitting(name, here, str.__eq__):
         return _one(found, name)
     labs = here if only is not None else catalogue.all_labs(environ)
-    found = _called(name, labs)
+    found = _fitting(name, labs, str.__eq__)
     if not found and all(each.id != wanted for each in labs):  # else who names a lab means that
-        found = _begun(name, here) or _begun(name, labs)
+        found = _fitting(name, here, str.startswith) or _fitting(name, labs, str.startswith)
     if found:
         return _one(found, name)
     raise _unknown(name, labs, wanted)
@@ -265,14 +253,11 @@ def lab_around(path: Path) -> LabDefinition | None:
     return None
 
 
-def _called(name: str, labs: Sequence[LabDefinition]) -> list[tuple[str, Choice]]:
-    """Return the exercises of a name in some labs, each with its id and its lab's before it."""
-    return [(key, choice) for key, choice in _choices(labs) if _id_in(key) == name]
-
-
-def _begun(name: str, labs: Sequence[LabDefinition]) -> list[tuple[str, Choice]]:
-    """Return likewise the exercises whose name begins so."""
-    return [(key, choice) for key, choice in _choices(labs) if _id_in(key).startswith(name)]
+def _fitting(
+    name: str, labs: Sequence[LabDefinition], fits: Callable[[str, str], bool]
+) -> list[tuple[str, Choice]]:
+    """Return the exercises of some labs whose name fits one, each with its id and its lab's before it."""
+    return [(key, choice) for key, choice in _choices(labs) if fits(_id_in(key), name)]
 
 
 def _choices(labs: Sequence[LabDefinition]) -> Iterator[tuple[str, Choice]]:

@@ -50,7 +50,7 @@ class ExamStage(Stage):
     ) -> None:
         super().__init__(guarded(engine, exam.guarded), name, lab, environ, condition=Condition.PRISTINE)
         self._exam = exam
-        self._seen: Instance | None = None
+        self.excused = frozenset(exam.students)
         self.judge: ExamJudge = ExamJudge(self.engine, name, exam, (lab.grading or Grading()).memory)
 
     def prepare(self, *, progress: Progress = silent) -> Instance:
@@ -61,7 +61,7 @@ class ExamStage(Stage):
             EngineError: The engine failed.
         """
         del progress
-        seen = self._seen
+        seen = self.seen
         if seen is not None and not seen.fault_volumes and all(each.running for each in seen.hosts):
             return seen
         there = instance.observe(self.engine, self.name)
@@ -71,21 +71,6 @@ class ExamStage(Stage):
 
     def left(self, *, well: bool) -> None:
         """Leave it as it is."""
-
-    def complaint(self) -> str | None:
-        """Return what has broken of the lab that is none of the attempt's doing, or None."""
-        try:
-            there = instance.observe(self.engine, self.name)
-        except EngineError as exc:
-            return exc.message
-        self._seen = there
-        if not there.exists:
-            return f"lab {self.name!r} is gone"
-        for host in there.hosts:
-            excused = host.service in self._exam.students or host.service in there.faulted
-            if not host.running and not excused:
-                return f"{host.service} ({host.hostname}) is {host.state}, and no fault has stopped it"
-        return None
 
     def overheard(self, watch: Watch) -> tuple[str, ...]:
         """Return what the daemons that were given a file of the attempt complained of, the last of it."""
@@ -98,6 +83,6 @@ class ExamStage(Stage):
     def defeat(self) -> Outcome | None:
         """Return which host with a file of the attempt had ended by the last `complaint`, or None."""
         try:
-            return None if self._seen is None else self.judge.defeat(self._seen)
+            return None if self.seen is None else self.judge.defeat(self.seen)
         except EngineError as exc:
             return Outcome(Verdict.ERROR, exc.message, Blame.LAB)

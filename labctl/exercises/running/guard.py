@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labctl.engine.protocol import ENDED_WITHIN, MOST_SAID
 from labctl.errors import GradingError
 from labctl.lab.mark import labels
 
@@ -29,27 +29,19 @@ def guarded(engine: Engine, services: Collection[str]) -> Engine:
     return _Guarded(engine, frozenset(services)) if services else engine
 
 
+@dataclass(frozen=True, slots=True)
 class _Guarded:
     """Passes on what is not refused."""
 
-    def __init__(self, engine: Engine, services: frozenset[str]) -> None:
-        self._engine = engine
-        self._services = services
+    _engine: Engine
+    _services: frozenset[str]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def execute(
-        self,
-        name: str,
-        argv: Sequence[str],
-        *,
-        user: str = "",
-        within: float | None = ENDED_WITHIN,
-        most: int = MOST_SAID,
-    ) -> ExecResult:
+    def execute(self, name: str, argv: Sequence[str], **options: Any) -> ExecResult:
         self._refuse(name, f"run {' '.join(argv)[:80]!r}")
-        return self._engine.execute(name, argv, user=user, within=within, most=most)
+        return self._engine.execute(name, argv, **options)
 
     def attach(self, name: str, argv: Sequence[str]) -> int:
         self._refuse(name, f"run {' '.join(argv)[:80]!r}")

@@ -55,6 +55,12 @@ class Stage:
     condition: Condition = field(default=Condition.UNKNOWN)
     judge: ExamJudge | None = None
     """Judges what goes wrong where the lab was given what somebody handed in."""
+
+    excused: frozenset[str] = field(default=frozenset(), init=False)
+    """Services that may end without the lab being broken: those that were given it."""
+
+    seen: Instance | None = field(default=None, init=False)
+    """The lab as it was at the last `complaint`."""
     _made: bool = field(default=False, init=False)
     """Whether there was no lab of that name before: only such a one is taken down."""
     _network: str = field(default="", init=False)
@@ -150,10 +156,10 @@ class Stage:
     def complaint(self) -> str | None:
         """Return what has broken of the lab by itself, or None; what a fault has stopped is not broken."""
         try:
-            there = instance.observe(self.engine, self.name)
+            self.seen = instance.observe(self.engine, self.name)
         except EngineError as exc:
             return exc.message
-        return f"lab {self.name!r} is gone" if not there.exists else _fallen(there)
+        return f"lab {self.name!r} is gone" if not self.seen.exists else _fallen(self.seen, self.excused)
 
     def defeat(self) -> Outcome | None:
         """Return what an attempt has done to its hosts, or None: where nothing was handed in, nothing."""
@@ -200,9 +206,9 @@ class Stage:
             yield
 
 
-def _fallen(there: Instance) -> str | None:
-    """Name a host that does not run although no fault has stopped it."""
+def _fallen(there: Instance, excused: frozenset[str] = frozenset()) -> str | None:
+    """Name a host that does not run although no fault has stopped it; some hosts are excused."""
     for host in there.hosts:
-        if not host.running and host.service not in there.faulted:
+        if not host.running and host.service not in there.faulted | excused:
             return f"{host.service} ({host.hostname}) is {host.state}, and no fault has stopped it"
     return None

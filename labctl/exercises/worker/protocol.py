@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Final, get_args
 
 from labctl.contract import reader
 from labctl.exercises.result.narration import Step
@@ -149,12 +149,7 @@ Message = (
     Setup | Go | Continue | Collecting | Unusable | Begins | StepBegins | StepEnded | Ended | Finished | Free
 )
 
-_KINDS: Final[Mapping[str, type[Message]]] = {
-    each.__name__: each
-    for each in (
-        Setup, Go, Continue, Collecting, Unusable, Begins, StepBegins, StepEnded, Ended, Finished, Free,
-    )
-}  # fmt: skip
+_KINDS: Final[Mapping[str, type[Message]]] = {each.__name__: each for each in get_args(Message)}
 
 
 def encode(message: Message) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -74,6 +74,7 @@ class Orders:
     exam: Exam | None = None
 
 
+@dataclass(slots=True)
 class Runner:
     """Runs exercises of one lab, and goes on with the next where one takes its process with it.
 
@@ -84,18 +85,11 @@ class Runner:
         child: Makes a process, or lends one.
     """
 
-    def __init__(
-        self,
-        orders: Orders,
-        audience: Audience,
-        prepare: Callable[[], object],
-        child: Callable[[], AbstractContextManager[Child]],
-    ) -> None:
-        self.orders = orders
-        self.audience = audience
-        self.prepare = prepare
-        self._child = child
-        self.results: list[Result] = []
+    orders: Orders
+    audience: Audience
+    prepare: Callable[[], object]
+    child: Callable[[], AbstractContextManager[Child]]
+    results: list[Result] = field(default_factory=list, init=False)
 
     def run(self, choices: Sequence[Choice]) -> tuple[Result, ...]:
         """Run what was chosen; all of it lies in one directory and is of one lab.
@@ -108,7 +102,7 @@ class Runner:
         left = {os.path.abspath(each.path): each for each in choices}  # noqa: PTH100  # links stay as named
         done: list[str] = []
         while left:
-            with self._child() as child:
+            with self.child() as child:
                 attempt = _Attempt(self, child, left, done)
                 with undone(child.interrupt):  # Ctrl-C, or nobody reads any more what is told
                     attempt.run()

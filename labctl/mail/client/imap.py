@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from imapclient import IMAPClient
@@ -192,13 +193,13 @@ class ImapMailbox:
         self._client.uid_expunge(list(uids))
 
 
+@dataclass(frozen=True, slots=True)
 class Idling:
     """A folder that is being watched."""
 
-    def __init__(self, client: IMAPClient, where: str, timeout: float) -> None:
-        self._client = client
-        self._where = where
-        self._timeout = timeout
+    _client: IMAPClient
+    _where: str
+    _timeout: float
 
     def wait_for_exists(self, within: float) -> int | None:
         """Wait until the server says how many messages there are now.

@@ -71,10 +71,8 @@ class Pop3Mailbox:
         """Fetch every message by RETR; if told to, mark what was fetched for deletion at the end."""
         with self._bounded():
             messages = tuple(self._read(whole=True))
-            if delete:
-                for message in messages:
-                    self._client.dele(message.uid)
-                    self._marked += 1
+        if delete:
+            self.delete([message.uid for message in messages])
         return messages
 
     def delete(self, uids: Sequence[int]) -> None:
