@@ -13,7 +13,7 @@ from labctl.cli.streams import standard_input
 
 def _complete(incomplete: str) -> list[str]:
     """Complete a code or a state; files are the shell's own business."""
-    from labctl.mail.meaning import known_codes
+    from labctl.mail.meaning.explanation import known_codes
 
     return [each for each in known_codes() if each.startswith(incomplete)]
 

@@ -18,15 +18,15 @@ from labctl.mail.content.dsn import DsnAction, DsnRecipient
 from labctl.mail.content.mailheader import parse_header
 from labctl.mail.log.logevent import Delivery, Rejected
 from labctl.mail.log.logline import LineReader
-from labctl.mail.meaning import (
-    Meaning,
+from labctl.mail.meaning.explanation import (
     explain_action,
-    explain_recipient,
     explain_reply,
     explain_state,
     is_known,
     known_codes,
 )
+from labctl.mail.meaning.meaning import Meaning
+from labctl.mail.meaning.notification import explain_recipient
 from labctl.mail.state import MessageState
 from labctl.suggestion import near, question
 from labctl.trace.listing.reasons import reasons_of

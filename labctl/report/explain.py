@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from labctl.commands.explain import Explanation, Reported
-    from labctl.mail.meaning import Meaning
+    from labctl.mail.meaning.meaning import Meaning
 
 _WIDTH: Final = 79
 _MOST: Final = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.meaning import explain_recipient
+from labctl.mail.meaning.notification import explain_recipient
 from labctl.mail.state import MessageState, is_final
 from labctl.report.layout.plain import LONGEST, one_line
 from labctl.report.layout.table import size, table

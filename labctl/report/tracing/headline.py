@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.meaning import explain_reply
+from labctl.mail.meaning.explanation import explain_reply
 from labctl.mail.state import MessageState, least_happy
 from labctl.report.layout.wrap import brief
 from labctl.trace.picture.path import Mark, Path, Station, StationKind
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labctl.mail.log.delivery import RecipientState
-    from labctl.mail.meaning import Meaning
+    from labctl.mail.meaning.meaning import Meaning
     from labctl.trace.journey.hop import TracedMessage
 
 NAMES: Final = {

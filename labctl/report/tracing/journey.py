@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.meaning import explain_state
+from labctl.mail.meaning.explanation import explain_state
 from labctl.report.layout.plain import LONGEST
 from labctl.report.layout.table import table
 from labctl.report.layout.wrap import brief, columns, padded, wrapped
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from labctl.commands.trace import Trace
     from labctl.mail.log.delivery import RecipientState
-    from labctl.mail.meaning import Meaning
+    from labctl.mail.meaning.meaning import Meaning
     from labctl.trace.journey.hop import Hop, Notice, TracedMessage
 
 _TOLD_IN_FULL: Final = 3

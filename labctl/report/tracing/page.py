@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.meaning import explain_reply, explain_state
+from labctl.mail.meaning.explanation import explain_reply, explain_state
 from labctl.report.layout.plain import harmless
 from labctl.report.layout.webpage import safe, web_page
 from labctl.report.layout.wrap import brief
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from labctl.commands.trace import Trace
     from labctl.mail.content.dsn import Dsn
     from labctl.mail.log.delivery import RecipientState
-    from labctl.mail.meaning import Meaning
+    from labctl.mail.meaning.meaning import Meaning
     from labctl.trace.journey.hop import Hop, Notice, TracedMessage
     from labctl.trace.picture.path import Path, Station
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.contract.value import Ordinal, Word
 from labctl.mail.log.logevent import DeliveryStatus
-from labctl.mail.meaning import Meaning, explain_outcome, outcome_of
+from labctl.mail.meaning.meaning import Meaning  # noqa: TC001  # its schema is made of it
+from labctl.mail.meaning.outcome import explain_outcome, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from labctl.mail.meaning import Outcome
+    from labctl.mail.meaning.outcome import Outcome
     from labctl.trace.logs.entry import Entry
 
 _MOST_REASONS: Final = 500

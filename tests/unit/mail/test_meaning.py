@@ -3,7 +3,7 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 
 from labctl.mail.content import dsn
 from labctl.mail.content.dsn import DsnAction
-from labctl.mail.meaning import (
-    Meaning,
+from labctl.mail.meaning.explanation import (
     explain_action,
-    explain_recipient,
     explain_reply,
     explain_state,
     explain_status,
     is_known,
     known_codes,
 )
+from labctl.mail.meaning.notification import explain_recipient
 from labctl.mail.state import MessageState
+
+if TYPE_CHECKING:
+    from labctl.mail.meaning.meaning import Meaning
 
 SAMPLES = sorted((Path(__file__).parents[2] / "data" / "dsn").glob("*.eml"))
 
