@@ -64,11 +64,10 @@ def write(directory: Path, lab: str, **files: str) -> None:
         (exercises / f"{name}.py").write_text(content)
 
 
-def chosen(
-    environ: Mapping[str, str], *wanted: str, **options: Any
-) -> list[tuple[str, str, list[str], bool]]:
+def chosen(environ: Mapping[str, str], *wanted: str, **options: Any) -> list[str]:
+    """Return what is chosen of the labs above: ``one/test_second both``, and ``all`` of a whole file."""
     return [
-        (each.lab.id, each.path.name, [one.id for one in each.exercises], each.whole)
+        " ".join((f"{each.lab.id}/{each.path.stem}", *(e.id for e in each.exercises), *["all"] * each.whole))
         for each in discovery.select(wanted, environ, **options)
         if each.lab.id in {"one", "two", "three", "four"}
     ]
@@ -144,35 +143,47 @@ def test_whatever_a_file_holds_it_has_exercises_or_is_refused(content: bytes) ->
     assert len({each.function for each in found}) == len(found)
 
 
-def test_nothing_named_means_the_lab_that_was_named_and_else_the_one_that_runs(
-    catalogue: dict[str, str], tmp_path: Path
+ID = "a-letter-arrives"
+FIRST = f"one/test_first {ID}"
+WHOLE = [f"{FIRST} nothing-said all", "one/test_second both all"]
+
+
+MEANT = {
+    "nothing means the lab that was named": ("", "one", "two", WHOLE),
+    "nothing means the lab that runs": ("", None, "two", ["two/test_only both two-only all"]),
+    "an id is looked for in the lab that was named": ("both", "one", None, ["one/test_second both"]),
+    "an id is looked for in the lab that runs": ("both", None, "two", ["two/test_only both"]),
+    "an id is looked for everywhere": ("nothing-said", None, "two", ["one/test_first nothing-said"]),
+    "an id may name its lab": ("two/both", "one", None, ["two/test_only both"]),
+    "a beginning after its lab": ("one/a-l", None, None, [FIRST]),
+    "a beginning in the lab that was named": ("a-l", "one", None, [FIRST]),
+    "a beginning in the lab that runs": ("bo", None, "two", ["two/test_only both"]),
+    "a beginning of what is no Python": ("three/bro", None, None, ["three/test_broken all"]),
+    "what is no Python, since running it tells why": ("three/broken", None, None, ["three/test_broken all"]),
+    "twice is once": (f"{ID} one/nothing-said one/{ID}", "one", None, [f"{FIRST} nothing-said"]),
+}
+
+
+@pytest.mark.parametrize(("wanted", "lab", "running", "found"), MEANT.values(), ids=MEANT)
+def test_what_a_user_writes_means(
+    catalogue: dict[str, str],
+    tmp_path: Path,
+    *,
+    wanted: str,
+    lab: str | None,
+    running: str | None,
+    found: list[str],
 ) -> None:
-    running = [definition.load(tmp_path / "two")]
-    assert chosen(catalogue, lab="one", running=running) == [
-        ("one", "test_first.py", ["a-letter-arrives", "nothing-said"], True),
-        ("one", "test_second.py", ["both"], True),
-    ]
-    assert chosen(catalogue, running=running) == [("two", "test_only.py", ["both", "two-only"], True)]
+    up = [definition.load(tmp_path / running)] if running else []
+    assert chosen(catalogue, *wanted.split(), lab=lab, running=up) == found
 
 
 def test_all_means_every_lab_and_nothing_can_be_named_beside_it(catalogue: dict[str, str]) -> None:
-    assert {each[0] for each in chosen(catalogue, every=True)} == {"one", "two", "three"}
+    assert {each.partition("/")[0] for each in chosen(catalogue, every=True)} == {"one", "two", "three"}
     with pytest.raises(UsageError, match="--all"):
         discovery.select((), catalogue, every=True, lab="one")
     with pytest.raises(UsageError, match="--all"):
         discovery.select(("both",), catalogue, every=True)
-
-
-def test_an_id_is_looked_for_in_the_lab_that_was_named_then_in_the_one_that_runs_then_everywhere(
-    catalogue: dict[str, str], tmp_path: Path
-) -> None:
-    running = [definition.load(tmp_path / "two")]
-    assert chosen(catalogue, "both", lab="one") == [("one", "test_second.py", ["both"], False)]
-    assert chosen(catalogue, "both", running=running) == [("two", "test_only.py", ["both"], False)]
-    assert chosen(catalogue, "nothing-said", running=running) == [
-        ("one", "test_first.py", ["nothing-said"], False)
-    ]
-    assert chosen(catalogue, "two/both", lab="one") == [("two", "test_only.py", ["both"], False)]
 
 
 def test_an_id_that_means_several_exercises_is_refused_and_they_are_listed(catalogue: dict[str, str]) -> None:
@@ -182,23 +193,10 @@ def test_an_id_that_means_several_exercises_is_refused_and_they_are_listed(catal
     assert caught.value.detail == {"near": ["one/both", "two/both"]}
 
 
-def test_the_beginning_of_an_id_names_it_where_no_other_begins_so(
-    catalogue: dict[str, str], tmp_path: Path
-) -> None:
-    first = ("one", "test_first.py", ["a-letter-arrives"], False)
-    running = [definition.load(tmp_path / "two")]
-    assert chosen(catalogue, "one/a-l") == [first]
-    assert chosen(catalogue, "a-l", lab="one") == [first]
-    assert chosen(catalogue, "bo", running=running) == [("two", "test_only.py", ["both"], False)]
-    assert chosen(catalogue, "three/bro") == [("three", "test_broken.py", [], True)]
-
-
 def test_an_id_is_itself_and_not_the_beginning_of_another(catalogue: dict[str, str], tmp_path: Path) -> None:
     write(tmp_path / "elsewhere", "five", test_longer="def test_nothing_said_twice(): ...")
     running = [definition.load(tmp_path / "elsewhere/five")]  # the exact name elsewhere comes before it
-    assert chosen(catalogue, "nothing-said", running=running) == [
-        ("one", "test_first.py", ["nothing-said"], False)
-    ]
+    assert chosen(catalogue, "nothing-said", running=running) == ["one/test_first nothing-said"]
 
 
 def test_a_beginning_of_several_ids_is_refused_and_they_are_listed(catalogue: dict[str, str]) -> None:
@@ -242,10 +240,7 @@ def test_a_lab_that_is_not_there_or_has_no_exercises_is_refused(catalogue: dict[
         discovery.select((), catalogue, lab="four")
 
 
-def test_a_file_that_is_no_python_can_be_run_by_its_name_since_running_it_tells_why(
-    catalogue: dict[str, str],
-) -> None:
-    assert chosen(catalogue, "three/broken") == [("three", "test_broken.py", [], True)]
+def test_a_file_that_is_no_python_has_no_exercises_to_list(catalogue: dict[str, str]) -> None:
     with pytest.raises(InvalidLabFile):
         discovery.of_lab(next(each.lab for each in discovery.select((), catalogue, lab="three")))
 
@@ -269,12 +264,6 @@ def test_a_file_of_ones_own_belongs_to_the_lab_around_it_and_else_to_the_one_tha
     assert lab_of(own) == "two-domains"
     assert lab_of(inside, running=running) == "one"
     assert lab_of(beside) == "two"
-
-
-def test_what_is_named_twice_is_run_once(catalogue: dict[str, str]) -> None:
-    assert chosen(catalogue, "a-letter-arrives", "one/nothing-said", "one/a-letter-arrives", lab="one") == [
-        ("one", "test_first.py", ["a-letter-arrives", "nothing-said"], False)
-    ]
 
 
 @pytest.mark.parametrize(
@@ -344,7 +333,7 @@ def test_no_lab_is_brought_up_for_an_exercise_that_asks_for_what_there_is_not(
 ) -> None:
     path = tmp_path / "one" / "exercises" / "test_second.py"
     path.write_text("def test_both(): ...\n\ndef test_other(bobb): ...\n")
-    assert chosen(catalogue, "one/both") == [("one", "test_second.py", ["both"], False)]
+    assert chosen(catalogue, "one/both") == ["one/test_second both"]
     with pytest.raises(InvalidLabFile, match=r"test_second\.py:3: .*is bob meant"):
         chosen(catalogue, lab="one")
 
