@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -50,6 +50,7 @@ class Judge(Protocol):
         """Judge a check that did not end in its time, which `said` tells."""
 
 
+@dataclass(slots=True, eq=False)
 class Performance:
     """One exercise while it runs.
 
@@ -63,37 +64,32 @@ class Performance:
         overdue: What it means that its time is up, where the limit is none of its own.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        line: int,
-        listeners: Sequence[Listener] = (),
-        *,
-        limit: float = LIMIT,
-        watchdog: Callable[[float | None], None] = lambda _: None,
-        judge: Judge | None = None,
-        overdue: str = "",
-    ) -> None:
+    path: Path
+    line: int
+    listeners: InitVar[Sequence[Listener]] = ()
+    _: KW_ONLY
+    limit: float = LIMIT
+    watchdog: Callable[[float | None], None] = lambda _: None
+    judge: Judge | None = None
+    overdue: str = ""
+
+    narrator: Narrator = field(init=False)
+    outcome: Outcome = field(default=PASSED, init=False)
+    seconds: float = field(default=0.0, init=False)
+    complaint: Callable[[], str | None] = field(default=lambda: None, init=False)
+    """Returns what is broken of the lab; its fixture sets it."""
+
+    defeat: Callable[[], Outcome | None] = field(default=lambda: None, init=False)
+    """Returns what an attempt has done to its hosts; the lab's fixture sets it."""
+
+    overheard: Callable[[], tuple[str, ...]] = field(default=tuple, init=False)
+    """Returns what an attempt's daemons complained of meanwhile; the lab's fixture sets it."""
+
+    _left: float = field(default=0.0, init=False)
+    _began: float | None = field(default=None, init=False)
+
+    def __post_init__(self, listeners: Sequence[Listener]) -> None:
         self.narrator = Narrator(*listeners)
-        self.outcome = PASSED
-        self.seconds = 0.0
-        self.complaint: Callable[[], str | None] = lambda: None
-        """Returns what is broken of the lab; its fixture sets it."""
-
-        self.defeat: Callable[[], Outcome | None] = lambda: None
-        """Returns what an attempt has done to its hosts; the lab's fixture sets it."""
-
-        self.overheard: Callable[[], tuple[str, ...]] = tuple
-        """Returns what an attempt's daemons complained of meanwhile; the lab's fixture sets it."""
-
-        self._path = path
-        self._line = line
-        self._limit = limit
-        self._left = limit
-        self._watchdog = watchdog
-        self._judge = judge
-        self._overdue = overdue
-        self._began: float | None = None
 
     # Its time
 
@@ -110,7 +106,7 @@ class Performance:
         if threading.current_thread() is not threading.main_thread() or self._began is not None:
             yield  # only the main thread can be interrupted
             return
-        self._left = self._limit - self.seconds if timed else TEARDOWN_LIMIT
+        self._left = self.limit - self.seconds if timed else TEARDOWN_LIMIT
         before = signal.signal(signal.SIGALRM, self._time_is_up)
         try:
             self._start()
@@ -119,7 +115,7 @@ class Performance:
             self._stop()
             signal.signal(signal.SIGALRM, before)
             if timed:
-                self.seconds = self._limit - self._left
+                self.seconds = self.limit - self._left
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -135,12 +131,12 @@ class Performance:
 
     def _start(self) -> None:
         self._began = time.monotonic()
-        self._watchdog(max(self._left, 0))
+        self.watchdog(max(self._left, 0))
         signal.setitimer(signal.ITIMER_REAL, max(self._left, 0.001))
 
     def _stop(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        self._watchdog(None)
+        self.watchdog(None)
         if self._began is not None:
             self._left -= time.monotonic() - self._began
         self._began = None
@@ -181,7 +177,7 @@ class Performance:
             each = [one.with_traceback(one.__traceback__ or error.__traceback__) for one in error.exceptions]
             every = [self._judged(pytest.ExceptionInfo.from_exception(one)) for one in each]
             return max(every, key=lambda one: one.gravity)
-        judged = self._judge.judged(error) if self._judge is not None else None
+        judged = self.judge.judged(error) if self.judge is not None else None
         outcome = judged or self._blamed(raised, line)
         if outcome.verdict == Verdict.SKIPPED:
             return outcome
@@ -202,26 +198,26 @@ class Performance:
             case _:
                 of_lab = isinstance(error, LabctlError) and error.exit_code == 4  # noqa: PLR2004  # engine, image, service
                 # Of an attempt's own file a host may refuse any fault: the check has to cope with that.
-                own = GradingError if self._judge is None else GradingError | FaultError
+                own = GradingError if self.judge is None else GradingError | FaultError
                 blame = Blame.LAB if of_lab and not isinstance(error, own) else Blame.EXERCISE
                 return Outcome(Verdict.ERROR, explained(error) + self._elsewhere(raised), blame)
 
     def _elsewhere(self, raised: pytest.ExceptionInfo[BaseException]) -> str:
         """Name the line that raised, where that is in another file beside it or of the same lab."""
-        lab = self._path.parent
+        lab = self.path.parent
         if (lab.parent / _LAB).is_file():
             lab = lab.parent
         last = raised.traceback[-1] if raised.traceback else None
-        if last is None or last.path == self._path or not Path(last.path).is_relative_to(lab):
+        if last is None or last.path == self.path or not Path(last.path).is_relative_to(lab):
             return ""
         return f" ({Path(last.path).relative_to(lab)}:{last.lineno + 1})"
 
     def _late(self, line: int) -> Outcome:
-        said = self._overdue or f"it did not end within {self._limit:g} s"
-        said = f"{said}, and was at line {line}: {_source(str(self._path), line)}"
-        if self._judge is not None:
-            return self._judge.out_of_time(said)
-        if self._overdue:  # others have used up the time
+        said = self.overdue or f"it did not end within {self.limit:g} s"
+        said = f"{said}, and was at line {line}: {_source(str(self.path), line)}"
+        if self.judge is not None:
+            return self.judge.out_of_time(said)
+        if self.overdue:  # others have used up the time
             return Outcome(Verdict.FAILED, said)
         return Outcome(Verdict.ERROR, said, Blame.EXERCISE)
 
@@ -229,12 +225,12 @@ class Performance:
         """Say whether an assertion is about the mail, and not pytest's or labctl's about itself."""
         came_from = Path(raised.traceback[-1].path)
         of_labctl = came_from.is_relative_to(_PACKAGE) and not came_from.is_relative_to(resources.labs_dir())
-        return line_in(self._path, raised) is not None and not of_labctl
+        return line_in(self.path, raised) is not None and not of_labctl
 
     def _place(self, raised: pytest.ExceptionInfo[BaseException] | None) -> tuple[str, int]:
         if raised is None:
-            return str(self._path), self._line
-        return str(self._path), line_in(self._path, raised) or self._line
+            return str(self.path), self.line
+        return str(self.path), line_in(self.path, raised) or self.line
 
 
 def line_in(path: Path, raised: pytest.ExceptionInfo[BaseException]) -> int | None:

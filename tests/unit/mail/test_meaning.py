@@ -70,14 +70,9 @@ def test_every_reply_code_is_explained(code: str) -> None:
     assert code in known_codes()
 
 
-@pytest.mark.parametrize("state", MessageState)
-def test_every_state_is_explained(state: MessageState) -> None:
-    assert complete(explain_state(state))
-
-
-@pytest.mark.parametrize("action", DsnAction)
-def test_every_action_is_explained(action: DsnAction) -> None:
-    meaning = explain_action(action)
+@pytest.mark.parametrize("word", [*MessageState, *DsnAction])
+def test_every_state_and_action_is_explained(word: MessageState | DsnAction) -> None:
+    meaning = explain_state(word) if isinstance(word, MessageState) else explain_action(word)
     assert meaning is not None
     assert complete(meaning)
 
@@ -102,90 +97,72 @@ def test_the_words_of_a_rule_are_in_lower_case_as_they_are_compared() -> None:
     assert [match for row in content["text"] for match in row["match"] if match != match.casefold()] == []
 
 
+NO_DATA = "Name service error for name=x.test type=A: Host found but no data record of requested type"
+UNKNOWN_USER = "550 5.1.1 <g@beta.test>: Recipient address rejected: User unknown in virtual mailbox table"
+PERHAPS_TWICE = (
+    "lost connection with mx[10.9.0.20] while sending end of data -- message may be sent more than once"
+)
+
 # What the daemons really say in each situation of the course, and a word of the title that explains it.
-SITUATIONS = [
-    ("250 2.0.0 Ok: queued as 4bXy1z", "accepted"),
-    ("250 2.0.0 <bob@beta.test> 0dNHJscOBWtvCAAARBFpvw Saved", "mailbox"),
-    ("connect to mx.beta.test[203.0.113.20]:25: Connection refused", "nobody listens"),
-    ("connect to mx.beta.test[203.0.113.20]:25: Connection timed out", "nobody answered"),
-    ("connect to mx6.beta.test[2001:db8::1]:25: Network is unreachable", "no way"),
-    ("Domain nullmx.test does not accept mail (nullMX)", "null MX"),
-    (
-        "556 5.1.10 <x@n.test>: Recipient address rejected: Domain n.test does not accept mail (nullMX)",
-        "null",
-    ),
-    (
-        "550 5.7.27 <x@n.test>: Sender address rejected: Domain n.test does not accept mail (nullMX)",
-        "sender's",
-    ),
-    (
-        "Host or domain name not found. Name service error for name=x.test type=A: Host not found",
-        "no such domain",
-    ),
-    (
-        "Name service error for name=x.test type=A: Host found but no data record of requested type",
-        "the record does not",
-    ),
-    (
-        "Name service error for name=x.test type=MX: Host not found, try again",
-        "DNS does not answer",
-    ),
-    ("450 4.7.1 Client host rejected: cannot find your reverse hostname, [10.9.0.10]", "name and address"),
-    ("450 4.7.25 Client host rejected: cannot find your hostname, [10.9.0.10]", "name and address"),
-    (
-        "550 5.1.1 <g@beta.test>: Recipient address rejected: User unknown in virtual mailbox table",
-        "no such mailbox (Postfix virtual)",
-    ),
-    ("550 5.1.1 <missing@beta.test> User doesn't exist: missing@beta.test", "no such mailbox"),
-    ("501 5.1.3 Bad recipient address syntax", "malformed"),
-    ("501 5.1.7 Bad sender address syntax", "sender's address"),
-    ("552 5.2.2 <full@beta.test> Quota exceeded (mailbox for user is full)", "full"),
-    ("452 4.2.2 <full@beta.test> Quota exceeded (mailbox for user is full)", "full"),
-    ("552 5.2.2 <full@beta.test>: Recipient address rejected: Mailbox is full", "full"),
-    ("message size 41393 exceeds size limit 20000 of server mx.beta.test[10.9.0.20]", "too big"),
-    ("552 5.3.4 Error: message file too big", "too big"),
-    (
-        "450 4.2.0 <b@beta.test>: Recipient address rejected: Greylisted, see http://postgrey.test/",
-        "greylisting",
-    ),
-    ("450 4.7.1 <b@beta.test>: Recipient address rejected: Greylisted", "greylisting"),
-    ("conversation with mx.beta.test[10.9.0.20] timed out while sending RCPT TO", "fell silent"),
-    (
-        "lost connection with mx[10.9.0.20] while sending end of data -- message may be sent more than once",
-        "last answer never came",
-    ),
-    ("lost connection with mx.beta.test[10.9.0.20] while sending RCPT TO", "broke off"),
-    ("host mx.beta.test[10.9.0.20] refused to talk to me: 554 5.3.2 no service", "does not want to talk"),
-    ("mail for loop.test loops back to myself", "same server"),
-    ("mail forwarding loop for a-loop@alpha.test", "circle"),
-    ("554 5.4.0 Error: too many hops", "too many hosts"),
-    ("recipient nesting limit exceeded", "points to itself"),
-    ("451 4.6.0 Alias expansion error", "points to itself"),
-    ("454 4.7.1 <x@gamma.test>: Relay access denied", "does not pass mail on"),
-    ("554 5.7.1 <x@gamma.test>: Relay access denied", "does not pass mail on"),
-    ("535 5.7.8 Error: authentication failed: (reason unavailable)", "password"),
-    ("553 5.7.1 <b@beta.test>: Sender address rejected: not owned by user a@alpha.test", "someone else"),
-    ("530 5.7.0 Must issue a STARTTLS command first", "encryption first"),
-    ("TLS is required, but was not offered by host mx.beta.test[10.9.0.20]", "offers no encryption"),
-    ("Server certificate not trusted", "can't prove"),
-    ("Server certificate not verified", "can't prove"),
-    ("non DNSSEC destination", "DANE"),
-    ("550 5.7.23 <b@beta.test>: Recipient address rejected: Message rejected due to: SPF fail", "SPF"),
-    ("550 5.7.0 bad DKIM signature data", "DKIM"),
-    ("451 4.7.1 Service unavailable - try again later", "filter"),
-    ("450 4.7.1 Error: too much mail from 10.9.0.10", "too much mail"),
-    ("421 4.7.0 mx.beta.test Error: too many connections from 10.9.0.10", "connections"),
-    ("554 5.5.0 Error: SMTP protocol synchronization", "protocol"),
-    ("550 5.5.2 Error: bare <LF> received", "line ends"),
-    ("SMTPUTF8 is required, but was not offered by host mx.beta.test[10.9.0.20]", "ASCII"),
-    ("451 4.3.0 Error: queue file write error", "could not store"),
-    ("unknown mail transport error", "Postfix does not run"),
-    ("504 5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname", "wrong name"),
-    ("503 5.5.1 Error: need RCPT command", "step of the dialogue"),
-]
+SITUATIONS = {
+    "250 2.0.0 Ok: queued as 4bXy1z": "accepted",
+    "250 2.0.0 <bob@beta.test> 0dNHJscOBWtvCAAARBFpvw Saved": "mailbox",
+    "connect to mx.beta.test[203.0.113.20]:25: Connection refused": "nobody listens",
+    "connect to mx.beta.test[203.0.113.20]:25: Connection timed out": "nobody answered",
+    "connect to mx6.beta.test[2001:db8::1]:25: Network is unreachable": "no way",
+    "Domain nullmx.test does not accept mail (nullMX)": "null MX",
+    "556 5.1.10 <x@n.test>: Recipient address rejected: Domain n.test does not accept mail (nullMX)": "null",
+    "550 5.7.27 <x@n.test>: Sender address rejected: Domain n.test does not accept mail (nullMX)": "sender's",
+    "Host or domain name not found. Name service error for name=x.test type=A: Host not found": "such domain",
+    NO_DATA: "the record does not",
+    "Name service error for name=x.test type=MX: Host not found, try again": "DNS does not answer",
+    "450 4.7.1 Client host rejected: cannot find your reverse hostname, [10.9.0.10]": "name and address",
+    "450 4.7.25 Client host rejected: cannot find your hostname, [10.9.0.10]": "name and address",
+    UNKNOWN_USER: "no such mailbox (Postfix virtual)",
+    "550 5.1.1 <missing@beta.test> User doesn't exist: missing@beta.test": "no such mailbox",
+    "501 5.1.3 Bad recipient address syntax": "malformed",
+    "501 5.1.7 Bad sender address syntax": "sender's address",
+    "552 5.2.2 <full@beta.test> Quota exceeded (mailbox for user is full)": "full",
+    "452 4.2.2 <full@beta.test> Quota exceeded (mailbox for user is full)": "full",
+    "552 5.2.2 <full@beta.test>: Recipient address rejected: Mailbox is full": "full",
+    "message size 41393 exceeds size limit 20000 of server mx.beta.test[10.9.0.20]": "too big",
+    "552 5.3.4 Error: message file too big": "too big",
+    "450 4.2.0 <b@beta.test>: Recipient address rejected: Greylisted, see http://postgrey.test/": "greylist",
+    "450 4.7.1 <b@beta.test>: Recipient address rejected: Greylisted": "greylisting",
+    "conversation with mx.beta.test[10.9.0.20] timed out while sending RCPT TO": "fell silent",
+    PERHAPS_TWICE: "last answer never came",
+    "lost connection with mx.beta.test[10.9.0.20] while sending RCPT TO": "broke off",
+    "host mx.beta.test[10.9.0.20] refused to talk to me: 554 5.3.2 no service": "does not want to talk",
+    "mail for loop.test loops back to myself": "same server",
+    "mail forwarding loop for a-loop@alpha.test": "circle",
+    "554 5.4.0 Error: too many hops": "too many hosts",
+    "recipient nesting limit exceeded": "points to itself",
+    "451 4.6.0 Alias expansion error": "points to itself",
+    "454 4.7.1 <x@gamma.test>: Relay access denied": "does not pass mail on",
+    "554 5.7.1 <x@gamma.test>: Relay access denied": "does not pass mail on",
+    "535 5.7.8 Error: authentication failed: (reason unavailable)": "password",
+    "553 5.7.1 <b@beta.test>: Sender address rejected: not owned by user a@alpha.test": "someone else",
+    "530 5.7.0 Must issue a STARTTLS command first": "encryption first",
+    "TLS is required, but was not offered by host mx.beta.test[10.9.0.20]": "offers no encryption",
+    "Server certificate not trusted": "can't prove",
+    "Server certificate not verified": "can't prove",
+    "non DNSSEC destination": "DANE",
+    "550 5.7.23 <b@beta.test>: Recipient address rejected: Message rejected due to: SPF fail": "SPF",
+    "550 5.7.0 bad DKIM signature data": "DKIM",
+    "451 4.7.1 Service unavailable - try again later": "filter",
+    "450 4.7.1 Error: too much mail from 10.9.0.10": "too much mail",
+    "421 4.7.0 mx.beta.test Error: too many connections from 10.9.0.10": "connections",
+    "554 5.5.0 Error: SMTP protocol synchronization": "protocol",
+    "550 5.5.2 Error: bare <LF> received": "line ends",
+    "SMTPUTF8 is required, but was not offered by host mx.beta.test[10.9.0.20]": "ASCII",
+    "451 4.3.0 Error: queue file write error": "could not store",
+    "unknown mail transport error": "Postfix does not run",
+    "504 5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname": "wrong name",
+    "503 5.5.1 Error: need RCPT command": "step of the dialogue",
+}
 
 
-@pytest.mark.parametrize(("said", "title"), SITUATIONS)
+@pytest.mark.parametrize(("said", "title"), SITUATIONS.items())
 def test_what_daemons_say_in_the_situations_of_the_course_is_explained(said: str, title: str) -> None:
     meaning = explain_reply(said)
 
@@ -194,7 +171,7 @@ def test_what_daemons_say_in_the_situations_of_the_course_is_explained(said: str
 
 
 def test_the_words_are_understood_through_all_that_logs_and_reports_put_before_them() -> None:
-    said = "550 5.1.1 <g@beta.test>: Recipient address rejected: User unknown in virtual mailbox table"
+    said = UNKNOWN_USER
     wanted = explain_reply(said)
     for quoted in (
         f"smtp; {said}",
