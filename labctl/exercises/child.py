@@ -26,21 +26,7 @@ from labctl.exercises.proctor import Proctor
 from labctl.exercises.result.outcome import Blame, Outcome, bounded
 from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.running.performance import Performance, line_in
-from labctl.exercises.worker import copying
-from labctl.exercises.worker.protocol import (
-    Begins,
-    Collecting,
-    Continue,
-    Ended,
-    Finished,
-    Go,
-    Setup,
-    StepBegins,
-    StepEnded,
-    Unusable,
-    decode,
-    encode,
-)
+from labctl.exercises.worker import copying, protocol
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -48,7 +34,6 @@ if TYPE_CHECKING:
 
     from labctl.exercises.result.narration import Step
     from labctl.exercises.running.stage import Stage
-    from labctl.exercises.worker.protocol import Message
 
 GRACE: Final = 5.0
 """Seconds after its limit until an exercise that can't be interrupted is ended together with its process; no
@@ -97,24 +82,24 @@ class Wire:
         for each in (events, orders):
             os.set_inheritable(each, False)  # noqa: FBT003  # the library's own way
         self._events = events
-        self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[protocol.Message] = queue.SimpleQueue()
         self.ended = False
         threading.Thread(target=self._listen, args=(orders,), daemon=True).start()
 
-    def say(self, message: Message) -> None:
+    def say(self, message: protocol.Message) -> None:
         """Tell something."""
-        rest = encode(message)
+        rest = protocol.encode(message)
         while rest:
             rest = rest[os.write(self._events, rest) :]
 
-    def next(self) -> Message:
+    def next(self) -> protocol.Message:
         """Wait for an order."""
         return self._orders.get()
 
     def _listen(self, orders: int) -> None:
         with os.fdopen(orders, "rb") as lines:
             for line in lines:
-                self._orders.put(decode(line))
+                self._orders.put(protocol.decode(line))
         if not self.ended:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -122,7 +107,7 @@ class Wire:
 class Reporter:
     """Runs what is wanted, in the lab that is there for it, and tells what happens."""
 
-    def __init__(self, wire: Wire, setup: Setup, dump: int) -> None:
+    def __init__(self, wire: Wire, setup: protocol.Setup, dump: int) -> None:
         self._wire = wire
         self._setup = setup
         self._dump = dump
@@ -141,7 +126,7 @@ class Reporter:
         if not isinstance(collector, pytest.Module):
             return (yield)
         path = collector.path
-        self._wire.say(Collecting(str(path)))
+        self._wire.say(protocol.Collecting(str(path)))
         timer = Performance(path, 1, limit=self._setup.limit, watchdog=self._watch)
         try:
             with timer.running():
@@ -168,7 +153,7 @@ class Reporter:
         else:
             outcome = _wrong(f"can't be imported: {outcome.explanation}", line)
         self._unusable.add(str(path))
-        self._wire.say(Unusable(str(path), outcome))
+        self._wire.say(protocol.Unusable(str(path), outcome))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -202,14 +187,14 @@ class Reporter:
         for path in self._setup.files:
             if path not in self._collected and path not in self._unusable:
                 said = "holds no exercise: no function in it is named test_…"
-                self._wire.say(Unusable(path, _wrong(said, 1)))
+                self._wire.say(protocol.Unusable(path, _wrong(said, 1)))
         judge = None
         if any("_stage_of" in getattr(each, "fixturenames", ()) for each in session.items):
             stage = _stage(self._setup)
             judge = stage.judge
             session.config.stash[plugin.STAGE_OF] = lambda _: stage
         order = self._wire.next()
-        assert isinstance(order, Go)
+        assert isinstance(order, protocol.Go)
         if self._proctor is not None:
             session.config.stash[plugin.EXAM] = self._proctor.exam
             session.config.pluginmanager.register(self._proctor)
@@ -226,7 +211,7 @@ class Reporter:
         self._current = (item, performance)
         title, _ = discovery.described(_name(item), getattr(getattr(item, "obj", None), "__doc__", None))
         name = plugin.id_of(item)
-        self._wire.say(Begins(item.nodeid, name, title, str(item.path), line, _function(item)))
+        self._wire.say(protocol.Begins(item.nodeid, name, title, str(item.path), line, _function(item)))
         done = yield
         self._end()
         return done
@@ -248,7 +233,7 @@ class Reporter:
             self._proctor.over(plugin.id_of(item), outcome)
             outcome = outcome.bounded
         printed = "".join(text for _, key, text in item._report_sections if key in {"stdout", "stderr"})  # noqa: SLF001  # pytest shows them from there, too
-        self._wire.say(Ended(item.nodeid, performance.seconds, outcome, printed[-_MOST_PRINTED:]))
+        self._wire.say(protocol.Ended(item.nodeid, performance.seconds, outcome, printed[-_MOST_PRINTED:]))
         self._current = None
 
     @pytest.hookimpl(wrapper=True)
@@ -279,24 +264,24 @@ class Reporter:
             for path, wanted in self._setup.files.items()
             if path not in self._unusable and (lost := set(wanted or ()) - self._collected[path])
         }
-        self._wire.say(Finished(missing))
+        self._wire.say(protocol.Finished(missing))
         return True
 
     # Narration
 
     def begins(self, text: str) -> None:
         """Announce a step; in front of a class it waits here."""
-        self._wire.say(StepBegins(text))
+        self._wire.say(protocol.StepBegins(text))
         if self._setup.step and self._current is not None:
             with self._current[1].paused():
                 order = self._wire.next()
-            assert isinstance(order, Continue)
+            assert isinstance(order, protocol.Continue)
 
     def ended(self, step: Step) -> None:
         """Tell a step that is over."""
         if self._proctor is not None:
             step = replace(step, evidence=bounded(step.evidence))
-        self._wire.say(StepEnded(step))
+        self._wire.say(protocol.StepEnded(step))
 
     def _watch(self, left: float | None) -> None:
         """End this process, which says where it was, when an exercise can't be ended alone."""
@@ -307,7 +292,7 @@ class Reporter:
             faulthandler.dump_traceback_later(left + grace, exit=True, file=self._dump)
 
 
-def _stage(setup: Setup) -> Stage:
+def _stage(setup: protocol.Setup) -> Stage:
     """Return the lab, which who gives the orders has made as new."""
     from labctl.engine import search  # noqa: PLC0415  # not before pytest itself, which is waited for
     from labctl.engine.docker import DockerEngine  # noqa: PLC0415
@@ -351,7 +336,7 @@ def main() -> None:
     from labctl.exercises.vocabulary import lab  # noqa: F401, PLC0415
 
     setup = wire.next()
-    assert isinstance(setup, Setup)
+    assert isinstance(setup, protocol.Setup)
     sys.path += [setup.root, str(setup.lab.directory)]  # last: a module there takes the place of no other
     if setup.exam is not None:
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
@@ -366,7 +351,7 @@ def main() -> None:
     sys.exit(code)
 
 
-def _arguments(setup: Setup) -> Iterator[str]:
+def _arguments(setup: protocol.Setup) -> Iterator[str]:
     yield from _ARGUMENTS
     yield f"--rootdir={setup.root}"
     yield f"--confcutdir={setup.root}"

@@ -12,18 +12,7 @@ from typing import TYPE_CHECKING, Final
 from labctl.exercises.catalogue import discovery
 from labctl.exercises.result.outcome import Blame, Outcome, Result
 from labctl.exercises.result.verdict import Verdict
-from labctl.exercises.worker.protocol import (
-    Begins,
-    Collecting,
-    Continue,
-    Ended,
-    Finished,
-    Go,
-    Setup,
-    StepBegins,
-    StepEnded,
-    Unusable,
-)
+from labctl.exercises.worker import protocol
 from labctl.interruption import undone
 
 if TYPE_CHECKING:
@@ -138,7 +127,7 @@ class _Attempt:
         self._done = done
         self._before = len(done), len(left)
         self._collecting: str | None = None
-        self._current: Begins | None = None
+        self._current: protocol.Begins | None = None
         self._began = 0.0
         self._steps: list[Step] = []
         self.finished = False
@@ -148,7 +137,7 @@ class _Attempt:
         first = next(iter(self._left.values()))
         orders = self._runner.orders
         self._child.order(
-            Setup(
+            protocol.Setup(
                 name=orders.name,
                 lab=replace(first.lab, directory=Path(os.path.abspath(first.lab.directory))),  # noqa: PTH100  # links stay as named
                 root=self._root(),
@@ -164,32 +153,32 @@ class _Attempt:
             )
         )
         self._runner.prepare()
-        self._child.order(Go())
+        self._child.order(protocol.Go())
         for message in self._child.events(orders.limit + _SILENCE):
             self._take(message)
 
     def _take(self, message: Message) -> None:
         audience = self._runner.audience
         match message:
-            case Collecting(path):
+            case protocol.Collecting(path):
                 self._collecting = path
-            case Unusable(path, outcome):
+            case protocol.Unusable(path, outcome):
                 self._runner.unusable(self._left.pop(path), outcome)
-            case Begins():
+            case protocol.Begins():
                 self._collecting = None
                 self._current, self._steps, self._began = message, [], time.monotonic()
                 audience.exercise_begins(self._lab(message.path), message.id, message.title)
-            case StepBegins(text):
+            case protocol.StepBegins(text):
                 if self._runner.orders.step:
                     audience.before_step(text)
-                    self._child.order(Continue())
+                    self._child.order(protocol.Continue())
                 audience.step_begins(text)
-            case StepEnded(step):
+            case protocol.StepEnded(step):
                 self._steps.append(step)
                 audience.step_ended(step)
-            case Ended():
+            case protocol.Ended():
                 self._over(message.outcome, message.seconds, message.printed)
-            case Finished(missing):
+            case protocol.Finished(missing):
                 self._lost(missing)
                 self.finished = True
 

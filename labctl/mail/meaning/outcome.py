@@ -5,17 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labctl.mail.log.logevent import (
-    ConnectionLost,
-    Delivery,
-    DeliveryStatus,
-    Discarded,
-    Expired,
-    Held,
-    Rejected,
-    Remark,
-    Unreachable,
-)
+from labctl.mail.log import logevent
 from labctl.mail.log.mailboxevent import SaveFailed
 from labctl.mail.meaning.explanation import explain_reply, explain_state, explain_status, is_known
 from labctl.mail.state import MessageState
@@ -49,26 +39,26 @@ def outcome_of(event: object) -> Outcome | None:  # noqa: PLR0911  # a return fo
         event: Any of `labctl.mail.log.logevent` or `labctl.mail.log.mailboxevent`.
     """
     match event:
-        case Delivery():
+        case logevent.Delivery():
             host = event.relay.partition("[")[0] if "[" in event.relay else ""
             return Outcome(event.status, event.reply_text, event.dsn, event.recipient, host)
-        case Rejected():
+        case logevent.Rejected():
             code = str(event.reply.enhanced or "")
             return Outcome(MessageState.REJECTED, str(event.reply), code, event.rcpt_to or "")
-        case Held():
+        case logevent.Held():
             return Outcome(MessageState.HELD, event.reason, address=event.rcpt_to or "")
-        case Discarded():
+        case logevent.Discarded():
             return Outcome(MessageState.DISCARDED, event.reason, address=event.rcpt_to or "")
-        case Expired():
+        case logevent.Expired():
             return Outcome(MessageState.EXPIRED, "")
         case SaveFailed():
             return Outcome("not saved", event.reason, address=event.user)
-        case Unreachable():
+        case logevent.Unreachable():
             return Outcome("warning", f"connect to {event.relay}: {event.reason}", is_fate=False)
-        case ConnectionLost():
+        case logevent.ConnectionLost():
             what = "timeout" if event.timed_out else "lost connection"
             return Outcome("warning", f"{what} after {event.stage} from {event.client}", is_fate=False)
-        case Remark() if is_known(event.text):
+        case logevent.Remark() if is_known(event.text):
             return Outcome("warning", event.text, is_fate=False)
         case _:
             return None
@@ -82,7 +72,7 @@ def explain_outcome(outcome: Outcome) -> Meaning:
             outcome.said,
             address=outcome.address,
             host=outcome.host,
-            given_up=outcome.word == DeliveryStatus.BOUNCED,
+            given_up=outcome.word == logevent.DeliveryStatus.BOUNCED,
         )
     if outcome.word in {MessageState.HELD, MessageState.DISCARDED, MessageState.EXPIRED}:
         return explain_state(MessageState(outcome.word))
