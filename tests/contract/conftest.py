@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -55,15 +55,18 @@ class Labctl:
             **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
         }
 
-    def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None, stdin: str = "") -> Ran:
+    def __call__(
+        self, *arguments: str, environ: Mapping[str, str] | None = None, stdin: str | bytes = ""
+    ) -> Ran:
         """Run one command in this process."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
         stdout, stderr = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, contextlib.chdir(self.home):
             for name in tuple(os.environ):
                 patch.delenv(name)
             for name, value in {**self.environ, **(environ or {})}.items():
                 patch.setenv(name, value)
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
                 try:
                     code = run_here(list(arguments))
@@ -72,19 +75,48 @@ class Labctl:
         documents.check(arguments, stdout.getvalue())
         return Ran(code, stdout.getvalue(), stderr.getvalue())
 
-    def program(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Ran:
-        """Run one command as a program of its own."""
+    def program(
+        self,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        script: str = "",
+        stdout: int | IO[bytes] = subprocess.PIPE,
+        stderr: int | IO[bytes] = subprocess.PIPE,
+    ) -> Ran:
+        """Run one command as a program of its own.
+
+        Args:
+            arguments: What it is given.
+            environ: Variables that differ.
+            script: A line for a shell in which ``"$@"`` stands for the program, as to close its streams.
+            stdout: Where its output goes instead of being read.
+            stderr: The same of its error output.
+        """
         done = subprocess.run(
-            [sys.executable, "-m", "labctl", *arguments],
+            [
+                *(["/bin/sh", "-c", script, "sh"] if script else []),
+                sys.executable,
+                "-m",
+                "labctl",
+                *arguments,
+            ],
             check=False,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
             encoding="utf-8",
             env={**self.environ, **(environ or {})},
             cwd=self.home,
-            stdin=subprocess.DEVNULL,
             timeout=60,
         )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return Ran(done.returncode, done.stdout or "", done.stderr or "")
+
+    def completed(self, line: str, **environ: str) -> list[str]:
+        """Ask for completions of a command line as bash does: its last word is to be completed."""
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+        ran = self(environ={**words, "_LABCTL_COMPLETE": "complete_bash", **environ})
+        assert (ran.code, ran.stderr) == (0, "")
+        return ran.stdout.split()
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from labctl.cli import app
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -107,14 +109,6 @@ def test_a_malformed_address_is_refused_before_an_engine_is_looked_for(fails: Fa
     document = fails(2, *arguments.split())
     assert "is not a mail address" in document["message"]
     assert document["detail"]["address"] in arguments.split()
-
-
-def test_a_fault_that_is_not_there_is_refused_with_what_is_near(fails: Fails) -> None:
-    document = fails(2, "fault", "apply", "mx-nul")
-    assert document["code"] == "no-such-fault"
-    assert "mx-null" in document["detail"]["near"]
-    assert "mx-null" in document["message"]
-    assert document["hint"] == "labctl fault list"
 
 
 @pytest.mark.parametrize(
@@ -258,28 +252,13 @@ def test_a_traceback_is_shown_only_where_it_is_asked_for(labctl: Labctl) -> None
     assert plain.code == debug.code == 2
 
 
-def test_a_bug_is_told_as_one(tmp_path: Path) -> None:
-    program = (
-        "import sys\n"
-        "from labctl import __main__\n"
-        "from labctl.cli import app\n"
-        "def broken():\n"
-        "    raise ZeroDivisionError('by nothing')\n"
-        "app.create = lambda _: lambda *_, **__: broken()\n"
-        "sys.exit(__main__.run(sys.argv[1:]))\n"
-    )
+def test_a_bug_is_told_as_one(labctl: Labctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("by nothing")
 
-    def run(*options: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", program, *options],
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-        )
-
-    plain, debug = run(), run("--debug")
-    assert plain.returncode == debug.returncode == 70
+    monkeypatch.setattr(app, "create", lambda _: broken)
+    plain, debug = labctl(), labctl("--debug")
+    assert plain.code == debug.code == 70
     assert "ZeroDivisionError: by nothing" in plain.stderr
     assert "--debug" in plain.stderr
     assert "Traceback" not in plain.stderr
@@ -292,45 +271,23 @@ def test_a_bug_is_told_as_one(tmp_path: Path) -> None:
 def test_a_reader_that_has_had_enough_is_no_error(labctl: Labctl, arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "labctl", *arguments],
-            check=False,
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            env=labctl.environ,
-        )
-    finally:
-        os.close(writer)
-    assert (done.returncode, done.stderr) == (0, b"")
+    with os.fdopen(writer, "wb") as unread:
+        ran = labctl.program(*arguments, stdout=unread)
+    assert (ran.code, ran.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("arguments", [["labs"], ["labs", "--json"], ["exercises", "two-domains"]])
 def test_output_that_can_not_be_written_is_told_in_words(labctl: Labctl, arguments: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "labctl", *arguments],
-            check=False,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=labctl.environ,
-        )
-    assert done.returncode == 2
-    assert done.stderr.startswith("labctl: standard output can't be written: No space left on device\n")
-    assert "Traceback" not in done.stderr
+        ran = labctl.program(*arguments, stdout=full)
+    assert ran.code == 2
+    assert ran.stderr.startswith("labctl: standard output can't be written: No space left on device\n")
+    assert "Traceback" not in ran.stderr
 
 
 def test_an_error_that_nobody_can_be_told_still_has_its_code(labctl: Labctl) -> None:
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "labctl", "labs", "--json"],
-            check=False,
-            stdout=full,
-            stderr=full,
-            env=labctl.environ,
-        )
-    assert done.returncode == 2
+        assert labctl.program("labs", "--json", stdout=full, stderr=full).code == 2
 
 
 @pytest.mark.parametrize("consent_to_install", ["0", "1", "true"])
@@ -343,16 +300,6 @@ def test_an_engine_is_removed_only_after_a_yes_of_its_own(fails: Fails, consent_
 def test_no_command_that_destroys_takes_its_yes_from_the_environment(labctl: Labctl, command: str) -> None:
     assert "env var: LABCTL_YES" not in labctl(*command.split(), "--help").stdout
     assert "env var: LABCTL_YES" in labctl("up", "--help").stdout
-
-
-def test_a_closed_standard_input_is_no_yes(labctl: Labctl) -> None:
-    done = subprocess.run(
-        ["sh", "-c", f"exec {sys.executable} -m labctl engine remove <&-"],
-        check=False,
-        capture_output=True,
-        env=labctl.environ,
-    )
-    assert done.returncode == 2
 
 
 def test_a_locale_without_utf_8_is_no_error(labctl: Labctl) -> None:

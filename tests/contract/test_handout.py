@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.contract.test_help import complete
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -170,6 +168,6 @@ def test_only_a_lab_to_grade_can_be_tested(fails: Fails, mine: Path) -> None:
 def test_labs_to_hand_out_and_to_test_complete(labctl: Labctl, mine: Path) -> None:
     environ = {"LABCTL_LABS": str(mine.parent)}
 
-    assert complete(labctl, "labctl init mi", **environ) == ["mine"]
-    assert complete(labctl, "labctl labs test mi", **environ) == ["mine"]
-    assert complete(labctl, "labctl labs t") == ["test"]
+    assert labctl.completed("labctl init mi", **environ) == ["mine"]
+    assert labctl.completed("labctl labs test mi", **environ) == ["mine"]
+    assert labctl.completed("labctl labs t") == ["test"]

@@ -114,36 +114,24 @@ def test_the_version_is_the_packages(labctl: Labctl) -> None:
     assert labctl("--version").stdout == f"labctl {version('labctl')}\n"
 
 
-def complete(labctl: Labctl, line: str, **environ: str) -> list[str]:
-    """Ask for completions of a command line as bash does: its last word is to be completed."""
-    words = {
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len(line.split(" ")) - 1),
-        "_LABCTL_COMPLETE": "complete_bash",
-    }
-    ran = labctl(environ={**words, **environ})
-    assert (ran.code, ran.stderr) == (0, "")
-    return ran.stdout.split()
-
-
 def test_commands_complete(labctl: Labctl) -> None:
-    assert complete(labctl, "labctl s") == ["status", "send", "shell", "schema"]
-    assert complete(labctl, "labctl images s") == ["save"]
-    assert complete(labctl, "labctl schema fault-") == ["fault-apply", "fault-list", "fault-revert"]
+    assert labctl.completed("labctl s") == ["status", "send", "shell", "schema"]
+    assert labctl.completed("labctl images s") == ["save"]
+    assert labctl.completed("labctl schema fault-") == ["fault-apply", "fault-list", "fault-revert"]
 
 
 def test_faults_and_their_parameters_complete(labctl: Labctl) -> None:
-    assert complete(labctl, "labctl fault apply mx-n") == ["mx-null"]
-    assert complete(labctl, "labctl fault revert ta") == ["tarpit"]
-    assert complete(labctl, "labctl fault apply mailbox-full te") == ["temporarily=no", "temporarily=yes"]
-    assert complete(labctl, "labctl fault apply no-such-fault h") == []
+    assert labctl.completed("labctl fault apply mx-n") == ["mx-null"]
+    assert labctl.completed("labctl fault revert ta") == ["tarpit"]
+    assert labctl.completed("labctl fault apply mailbox-full te") == ["temporarily=no", "temporarily=yes"]
+    assert labctl.completed("labctl fault apply no-such-fault h") == []
 
 
 def test_labs_complete_without_an_engine(
     labctl: Labctl, tmp_path: Path, make_lab: Callable[[Path, str], Path]
 ) -> None:
     make_lab(tmp_path / "labs/two-moons", 'id = "two-moons"\ntitle = "x"\ntopology = "two-domains"\n')
-    found = complete(labctl, "labctl up two-", LABCTL_LABS=str(tmp_path / "labs"))
+    found = labctl.completed("labctl up two-", LABCTL_LABS=str(tmp_path / "labs"))
     assert found == ["two-domains", "two-moons"]
 
 
@@ -153,14 +141,14 @@ def test_labs_complete_without_an_engine(
 def test_what_only_an_engine_knows_completes_to_nothing_where_there_is_none(
     labctl: Labctl, line: str
 ) -> None:
-    assert complete(labctl, line) == []
+    assert labctl.completed(line) == []
 
 
 def test_a_broken_lab_does_not_break_completion(
     labctl: Labctl, tmp_path: Path, make_lab: Callable[[Path, str], Path]
 ) -> None:
     make_lab(tmp_path / "labs/broken", "id = ")
-    assert complete(labctl, "labctl up ", LABCTL_LABS=str(tmp_path / "labs")) == []
+    assert labctl.completed("labctl up ", LABCTL_LABS=str(tmp_path / "labs")) == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,18 +164,10 @@ def test_a_report_on_standard_output_is_no_command_to_a_runner_of_github(home: P
 def test_the_file_that_standard_output_goes_to_is_not_replaced_under_it(home: Path, labctl: Labctl) -> None:
     arguments = ["trace", "--logs", "mail.log", BOUNCED_ID, "--svg", "/dev/stdout"]
     with home.joinpath("a.svg").open("wb") as file:
-        done = subprocess.run(
-            [sys.executable, "-m", "labctl", *arguments],
-            check=False,
-            stdout=file,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=labctl.environ,
-            cwd=home,
-        )
+        ran = labctl.program(*arguments, stdout=file)
 
-    assert done.returncode == 2
-    assert "standard output" in done.stderr
+    assert ran.code == 2
+    assert "standard output" in ran.stderr
 
 
 def test_a_link_to_a_report_is_followed(home: Path, labctl: Labctl) -> None:

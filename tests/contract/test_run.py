@@ -102,14 +102,6 @@ def test_the_exercises_that_help_names_are_there(labctl: Labctl) -> None:
 
 
 def test_exercises_complete_with_and_without_their_lab(labctl: Labctl, own: Path) -> None:
-    def complete(line: str) -> list[str]:
-        words = {
-            "COMP_WORDS": line,
-            "COMP_CWORD": str(len(line.split(" ")) - 1),
-            "_LABCTL_COMPLETE": "complete_bash",
-            "LABCTL_LABS": str(own.parent),
-        }
-        return labctl(environ=words).stdout.split()
-
-    assert complete("labctl run own/") == ["own/it-arrives"]
-    assert complete("labctl run --lab own it-") == ["it-arrives"]
+    environ = {"LABCTL_LABS": str(own.parent)}
+    assert labctl.completed("labctl run own/", **environ) == ["own/it-arrives"]
+    assert labctl.completed("labctl run --lab own it-", **environ) == ["it-arrives"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,27 +39,16 @@ LONG = "a" * 300
 def test_a_stream_that_is_closed_is_empty_or_can_not_be_written(
     labctl: Labctl, arguments: str, closed: str, code: int
 ) -> None:
-    done = subprocess.run(
-        ["/bin/sh", "-c", f'"$0" -m labctl {arguments} {closed}', sys.executable],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=labctl.environ,
-        stdin=subprocess.DEVNULL,
-    )
-    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    ran = labctl.program(*arguments.split(), script=f'"$@" {closed}')
+    assert (ran.code, "Traceback" in ran.stderr) == (code, False)
     if code and "2>&-" not in closed:
-        assert done.stderr.startswith("labctl: ") or '"labctl/error/v1"' in done.stdout
+        assert ran.stderr.startswith("labctl: ") or '"labctl/error/v1"' in ran.stdout
 
 
 def test_a_file_that_is_opened_does_not_become_what_is_printed_to(labctl: Labctl) -> None:
     log = labctl.home / "mail.log"
     log.write_bytes(b"")
-    command = f'"$0" -m labctl trace --logs {log} --json >&- <&-'
-    done = subprocess.run(
-        ["/bin/sh", "-c", command, sys.executable], check=False, env=labctl.environ, capture_output=True
-    )
-    assert done.returncode == 2
+    assert labctl.program("trace", "--logs", "mail.log", "--json", script='"$@" >&- <&-').code == 2
     assert log.read_bytes() == b""
 
 
@@ -166,19 +153,9 @@ def test_directories_of_labs_that_are_none_are_passed_over(labctl: Labctl, labs:
     assert labctl("labs", environ={"LABCTL_LABS": labs}).code in {0, 2}
 
 
-def test_a_directory_that_is_gone_is_no_bug(labctl: Labctl, tmp_path: Path) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    script = 'cd gone && rmdir ../gone && exec "$0" -m labctl "$@"'
-    for arguments in (["labs"], ["grade", "."], ["up", "."], ["run", "x.py"], ["init", "fix-the-mx", "x"]):
-        gone.mkdir(exist_ok=True)
-        done = subprocess.run(
-            ["/bin/sh", "-c", script, sys.executable, *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**labctl.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        )
-        assert done.returncode in {0, 2}, done.stderr
-        assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("arguments", ["labs", "grade .", "up .", "run x.py", "init fix-the-mx x"])
+def test_a_directory_that_is_gone_is_no_bug(labctl: Labctl, arguments: str) -> None:
+    path = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    ran = labctl.program(*arguments.split(), environ=path, script='mkdir x; cd x && rmdir ../x && exec "$@"')
+    assert ran.code in {0, 2}, ran
+    assert "Traceback" not in ran.stderr

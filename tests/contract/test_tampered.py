@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,30 +155,17 @@ def test_what_is_no_base64_is_no_empty_file(content: str) -> None:
     ],
 )
 def test_what_is_wrong_with_a_job_is_said(labctl: Labctl, changed: dict[str, Any], said: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "labctl", "examine"],
-        check=False,
-        capture_output=True,
-        env=labctl.environ,
-        input=json.dumps({**JOB, **changed}).encode(),
-    )
-    assert (done.returncode, done.stdout) == (4, b"")
-    assert said in done.stderr.decode()
+    ran = labctl("examine", stdin=json.dumps({**JOB, **changed}))
+    assert (ran.code, ran.stdout) == (4, "")
+    assert said in ran.stderr
 
 
 @pytest.mark.parametrize(
     "content", [b"\xff\xfe", b"", b"[" * 100_000, b"1" * 5000, b"{} {}", b"null", b"\0" * 99]
 )
 def test_what_is_no_job_at_all_is_refused(labctl: Labctl, content: bytes) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "labctl", "examine", "--json"],
-        check=False,
-        capture_output=True,
-        env=labctl.environ,
-        input=content,
-    )
-    assert done.returncode == 4
-    assert json.loads(done.stdout)["code"] == "grading"
+    ran = labctl("examine", "--json", stdin=content)
+    assert (ran.code, ran.document["code"]) == (4, "grading")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
