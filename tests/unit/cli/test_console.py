@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
-import os
 import re
-import struct
 import sys
-import termios
 import time
-import tty
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,59 +14,7 @@ from labctl.cli.console import Ticker, print_error, width, write_line, write_sai
 from labctl.errors import NoSuchHost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@dataclass
-class Terminal:
-    """A pseudo-terminal: programs write to `stream`, `read` returns what they made the screen show."""
-
-    master: int
-    stream: TextIO
-
-    def resize(self, columns: int) -> None:
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-
-    def read(self) -> str:
-        """Return all that was written; a mark of its own ends it, so that nothing is waited for in vain."""
-        self.stream.write("\x04")
-        self.stream.flush()
-        said = b""
-        while not said.endswith(b"\x04"):
-            said += os.read(self.master, 4096)
-        return said[:-1].decode()
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    try:
-        with os.fdopen(slave, "w", encoding="utf-8") as stream:
-            found = Terminal(master, stream)
-            found.resize(80)
-            yield found
-    finally:
-        os.close(master)
-
-
-def lines_of(screen: str) -> list[str]:
-    """Play what a terminal was told; return the lines that it shows."""
-    shown: list[str] = []
-    row = 0
-    for part in re.findall(r"\x1b\[\d+A|\n|[^\n\x1b]+|\x1b\[[0-9;]*[Km]", screen):
-        if up := re.fullmatch(r"\x1b\[(\d+)A", part):
-            row -= int(up[1])
-            assert row >= 0
-        elif part == "\n":
-            row += 1
-        else:
-            shown.extend([""] * (row + 1 - len(shown)))
-            if part == "\x1b[2K":
-                shown[row] = ""
-            elif not part.startswith("\x1b"):
-                shown[row] += part.replace("\r", "")
-    return shown
+    from tests.unit.cli.conftest import Terminal
 
 
 def test_progress_that_goes_to_a_file_is_one_plain_line_for_each_change() -> None:
@@ -110,7 +52,7 @@ def test_progress_on_a_terminal_is_one_line_for_each_subject_drawn_again(termina
     for subject, state in (("dns", "starting"), ("mx-alpha", "starting"), ("dns", "ready")):
         tell(subject, state)
     said = terminal.read()
-    assert [each.split() for each in lines_of(said)] == [["dns", "ready"], ["mx-alpha", "starting"]]
+    assert [each.split() for each in terminal.shown()] == [["dns", "ready"], ["mx-alpha", "starting"]]
     assert "\x1b[32mready\x1b[0m" in said
 
 
@@ -123,7 +65,7 @@ def test_no_color_takes_the_color_and_leaves_the_drawing(
     tell("dns", "ready")
     said = terminal.read()
     assert ("\x1b[32m" in said) == colored
-    assert [each.split() for each in lines_of(said)] == [["dns", "ready"]]
+    assert [each.split() for each in terminal.shown()] == [["dns", "ready"]]
 
 
 def test_a_dumb_terminal_gets_plain_lines(terminal: Terminal) -> None:
@@ -134,10 +76,10 @@ def test_a_dumb_terminal_gets_plain_lines(terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("columns", [10, 40, 0])
 def test_no_line_wraps_whatever_the_terminals_width(terminal: Terminal, columns: int) -> None:
-    terminal.resize(columns)
+    terminal.resize(24, columns)
     tell = Ticker(terminal.stream, {"TERM": "xterm"})
     tell("a-subject-with-a-long-name", "step 7/9: " + "x" * 300)
-    (line,) = lines_of(terminal.read())
+    (line,) = terminal.shown()
     assert len(line) == (columns or 80) - 1
 
 
@@ -147,7 +89,7 @@ def test_a_state_that_a_build_brought_can_not_command_the_terminal(terminal: Ter
     said = terminal.read()
     assert "\x1b[2J" not in said
     assert "\x07" not in said
-    assert len(lines_of(said)) == 1
+    assert len(terminal.shown()) == 1
 
 
 def test_what_a_command_on_a_host_said_is_passed_on_as_it_is_where_no_terminal_is(
@@ -181,7 +123,7 @@ def test_what_a_command_on_a_host_said_can_not_command_a_terminal(
 def test_columns_tell_the_width_and_else_the_terminal_does_and_else_nothing(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, columns: str | None, here: int, elsewhere: int | None
 ) -> None:
-    terminal.resize(66)
+    terminal.resize(24, 66)
     monkeypatch.delenv("COLUMNS", raising=False)
     if columns is not None:
         monkeypatch.setenv("COLUMNS", columns)

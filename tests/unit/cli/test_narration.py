@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
-import tty
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,10 +13,9 @@ from labctl.exercises.result.narration import Step
 from labctl.exercises.result.outcome import Result
 from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.worker.runner import Audience
-from tests.unit.cli.test_console import lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from tests.unit.cli.conftest import Terminal
 
 SENT = Step("alice sends", Verdict.PASSED, 0.04, ("250 2.0.0 Ok", "evil \x1b[2J"))
 MISSED = Step("Expect a bounce", Verdict.FAILED, 2.0, ())
@@ -56,51 +52,32 @@ def tell(audience: Audience, *, step: bool = False) -> None:
     audience.exercise_ended(FAILED)
 
 
-@contextmanager
-def a_terminal() -> Iterator[Callable[[], str]]:
-    """Make standard output a terminal; yields a function that returns all that it was told since."""
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    try:
-        with os.fdopen(slave, "w", encoding="utf-8") as stream, pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "stdout", stream)
-
-            def told() -> str:
-                stream.write("\x04")
-                stream.flush()
-                said = b""
-                while not said.endswith(b"\x04"):
-                    said += os.read(master, 4096)
-                return said[:-1].decode()
-
-            yield told
-    finally:
-        os.close(master)
-
-
 def test_elsewhere_than_on_a_terminal_there_are_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     tell(Narration(io.StringIO(), {"TERM": "xterm"}))
     assert capsys.readouterr().out == PLAIN
 
 
-def test_a_terminal_gets_colours_and_each_step_while_it_lasts() -> None:
-    with a_terminal() as told:
-        narration = Narration(io.StringIO(), {"TERM": "xterm"})
-        narration.step_begins("alice sends")
-        assert "  · alice sends" in told()
-        narration.step_ended(SENT)
-        shown = told()
+def test_a_terminal_gets_colours_and_each_step_while_it_lasts(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", terminal.stream)
+    narration = Narration(io.StringIO(), {"TERM": "xterm"})
+    narration.step_begins("alice sends")
+    assert terminal.shown() == ["  · alice sends"]
+    narration.step_ended(SENT)
+    shown = terminal.read()
     assert "\x1b[1A" in shown
     assert "\x1b[32m✓\x1b[0m alice sends" in shown
 
 
 @pytest.mark.parametrize("environ", [{"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
-def test_without_colours_a_terminal_ends_up_showing_the_same(environ: dict[str, str]) -> None:
-    with a_terminal() as told:
-        tell(Narration(io.StringIO(), environ))
-        shown = told()
-    assert [each.rstrip() for each in lines_of(shown)] == PLAIN.rstrip().splitlines()
-    assert "\x1b[3" not in shown
+def test_without_colours_a_terminal_ends_up_showing_the_same(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", terminal.stream)
+    tell(Narration(io.StringIO(), environ))
+    assert "\x1b[3" not in terminal.read()
+    assert [each.rstrip() for each in terminal.shown()] == PLAIN.rstrip().splitlines()
 
 
 def test_in_front_of_a_class_each_step_but_the_first_waits_for_enter(

@@ -2,93 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import re
-import struct
-import termios
-import tty
 from typing import TYPE_CHECKING
 
 import pytest
 
 from labctl.cli.screen import Screen
-from labctl.report.layout.wrap import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.unit.cli.conftest import Terminal
 
 ROWS, COLUMNS = 8, 30
 
 
-class Terminal:
-    """A terminal of a few rows, with what scrolled out of it; programs write to `stream`."""
-
-    def __init__(self) -> None:
-        self._master, slave = os.openpty()
-        tty.setraw(slave)
-        self.stream = os.fdopen(slave, "w", encoding="utf-8")
-        self.rows, self.columns = ROWS, COLUMNS
-        self.resize(ROWS, COLUMNS)
-        self.scrolled: list[str] = []
-        self.lines = [""] * ROWS
-        self.row = 0
-        self.cursor = True
-
-    def resize(self, rows: int, columns: int) -> None:
-        self.rows, self.columns = rows, columns
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def close(self) -> None:
-        self.stream.close()
-        os.close(self._master)
-
-    def shown(self) -> list[str]:
-        """Play what was written since the last time; return the rows that are not empty."""
-        self.stream.write("\x04")
-        self.stream.flush()
-        said = b""
-        while not said.endswith(b"\x04"):
-            said += os.read(self._master, 4096)
-        for part in re.findall(r"\x1b\[[?0-9]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", said[:-1].decode()):
-            self._play(part)
-        return [each for each in self.lines if each]
-
-    def _play(self, part: str) -> None:
-        match part:
-            case "\x1b[?25l" | "\x1b[?25h":
-                self.cursor = part.endswith("h")
-            case "\x1b[2K":
-                self.lines[self.row] = ""
-            case "\x1b[J":
-                self.lines[self.row :] = [""] * (self.rows - self.row)
-            case "\x1b[2J":
-                self.lines = [""] * self.rows
-            case "\x1b[H":
-                self.row = 0
-            case "\n":
-                self.row += 1
-                if self.row == self.rows:
-                    self.scrolled.append(self.lines.pop(0))
-                    self.lines.append("")
-                    self.row -= 1
-            case "\r":
-                pass
-            case _ if up := re.fullmatch(r"\x1b\[([0-9]+)A", part):
-                self.row -= int(up[1])
-                assert self.row >= 0, "it went beyond the top"
-            case _:
-                self.lines[self.row] += part
-                assert columns(self.lines[self.row]) < self.columns, "the line wraps"
-
-
 @pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    found = Terminal()
-    try:
-        yield found
-    finally:
-        found.close()
+def terminal(terminal: Terminal) -> Terminal:
+    """A terminal of a few rows."""
+    terminal.resize(ROWS, COLUMNS)
+    return terminal
 
 
 def test_a_text_takes_the_place_of_the_one_before(terminal: Terminal) -> None:
