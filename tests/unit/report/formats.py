@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
 
+HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 FORMATS = Path(__file__).parents[2] / "data/formats"
 
 
@@ -41,8 +42,7 @@ def elements(root: ET.Element) -> dict[str, Any]:
 
 def controls(text: str) -> set[str]:
     """Return the characters that command a terminal, hide text or turn it, but for line ends."""
-    harmful = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    return {each for each in text if unicodedata.category(each) in harmful} - {"\n", "\t"}
+    return {each for each in text if unicodedata.category(each) in HARMFUL} - {"\n", "\t"}
 
 
 def texts(value: Any) -> str:

@@ -10,18 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.report.layout.plain import harmless, one_line
+from tests.unit.report.formats import HARMFUL, controls
 
-HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 any_text = st.text(st.characters())
-
-
-def is_harmful(character: str) -> bool:
-    return unicodedata.category(character) in HARMFUL and character not in "\n\t"
 
 
 def test_exactly_the_characters_are_escaped_that_unicode_calls_control_format_or_surrogate() -> None:
     every = [chr(code) for code in range(sys.maxunicode + 1)]
-    left = [each for each in every if is_harmful(each) and harmless(each) == each]
+    left = [each for each in every if controls(each) and harmless(each) == each]
     changed = [
         each
         for each in every
@@ -33,7 +29,7 @@ def test_exactly_the_characters_are_escaped_that_unicode_calls_control_format_or
 
 @given(any_text)
 def test_no_harmful_character_survives(text: str) -> None:
-    assert not any(is_harmful(each) for each in harmless(text))
+    assert controls(harmless(text)) == set()
 
 
 @given(any_text)
@@ -48,7 +44,7 @@ def test_one_line_is_one_harmless_line_of_the_length_wanted(text: str, limit: in
     assert len(line) <= limit
     assert len(line.splitlines()) <= 1
     assert "\t" not in line
-    assert not any(is_harmful(each) for each in line)
+    assert controls(line) == set()
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +23,8 @@ from labctl.mail.log.delivery import RecipientState
 from labctl.mail.state import MessageState
 from labctl.report import text as writers
 from labctl.report.text import error_text, text
+from tests.unit.report.formats import controls
+from tests.unit.report.hostile import spoilt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,36 +36,17 @@ if TYPE_CHECKING:
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\u202e\u061c\x9b1A\ud800\n\u2028labctl: all is well"
 
 
-def hostile(value: Any) -> Any:
-    """Return a result with hostile text in every text that is not a word of labctl's own."""
-    if isinstance(value, str) and not isinstance(value, Enum):
-        return value + HOSTILE
-    if isinstance(value, tuple):
-        return tuple(hostile(each) for each in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return replace(
-            value, **{each.name: hostile(getattr(value, each.name)) for each in dataclasses.fields(value)}
-        )
-    return value
-
-
-def is_harmless(said: str) -> bool:
-    return not any(
-        unicodedata.category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for each in said.replace("\n", "")
-    )
-
-
 @pytest.mark.parametrize("name", sorted({*writers._WRITERS, *writers._LAID_OUT}))
 def test_hostile_text_anywhere_in_a_result_is_shown_harmless(name: str, examples: Mapping[str, Any]) -> None:
-    said = text(hostile(examples[name]))
-    assert is_harmless(said)
+    said = text(spoilt(examples[name], HOSTILE))
+    assert controls(said) == set()
     assert "\\x1b" in said
-    assert is_harmless(text(examples[name]))
+    assert controls(text(examples[name])) == set()
 
 
 @pytest.mark.parametrize("name", ["send", "inbox", "queue", "dig", "doctor", "list", "labs", "down", "prune"])
 def test_hostile_text_can_not_begin_a_line_of_its_own(name: str, examples: Mapping[str, Any]) -> None:
-    said = text(hostile(examples[f"labctl/{name}/v1"]))
+    said = text(spoilt(examples[f"labctl/{name}/v1"], HOSTILE))
     assert not any(line.lstrip().startswith("labctl: all is well") for line in said.splitlines())
 
 
@@ -302,7 +282,7 @@ def test_an_error_with_hostile_text_can_not_pass_for_another() -> None:
         hint=f"edit\n  next: rm -r {HOSTILE}",
     )
     said = error_text(bad)
-    assert is_harmless(said)
+    assert controls(said) == set()
     assert sum(line.startswith("labctl:") for line in said.splitlines()) == 1
     assert sum(line.startswith("  next:") for line in said.splitlines()) == 1
 
