@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.commands.merge import merge
-from labctl.errors import GradingError, UsageError
+from labctl.errors import GradingError
 from labctl.grading import form
 from labctl.grading.job import Job
+from tests.documents import JUNK, altered, places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from tests.contract.conftest import Labctl
 
@@ -84,34 +84,6 @@ GRADE = {
 }
 
 
-def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield where values are in a document."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, each in items:
-        yield (*above, key)
-        yield from places(each, (*above, key))
-
-
-def altered(document: Mapping[str, Any], place: tuple[Any, ...], value: Any) -> dict[str, Any]:
-    copy: dict[str, Any] = json.loads(json.dumps(document))
-    inner: Any = copy
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = value
-    return copy
-
-
-values = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.sampled_from([10**400, -1, 0.5, float("nan"), float("inf"), "", "\0", "\ud800", "===", "a" * 999]),
-    st.text(),
-    st.lists(st.integers() | st.text() | st.none(), max_size=3),
-    st.dictionaries(st.text(), st.integers() | st.lists(st.text(), max_size=2), max_size=3),
-)
-
-
 def test_a_job_needs_no_more_than_what_has_no_default(
     valid_document: Callable[[Mapping[str, Any]], None],
 ) -> None:
@@ -120,7 +92,7 @@ def test_a_job_needs_no_more_than_what_has_no_default(
     assert (job.run, job.seed_from, job.remarks) == ("", None, ())
 
 
-@given(st.sampled_from(list(places(JOB))), values)
+@given(st.sampled_from(list(places(JOB))), JUNK)
 def test_a_job_with_any_value_in_a_place_is_one_or_is_refused(place: tuple[Any, ...], value: Any) -> None:
     try:
         job = form.read(json.dumps(altered(JOB, place, value)), Job)
@@ -166,19 +138,6 @@ def test_what_is_wrong_with_a_job_is_said(labctl: Labctl, changed: dict[str, Any
 def test_what_is_no_job_at_all_is_refused(labctl: Labctl, content: bytes) -> None:
     ran = labctl("examine", "--json", stdin=content)
     assert (ran.code, ran.document["code"]) == (4, "grading")
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.sampled_from(list(places(GRADE))), values)
-def test_a_result_with_any_value_in_a_place_is_one_or_is_refused(
-    tmp_path: Path, place: tuple[Any, ...], value: Any
-) -> None:
-    (tmp_path / "grade.json").write_text(json.dumps(altered(GRADE, place, value)), encoding="utf-8")
-    try:
-        merge([tmp_path])
-    except UsageError as error:
-        if len(error.message) > 1000:
-            raise
 
 
 @pytest.mark.parametrize("option", OUTPUTS)

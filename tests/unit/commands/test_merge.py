@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-import copy
-import functools
 import json
-import operator
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,10 +21,12 @@ from labctl.report.grading.page import page
 from labctl.report.grading.roster import roster
 from labctl.report.grading.summary import summary
 from labctl.report.text import text
+from tests.documents import JUNK, altered, places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.documents import Place
 
 CHECK = GradedCheck(
     "a", "A", CheckVerdict.FAILED, 0.5, "no", ("seen",), 1, "checks/test_a.py", 7,
@@ -107,36 +105,27 @@ def test_all_shards_are_all_attempts_with_others_that_were_graded_at_once(tmp_pa
     assert joined.shard is None
 
 
-def nodes(value: Any, *place: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the place of each value in a document."""
-    yield place
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, each in inner:
-        yield from nodes(each, *place, key)
-
-
 REFUSED = attempt("bert", Rejection("config-rejected", "refused", "edit it", "main.cf", 3, "mx", "fatal"))
 WHOLE = document(Grade("small", "A small lab", (attempt("carl"), REFUSED), 1.0, (1, 1)))
-JUNK: st.SearchStrategy[Any] = st.sampled_from(
-    [None, True, 0, -1, 0.5, 10**400, 1e300, float("nan"), "", "\ud800", "x" * 300, [], [[]], {}, {"a": 1}]
-)
 
 
-@given(st.sampled_from([each for each in nodes(WHOLE) if each]), JUNK)
+@given(st.sampled_from([*places(WHOLE)]), JUNK)
 def test_whatever_a_document_holds_it_is_refused_or_can_be_written_in_every_form(
-    tmp_path_factory: pytest.TempPathFactory, place: tuple[Any, ...], junk: Any
+    tmp_path_factory: pytest.TempPathFactory, place: Place, junk: Any
 ) -> None:
-    wrong = copy.deepcopy(WHOLE)
-    functools.reduce(operator.getitem, place[:-1], wrong)[place[-1]] = junk
     directory = tmp_path_factory.mktemp("part")
-    (directory / "grade.json").write_text(json.dumps(wrong), encoding="utf-8")
-    with suppress(UsageError):
+    (directory / "grade.json").write_text(json.dumps(altered(WHOLE, place, junk)), encoding="utf-8")
+    try:
         joined = merge([directory])
-        assert json.loads(json.dumps(document(joined)))
-        for form in (text, page, roster, junit, summary):
-            assert form(joined)
-        for each in joined.attempts:
-            assert gradescope(each, joined.title)
+    except UsageError as error:
+        if len(error.message) > 1000:
+            raise
+        return
+    assert json.loads(json.dumps(document(joined)))
+    for form in (text, page, roster, junit, summary):
+        assert form(joined)
+    for each in joined.attempts:
+        assert gradescope(each, joined.title)
 
 
 @pytest.mark.parametrize("kind", ["fifo", "large"])
