@@ -23,8 +23,11 @@ starter_score = 0.5
 [[checks]]
 id = "mx-resolves"
 points = 2
-"""
 
+[[checks]]
+id = "mail-arrives"
+points = 0.5
+"""
 
 FAULTS = (
     "mta-down mda-down dns-down auth-down dns-servfail dns-nxdomain dns-timeout mx-missing mx-wrong "
@@ -40,8 +43,16 @@ def test_labs_lists_what_ships_as_a_document(
     ran = labctl("labs", "--json")
     assert (ran.code, ran.stderr) == (0, "")
     valid_document(ran.document)
-    rows = {each["id"]: each for each in ran.document["labs"]}
-    assert rows["two-domains"]["title"] == "Mail between two domains"
+    row = next(each for each in ran.document["labs"] if each["id"] == "two-domains")
+    assert row.pop("exercises") > 0
+    assert row == {
+        "id": "two-domains",
+        "title": "Mail between two domains",
+        "topology": "two-domains",
+        "gradable": False,
+        "max_score": None,
+        "starter_score": None,
+    }
 
 
 def test_directories_of_ones_own_add_to_the_catalogue(
@@ -49,22 +60,29 @@ def test_directories_of_ones_own_add_to_the_catalogue(
 ) -> None:
     directory = make_lab(tmp_path / "first/mine", MINE)
     (directory / "exercises").mkdir()
-    (directory / "exercises/test_a.py").write_text("def test_one(): ...\ndef helper(): ...\n")
+    (directory / "exercises/test_a.py").write_text("import nowhere\nraise SystemExit\ndef test_one(): ...\n")
+    (directory / "exercises/test_b.py").write_text("def test_two(): ...\ndef helper(): ...\nTEST_C = 1\n")
+    for name in ("conftest.py", "notes.txt"):
+        (directory / "exercises" / name).write_text("def test_three(): ...\n")
     make_lab(tmp_path / "second/mine", MINE.replace("one's own", "no one"))
+    make_lab(
+        tmp_path / "second/open", MINE.replace("mine", "open").replace("[grading]\nstarter_score = 0.5\n", "")
+    )
     environ = {"LABCTL_LABS": f"{tmp_path}/first:{tmp_path}/second:{tmp_path}/nowhere"}
     document = labctl("labs", "--json", environ=environ).document
     valid_document(document)
-    mine = next(each for each in document["labs"] if each["id"] == "mine")
-    assert mine == {
+    rows = {each["id"]: each for each in document["labs"]}
+    assert rows["mine"] == {
         "id": "mine",
         "title": "A lab of one's own",
         "topology": "two-domains",
-        "exercises": 1,
+        "exercises": 2,
         "gradable": True,
-        "max_score": 2,
+        "max_score": 2.5,
         "starter_score": 0.5,
     }
-    assert any(each["id"] == "two-domains" for each in document["labs"])
+    assert rows["open"]["starter_score"] is None
+    assert "two-domains" in rows
     assert "A lab of one's own" in labctl("labs", environ=environ).stdout
 
 

@@ -137,18 +137,18 @@ def test_users_try_it_in_a_namespace_of_their_own(tmp_path: Path) -> None:
     assert all("--map-root-user" in each for each in kernel.calls)
 
 
-def test_a_machine_that_owns_an_address_of_a_lab_is_told_which(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("owned", "state"),
+    [("203.0.113.10", State.FAILED), ("192.0.2.2", State.OK)],
+    ids=["a host's", "no host's"],
+)
+def test_a_machine_that_owns_an_address_of_a_lab_is_told_which(
+    tmp_path: Path, owned: str, state: State
+) -> None:
     (tmp_path / "proc/net").mkdir(parents=True)
-    (tmp_path / "proc/net/fib_trie").write_text("Local:\n  |-- 203.0.113.10\n     /32 host LOCAL\n")
+    (tmp_path / "proc/net/fib_trie").write_text(f"Local:\n  |-- {owned}\n     /32 host LOCAL\n")
     check = examine(tmp_path)["addresses"]
-    assert check.state is State.FAILED
-    assert "203.0.113.10" in check.text
-
-
-def test_a_neighbour_of_a_labs_addresses_is_no_trouble(tmp_path: Path) -> None:
-    (tmp_path / "proc/net").mkdir(parents=True)
-    (tmp_path / "proc/net/fib_trie").write_text("Local:\n  |-- 192.0.2.2\n     /32 host LOCAL\n")
-    assert examine(tmp_path)["addresses"].state is State.OK
+    assert (check.state, owned in check.text) == (state, state is State.FAILED)
 
 
 def test_dockerd_without_iptables_is_a_warning(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from labctl.commands import labstest
 from labctl.commands.grade import Grade
 from labctl.commands.labstest import Case, LabTested, labs_test
-from labctl.errors import InvalidLabFile, UsageError
+from labctl.errors import InvalidLabFile
 from labctl.grading.job import Examination, Observation, Rejection
 from labctl.grading.score import GradedAttempt, graded
 from labctl.grading.verdict import CheckVerdict
@@ -296,8 +296,3 @@ def test_a_lab_without_solution_or_starter_is_wrong(lab: Path, missing: str) -> 
 
     with pytest.raises(InvalidLabFile, match=f"{missing}: is not there"):
         labstest.prepare(str(lab), {})
-
-
-def test_a_lab_that_is_not_graded_has_nothing_to_test(make_lab: MakeLab) -> None:
-    with pytest.raises(UsageError, match="lab 'demo' is not one to be graded"):
-        labstest.prepare(str(make_lab("demo")), {})

@@ -116,10 +116,7 @@ class TestUp:
         self, ready: FakeEngine, make_lab: MakeLab, tmp_path: Path
     ) -> None:
         directory = make_lab("demo", EDITABLE)
-        (tmp_path / "attempt").mkdir()
-        (tmp_path / "attempt" / "beta.zone").write_bytes(b"; mine\n")
-        wish = Wish(definition.load(directory), publish=True, attempt=tmp_path / "attempt")
-        up(ready, URL, wish, environ={})
+        up(ready, URL, attempted(directory, tmp_path), environ={})
         assert ready.get_file("labctl-demo-dns", ZONE) == b"; mine\n"
         assert bring(ready, str(directory)).changed == (f"dns given new files ({ZONE})",)
 

@@ -166,11 +166,6 @@ def test_a_log_may_come_from_standard_input() -> None:
     ]
 
 
-def test_log_files_that_do_not_name_it_are_named(files: list[str]) -> None:
-    with pytest.raises(NoSuchMessage, match=r"mx\.alpha\.test-0\.log"):
-        of_files(files, "<gone@alpha.test>")
-
-
 def test_without_a_name_all_are_listed(told: Stage, files: list[str]) -> None:
     with table(told.fake, None, Filters()) as listed:
         of_lab = sorted((each.message_id or "", each.state) for each in listed.rows)
