@@ -98,7 +98,11 @@ def up(
         instance.refuse_other(known.there, lab.id)
         built = tuple(f"image {each.name} built" for each in images.missing(engine, specs))
         return Up(name, lab.id, (*built, *map(str, known.changes)), None)
-    with lock.held(engine, name, progress):
+
+    def refuse_other() -> None:
+        instance.refuse_other(instance.observe(engine, name), lab.id)
+
+    with lock.held(engine, name, progress, in_use=refuse_other):
         known = compare(engine, planner)
         instance.refuse_other(known.there, lab.id)  # no image is made for that
         built = tuple(

@@ -20,7 +20,7 @@ from labctl.progress import Progress, silent
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from labctl.engine.protocol import Engine
@@ -41,7 +41,12 @@ class _Locks(NamedTuple):
 
 @contextmanager
 def held(
-    engine: Engine, name: str, progress: Progress = silent, *, patience: float | None = None
+    engine: Engine,
+    name: str,
+    progress: Progress = silent,
+    *,
+    patience: float | None = None,
+    in_use: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """Hold a lab in order to change it, from outside of any run that uses it.
 
@@ -50,6 +55,7 @@ def held(
         name: The lab's name.
         progress: Told who is waited for.
         patience: Seconds to wait for one that has it in use; `PATIENCE` where it is None.
+        in_use: Called before one that has it in use is waited for; what it raises ends the waiting.
 
     Raises:
         LabInUse: Another process has it in use, or has changed it for all of `WAIT`.
@@ -57,7 +63,7 @@ def held(
     """
     locks = _locks(engine, name)
     with ExitStack() as ends:
-        work, use = _both(locks, name, progress, patience)
+        work, use = _both(locks, name, progress, patience, in_use)
         ends.callback(lockfile.release, work, locks.work)
         ends.callback(lockfile.release, use, locks.use)
         yield
@@ -69,7 +75,7 @@ def used(
 ) -> Iterator[None]:
     """Have a lab in use, after whoever changes it now: nobody else changes it from outside.
 
-    Args and errors are those of `held`.
+    Args, as far as it has them, and errors are those of `held`.
     """
     locks = _locks(engine, name)
     with ExitStack() as ends:
@@ -105,7 +111,13 @@ def _locks(engine: Engine, name: str) -> _Locks:
     return _Locks(lockfile.path_of(engine, f"work {name}"), lockfile.path_of(engine, f"use {name}"))
 
 
-def _both(locks: _Locks, name: str, progress: Progress, patience: float | None) -> tuple[int, int]:
+def _both(
+    locks: _Locks,
+    name: str,
+    progress: Progress,
+    patience: float | None,
+    in_use: Callable[[], None] = lambda: None,
+) -> tuple[int, int]:
     """Take both locks; while `use` can't be had, `work` is left to whoever has that."""
     patience = PATIENCE if patience is None else patience
     refused_since: float | None = None
@@ -132,7 +144,9 @@ def _both(locks: _Locks, name: str, progress: Progress, patience: float | None) 
                 lockfile.release(work, locks.work)
         if use is not None:
             return work, use
-        refused_since = refused_since or time.monotonic()
+        if refused_since is None:
+            in_use()
+            refused_since = time.monotonic()
         if time.monotonic() - refused_since >= patience:
             raise _in_use(locks.use, name)
         tell(locks.use)

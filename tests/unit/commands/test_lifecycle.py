@@ -96,6 +96,17 @@ class TestUp:
             bring(ready, "dns", "mine", dry_run=dry_run)
         assert changing(ready) == set()
 
+    def test_a_lab_of_another_kind_is_told_at_once_even_where_it_is_in_use(
+        self, ready: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bring(ready, name="mine")
+        monkeypatch.setattr(lock, "PATIENCE", 0.02)
+        with (
+            lock.used(ready, "mine"),
+            pytest.raises(UsageError, match="'mine' is a 'two-domains', not a 'dns'"),
+        ):
+            bring(ready, "dns", name="mine")
+
     def test_a_dry_run_says_which_images_are_missing(self, fake: FakeEngine) -> None:
         assert bring(fake, dry_run=True).changed[:3] == (
             "image mta built",
