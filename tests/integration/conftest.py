@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,11 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import pytest
 
+from labctl import resources
 from labctl.engine import search
+from labctl.engine.docker import DockerEngine
 from labctl.errors import EngineUnavailable
+from labctl.lab.mark import labels
 from labctl.wait import eventually
 from tests import documents
 
@@ -29,6 +33,9 @@ SERVICES: Final = ("dns", "mx-alpha", "mail-alpha", "mx-beta", "mail-beta")
 SOON: Final = 30.0
 """Seconds that a fact has to show itself on a busy machine; what is there at once costs nothing of them."""
 
+TO_GRADE: Final = "fix-the-mx"
+"""The lab to grade that is there to be graded by any test."""
+
 _LONGEST_RUN: Final = 900.0
 """Seconds for one run of labctl, which may have to build the images, or to grade a hundred attempts."""
 
@@ -37,6 +44,11 @@ _GATE: Final = Path(__file__).with_name("packages.py")
 """Files that tests lock: who waits for the engine holds the gate, past which nobody gets meanwhile."""
 
 _FOR_TESTS_ONLY: Final = ("LABCTL_NAME", "LABCTL_LABS", "NO_COLOR", "COLUMNS")
+
+
+def by_night(*values: Any) -> Any:
+    """Have a parameter's values tried by night only."""
+    return pytest.param(*values, marks=pytest.mark.nightly)
 
 
 @dataclass(frozen=True)
@@ -140,9 +152,14 @@ class Lab:
         return {service: self.container(service).id for service in SERVICES}
 
     def execute(self, service: str, *argv: str) -> tuple[int, str]:
-        """Run a command in a container as the engine does, around labctl; standard error is left out."""
-        code, (stdout, _) = self.container(service).exec_run(list(argv), demux=True)
-        return int(code), (stdout or b"").decode()
+        """Run a command in a container as root; standard error is left out.
+
+        Not by the SDK, which may lose the beginning of what a command says: it passes over what came in
+        together with the head of the engine's answer.
+        """
+        with closing(DockerEngine(search.find(os.environ, Path.home()))) as engine:
+            done = engine.execute(f"labctl-{self.name}-{service}", list(argv))
+        return done.exit_code, done.stdout.decode()
 
     def damaged(self) -> bool:
         """Whether a host is missing or does not run."""
@@ -278,7 +295,7 @@ def new_lab(labctl: Labctl, docker: Any) -> Iterator[Callable[[], Lab]]:
 
 @pytest.fixture
 def alone() -> None:
-    """Ask that no other test runs beside this one: it looks at all that is on the engine, or prunes it."""
+    """Ask that no other test runs beside this one: it prunes the engine, where others leave things."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -313,9 +330,61 @@ class OwnLab:
         return str(self.directory)
 
 
+class DefinedLab(Lab):
+    """A lab that a file's tests share and change, with its definition; its first `up` makes it."""
+
+    def __init__(self, labctl: Labctl, docker: Any, directory: Path) -> None:
+        super().__init__(f"it-{os.getpid()}-{uuid.uuid4().hex[:6]}", labctl, docker)
+        self.own = OwnLab(directory / "own")
+
+    def changed(self, *options: str) -> list[str]:
+        """Bring it up as it is defined now; return what was done."""
+        return list(self.up(str(self.own), *options)["changed"])
+
+
+@pytest.fixture(scope="module")
+def defined_lab(
+    labctl: Labctl, docker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DefinedLab]:
+    lab = DefinedLab(labctl, docker, tmp_path_factory.mktemp("defined"))
+    yield lab
+    assert lab.run("down").code == 0
+    assert lab.leftovers() == []
+
+
 @pytest.fixture
 def own_lab(tmp_path: Path) -> OwnLab:
     return OwnLab(tmp_path / "own")
+
+
+@dataclass(frozen=True)
+class GradedLab:
+    """A copy of a lab to grade under an id of its own, by which its laboratories are told from all others."""
+
+    id: str
+    directory: Path
+    docker: Any
+
+    def __str__(self) -> str:
+        return str(self.directory)
+
+    def laboratories(self) -> set[str]:
+        """The names of its laboratories of which anything is there."""
+        ours = {"label": f"{labels.LAB}={self.id}"}
+        containers = self.docker.containers.list(all=True, filters=ours, ignore_removed=True)
+        networks = self.docker.networks.list(filters=ours)
+        found = [*(each.labels for each in containers), *(each.attrs["Labels"] for each in networks)]
+        return {each[labels.NAME] for each in found}
+
+
+@pytest.fixture
+def graded_lab(tmp_path: Path, docker: Any) -> GradedLab:
+    directory = tmp_path / "graded-lab"
+    shutil.copytree(resources.labs_dir() / TO_GRADE, directory)
+    lab_id = f"{TO_GRADE}-{uuid.uuid4().hex[:6]}"
+    definition = directory / "lab.toml"
+    definition.write_text(definition.read_text(encoding="utf-8").replace(f'"{TO_GRADE}"', f'"{lab_id}"'))
+    return GradedLab(lab_id, directory, docker)
 
 
 @pytest.fixture(params=SERVICES)
