@@ -133,6 +133,7 @@ class Engine(Protocol):
         user: str = "",
         within: float | None = ENDED_WITHIN,
         most: int = MOST_SAID,
+        again: bool = False,
     ) -> ExecResult:
         """Run a command inside a running container and wait for its end.
 
@@ -142,8 +143,10 @@ class Engine(Protocol):
             user: As whom it runs; as the container's own user where it is empty.
             within: Seconds that it has; None for ever, as a person may wait.
             most: Bytes that it may say.
+            again: Whether it does no harm to run it once more, where the engine lost what it said.
 
         Raises:
+            EngineError: The engine lost what it said.
             ServiceCommandFailed: It came to no end within these bounds, and was killed if that user may.
         """
 

@@ -119,7 +119,7 @@ class HostChange:
             reload(engine, host)
         if self.server:
             script = _SERVE % _LISTENS_WITHIN
-            _run(engine, host, fault, script, _pidfile(fault), f"{self.port:04X}", *self.server)
+            _run(engine, host, fault, script, _pidfile(fault), f"{self.port:04X}", *self.server, again=False)
         if self.rules:
             table = table_name(fault)
             rules = f"table inet {table}\ndelete table inet {table}\ntable inet {table} {{\n{self.rules}\n}}"
@@ -189,8 +189,17 @@ def _encoded(content: bytes | None) -> str | None:
     return None if content is None else base64.b64encode(content).decode()
 
 
-def _run(engine: Engine, host: Host, fault: str, script: str, *arguments: str, hint: str = "") -> None:
-    said = engine.execute(host.running_container().id, ["/bin/sh", "-c", script, "fault", *arguments])
+def _run(
+    engine: Engine,
+    host: Host,
+    fault: str,
+    script: str,
+    *arguments: str,
+    hint: str = "",
+    again: bool = True,
+) -> None:
+    command = ["/bin/sh", "-c", script, "fault", *arguments]
+    said = engine.execute(host.running_container().id, command, again=again)
     if said.exit_code != 0:
         complaint = said.stderr.decode("utf-8", "replace").strip() or shlex.join(arguments)
         raise FaultError(

@@ -64,7 +64,7 @@ def reload(engine: Engine, host: Host) -> None:
     match host.role:
         case Role.MTA:
             script = _RELOAD_POSTFIX % (_WITHIN * 100)
-            said = engine.execute(container.id, ["/bin/sh", "-c", script, "reload", signal])
+            said = engine.execute(container.id, ["/bin/sh", "-c", script, "reload", signal], again=True)
             if said.exit_code != 0:
                 raise _refused(host, [], said.stderr.decode("utf-8", "replace").strip())
         case Role.MDA:

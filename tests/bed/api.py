@@ -102,8 +102,12 @@ class Api:
                 self._commands[number] = (name, said["Cmd"])
                 return {"Id": number}
             case "POST", ["exec", number, "start"]:
-                done = self._ended[number] = engine.execute(*self._commands[number])
-                return iter([_frame(STDOUT, done.stdout), _frame(STDERR, done.stderr)])
+                container, argv = self._commands[number]
+                mark = b""
+                if argv[4:] and argv[4].startswith("LABCTL_COMMAND="):  # as a shell tells it
+                    mark, argv = argv[4].encode(), argv[5:]
+                done = self._ended[number] = engine.execute(container, argv)
+                return iter([_frame(STDOUT, done.stdout + mark), _frame(STDERR, done.stderr + mark)])
             case "GET", ["exec", number, "json"]:
                 return {"ExitCode": self._ended[number].exit_code}
             case "GET", ["containers", name, "logs"]:

@@ -194,6 +194,7 @@ class Containers(Images):
         user: str = "",  # noqa: ARG002  # nobody is anybody here
         within: float | None = ENDED_WITHIN,  # noqa: ARG002  # it takes no time
         most: int = MOST_SAID,  # noqa: ARG002  # and says as much as `answer` returns
+        again: bool = False,  # noqa: ARG002  # nothing is lost here
     ) -> ExecResult:
         with self._calling("execute", f"{name} {' '.join(argv)}"):
             container = self._box(name, ContainerState.RUNNING).container

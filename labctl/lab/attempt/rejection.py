@@ -164,7 +164,7 @@ def _complaint(engine: Engine, container: Container, file: Editable) -> Refusal 
     """Run the lab's check of a file where it is used; return what it has against it."""
     try:
         done = engine.execute(
-            container.id, file.check, user="nobody", within=_CHECKED_WITHIN, most=_MOST_SAID
+            container.id, file.check, user="nobody", within=_CHECKED_WITHIN, most=_MOST_SAID, again=True
         )
     except EngineUnavailable:
         raise

@@ -88,7 +88,7 @@ def _fetched(
         for address, fields, query in asked
     )
     script = "".join(f"{command}\necho\n" for command in commands)
-    said = engine.execute(host.running_container().id, ["/bin/sh", "-c", script])
+    said = engine.execute(host.running_container().id, ["/bin/sh", "-c", script], again=True)
     *lines, _ = said.stdout.decode("utf-8", "replace").split("\n")
     lines += [""] * (len(asked) - len(lines))  # it was killed
     try:

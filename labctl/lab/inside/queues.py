@@ -44,7 +44,7 @@ def read_queue(engine: Engine, host: Host) -> tuple[QueuedMessage, ...]:
         LabNotUp: The host does not run.
         ServiceCommandFailed: Its queue can't be read.
     """
-    said = engine.execute(host.running_container().id, ["sh", "-c", LOOK])
+    said = engine.execute(host.running_container().id, ["sh", "-c", LOOK], again=True)
     if said.exit_code != 0:
         complaint = said.stderr.decode("utf-8", "replace").strip()
         raise ServiceCommandFailed(
@@ -86,7 +86,7 @@ def _message_ids(engine: Engine, host: Host, missing: list[str]) -> dict[str, st
     left = missing[1:]  # the first one is gone: go on behind it
     while left:
         asked = left[:_AT_ONCE]
-        said = engine.execute(host.running_container().id, ["postcat", "-qeh", *asked])
+        said = engine.execute(host.running_container().id, ["postcat", "-qeh", *asked], again=True)
         found |= parse_headers(said.stdout.decode("utf-8", "replace"))
         gone = next((n for n, each in enumerate(asked) if each not in found), len(asked) - 1)
         left = left[gone + 1 :]

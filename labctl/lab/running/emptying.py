@@ -220,7 +220,7 @@ def searched(engine: Engine, host: Host, written: Mapping[str, str]) -> Searched
 
 
 def _said(engine: Engine, host: Host, argv: Sequence[str]) -> str:
-    said = engine.execute(host.running_container().id, argv)
+    said = engine.execute(host.running_container().id, argv, again=True)
     if said.exit_code != 0:
         complaint = said.stderr.decode("utf-8", "replace").strip()
         raise ServiceCommandFailed(

@@ -18,7 +18,7 @@ import pytest
 from labctl.engine.docker import DockerEngine
 from labctl.engine.endpoint import Endpoint
 from labctl.engine.logstream import STDERR, STDOUT
-from labctl.engine.model import ContainerSpec, ContainerState, File, NetworkSpec, PublishedPort
+from labctl.engine.model import ContainerSpec, ContainerState, ExecResult, File, NetworkSpec, PublishedPort
 from labctl.errors import (
     EngineError,
     EngineUnavailable,
@@ -358,14 +358,56 @@ class TestContainers:
 
 
 class TestInside:
-    def test_what_a_command_says_is_told_apart_by_stream(self, scripted: Scripted) -> None:
+    @pytest.fixture
+    def mark(self, monkeypatch: pytest.MonkeyPatch) -> bytes:
+        """What stands at the end of all that a command says."""
+        monkeypatch.setattr("secrets.token_hex", lambda size: "00" * size)
+        return b"LABCTL_COMMAND=" + b"00" * 16
+
+    def test_what_a_command_says_is_told_apart_by_stream(self, scripted: Scripted, mark: bytes) -> None:
         scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
-        whole = frame(STDOUT, b"one ") + frame(STDERR, b"oh") + frame(STDOUT, b"two")
+        whole = frame(STDOUT, b"one ") + frame(STDERR, b"oh" + mark) + frame(STDOUT, b"two" + mark + b"!")
         scripted.answers("POST", "/exec/e1/start", (whole[:5], whole[5:11], whole[11:]))
         scripted.answers("GET", "/exec/e1/json", {"ExitCode": 3})
         said = scripted.engine.execute("x", ["true"], user="somebody")
-        assert (said.exit_code, said.stdout, said.stderr) == (3, b"one two", b"oh")
+        assert (said.exit_code, said.stdout, said.stderr) == (3, b"one two!", b"oh")
         assert scripted.questions[-3].json()["User"] == "somebody"
+
+    @pytest.mark.parametrize("lost", [STDOUT, STDERR])
+    def test_what_the_engine_lost_of_a_command_is_not_taken_for_silence(
+        self, scripted: Scripted, mark: bytes, lost: int
+    ) -> None:
+        scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
+        scripted.answers("POST", "/exec/e1/start", (frame(STDOUT + STDERR - lost, mark),))
+        scripted.answers("GET", "/exec/e1/json", {"ExitCode": 0})
+        with pytest.raises(EngineError, match="true in x: the engine lost what it said"):
+            scripted.engine.execute("x", ["true"])
+
+    def test_a_command_that_may_be_run_again_is_where_the_engine_lost_what_it_said(
+        self, scripted: Scripted, mark: bytes
+    ) -> None:
+        def lost() -> Iterator[bytes]:
+            whole = (frame(STDOUT, b"one" + mark), frame(STDERR, mark))
+            scripted.answers("POST", "/exec/e1/start", whole)
+            yield b""
+
+        scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
+        scripted.answers("POST", "/exec/e1/start", lost())
+        scripted.answers("GET", "/exec/e1/json", {"ExitCode": 0})
+        assert scripted.engine.execute("x", ["true"], again=True).stdout == b"one"
+
+    def test_a_command_that_was_killed_has_said_what_it_said(self, scripted: Scripted) -> None:
+        scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
+        scripted.answers("POST", "/exec/e1/start", (frame(STDOUT, b"one"),))
+        scripted.answers("GET", "/exec/e1/json", {"ExitCode": 137})
+        assert scripted.engine.execute("x", ["true"]) == ExecResult(137, b"one", b"")
+
+    def test_a_command_runs_without_a_shell_where_there_is_none(self, scripted: Scripted) -> None:
+        scripted.answers("POST", "/containers/x/exec", {"Id": "e1"}, 201)
+        scripted.answers("POST", "/exec/e1/start", (frame(STDOUT, b"no such file"),))
+        scripted.answers("GET", "/exec/e1/json", {"ExitCode": 127})
+        assert scripted.engine.execute("x", ["/busy"]).stdout == b"no such file"
+        assert scripted.questions[-3].json()["Cmd"] == ["/busy"]
 
     def test_a_command_that_comes_to_no_end_in_time_is_an_error(self, scripted: Scripted) -> None:
         endless = threading.Event()
