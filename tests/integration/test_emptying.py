@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl.cli import connection
-from labctl.lab.running import instance, pristine
+from labctl.lab.running import emptying, instance
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def engine() -> Iterator[Engine]:
 
 
 def empty(engine: Engine, lab: Lab) -> tuple[str, ...]:
-    return pristine.empty(engine, instance.observe(engine, lab.name))
+    return emptying.empty(engine, instance.observe(engine, lab.name))
 
 
 def nothing_but_new(lab: Lab) -> bool:

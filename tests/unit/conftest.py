@@ -74,7 +74,7 @@ def plain(greeting: bytes, ehlo: bytes = b"") -> type[Conversation]:
     return type("Plain", (Conversation,), {"greeting": greeting, "script": {"EHLO": ehlo} if ehlo else {}})
 
 
-DAEMONS = {
+DAEMONS: dict[str, type[Conversation]] = {
     "smtp": Smtp,
     "imap": plain(b"* OK [CAPABILITY IMAP4rev1] ready.\r\n"),
     "pop3": plain(b"+OK ready.\r\n"),
