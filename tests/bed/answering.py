@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Answer: TypeAlias = Callable[[str, str, dict[str, str], bytes], tuple[int, Any]]
 """What to say to a method, a path without the API's version, a query and a body: a status, and what goes back
-as JSON, as it is where it is bytes, or bit by bit where it is an iterator. Status 0 is the engine's end."""
+as JSON, as it is where it is bytes, or bit by bit where it is an iterator."""
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
@@ -39,9 +39,6 @@ def answering(path: Path, answer: Answer, *, version: str) -> Iterator[None]:
             query = {key: value[-1] for key, value in parse_qs(url.query).items()}
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, content = answer(self.command, unquote(asked), query, body)
-            if status == 0:
-                self.close_connection = True
-                return
             self.send_response(status)
             self.send_header("Api-Version", version)
             if hasattr(content, "__next__"):  # its end is the connection's

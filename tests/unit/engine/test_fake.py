@@ -280,14 +280,6 @@ def test_the_same_content_is_the_same_image(engine: FakeEngine) -> None:
     assert image.tags == ("a:1", "b:1")
 
 
-def test_only_what_its_registry_has_can_be_pulled(engine: FakeEngine) -> None:
-    engine.remove_image("labctl/dns:1")
-    engine.pull("labctl/dns:1")
-    assert engine.image("labctl/dns:1") is not None
-    with pytest.raises(ImageUnavailable, match="debian"):
-        engine.pull("debian:trixie-slim")
-
-
 def test_images_travel_in_one_file(engine: FakeEngine, tmp_path: Path) -> None:
     rootfs = tmp_path / "rootfs.tar"
     rootfs.write_bytes(b"a file system")

@@ -56,21 +56,8 @@ def test_a_last_line_without_its_end_is_a_line() -> None:
     assert [line.text for line in lines(stamped(b"one\n"), stamped(b"tw"))] == ["one", "tw"]
 
 
-def test_an_empty_line_is_a_line() -> None:
-    assert [line.text for line in lines(stamped(b"\n"), stamped(b"x\n"))] == ["", "x"]
-
-
-def test_an_empty_log_has_no_lines() -> None:
-    assert lines() == []
-
-
 def test_carriage_returns_at_the_end_go_and_inside_stay() -> None:
     assert [line.text for line in lines(stamped(b"a\rb\r\n"))] == ["a\rb"]
-
-
-def test_bytes_that_are_no_text_survive() -> None:
-    (line,) = lines(stamped(b"caf\xe9\n"))
-    assert line.text.encode("utf-8", "surrogateescape") == b"caf\xe9"
 
 
 def test_a_character_cut_by_the_engine_is_put_together_again() -> None:
@@ -109,10 +96,6 @@ def test_a_whole_log_is_its_frames_without_their_heads() -> None:
 def test_in_a_whole_log_the_pieces_of_a_long_line_are_joined() -> None:
     pieces = stamped(b"a b", 1), stamped(b" c", 2), stamped(b"d\n", 3), stamped(b"next\n", 4)
     assert joined(blob(*pieces)) == stamped(b"a b cd\n", 1) + stamped(b"next\n", 4)
-
-
-def test_a_whole_log_without_lines_is_empty() -> None:
-    assert joined(b"") == b""
 
 
 def test_in_a_whole_log_a_last_line_without_its_end_gets_one() -> None:

@@ -74,17 +74,6 @@ def forbidden(directory: Path) -> ForbiddenFile:
     return caught.value
 
 
-def test_a_declared_file_is_read(directory: Path) -> None:
-    assert attempt.read(directory, lab()).files == {PATH: b"a zone\n"}
-
-
-def test_what_is_not_declared_is_not_opened(directory: Path) -> None:
-    os.mkfifo(directory / "trap")
-    (directory / "zones" / "loop").symlink_to(directory)
-    (directory / "main.cf").symlink_to("/etc/shadow")
-    assert list(attempt.read(directory, lab()).files) == [PATH]
-
-
 def test_the_attempt_itself_may_be_a_link(directory: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(directory)
     assert attempt.read(tmp_path / "link", lab()).files == {PATH: b"a zone\n"}
@@ -163,18 +152,13 @@ def test_a_file_on_the_way_is_no_directory(directory: Path) -> None:
     forbidden(directory)
 
 
-@pytest.mark.parametrize("excess", [0, 1])
+@pytest.mark.parametrize("excess", [0, 1, 1 << 40])
 def test_only_what_is_larger_than_allowed_is_refused(directory: Path, file: Path, excess: int) -> None:
-    file.write_bytes(b"x" * (attempt.LARGEST_FILE + excess))
+    os.truncate(file, attempt.LARGEST_FILE + excess)  # to read a terabyte of a hole would take long
     if excess:
         assert "larger than 1 MiB" in forbidden(directory).message
     else:
         assert len(attempt.read(directory, lab()).files[PATH]) == attempt.LARGEST_FILE
-
-
-def test_a_hole_of_a_terabyte_is_not_read(directory: Path, file: Path) -> None:
-    os.truncate(file, 1 << 40)
-    assert "larger than" in forbidden(directory).message
 
 
 def test_all_files_together_are_bounded(directory: Path) -> None:
@@ -246,6 +230,7 @@ def test_other_files_are_counted_and_not_opened(directory: Path) -> None:
     os.mkfifo(directory / "zones" / "trap")
     (directory / "zones" / os.fsdecode(b"\xff\xfe\n")).write_text("")
     found = attempt.read(directory, lab())
+    assert found.files == {PATH: b"a zone\n"}
     assert (found.ignored, found.bounded) == (5, False)
 
 

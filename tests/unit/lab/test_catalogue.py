@@ -111,12 +111,6 @@ def test_no_such_lab_is_told_with_those_there_are(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_a_directory_without_a_definition_is_no_lab(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(NoSuchLab):
-        catalogue.find(str(tmp_path / "empty"), {})
-
-
 def test_a_directory_that_is_not_there_holds_no_labs(tmp_path: Path) -> None:
     assert [lab.id for lab in catalogue.all_labs(environ(tmp_path / "none"))] == [
         lab.id for lab in catalogue.all_labs({})

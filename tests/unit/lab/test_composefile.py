@@ -109,15 +109,6 @@ def test_collections_too_deep_are_refused_before_they_overflow_anything(
     assert "inside each other" in message or "nesting depth" in message  # ours, or a newer libyaml's own
 
 
-def test_a_control_character_is_no_yaml(tmp_path: Path) -> None:
-    assert "is no YAML" in wrong(tmp_path, "a: \x00").message
-
-
-def test_what_can_not_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidLabFile, match="can't be read"):
-        composefile.read(tmp_path / "none.yaml")
-
-
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -209,26 +209,10 @@ def test_a_key_that_hides_in_a_comment_is_pointed_at_where_it_is_set() -> None:
     assert wrong(f"# colour\n{LEAST}colour = 1\n").line == 5
 
 
-def test_tables_too_deep_and_numbers_too_long_are_no_bugs_of_labctl() -> None:
-    assert "is no TOML" in wrong(f"{LEAST}x = {'[' * 20_000}").message
-    assert "is no TOML" in wrong(f"{LEAST}x = {'1' * 5_000}").message
-
-
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidLabFile, match="can't be read") as caught:
         definition.load(tmp_path)
     assert caught.value.path == tmp_path / "lab.toml"
-
-
-def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
-    (tmp_path / "lab.toml").write_bytes(b"\xff\xff")
-    with pytest.raises(InvalidLabFile, match=r"lab.toml:1: is no UTF-8: it has the byte 0xff"):
-        definition.load(tmp_path)
-
-
-def test_a_definition_is_read_from_its_directory(tmp_path: Path) -> None:
-    (tmp_path / "lab.toml").write_text(LEAST)
-    assert definition.load(tmp_path).directory == tmp_path
 
 
 @given(st.text())

@@ -35,11 +35,6 @@ def network(name: str, subnet: str) -> NetworkSpec:
     return NetworkSpec(name, found, found[1], {})
 
 
-def test_where_all_is_there_nothing_is_to_be_done(stage: Stage) -> None:
-    stage.stand()
-    assert said(stage.fake, stage.planner) == []
-
-
 def test_a_comparison_asks_the_engine_three_questions(stage: Stage) -> None:
     stage.stand()
     stage.fake.calls.clear()
@@ -90,14 +85,6 @@ def test_a_topology_that_has_outgrown_its_network_wants_a_larger_one(stage: Stag
     assert difference.stale_network
     assert difference.plan.network.subnet.prefixlen == 26
     assert not difference.plan.network.subnet.overlaps(there.subnets[0])
-
-
-def test_without_a_record_all_files_are_written_again(stage: Stage) -> None:
-    stage.stand()
-    stage.fake.remove_volume("labctl-x")
-    assert [each.split(" (")[0] for each in said(stage.fake, stage.planner)] == [
-        f"{service} given new files" for service in SERVICES
-    ]
 
 
 def test_a_container_that_was_never_started_is_given_its_files_and_started(stage: Stage) -> None:

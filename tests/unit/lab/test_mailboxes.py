@@ -15,10 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labctl.engine.model import Container
+    from labctl.lab.running.instance import Host
     from tests.unit.conftest import Stage
 
 BOB, BEA = "bob@beta.test", "bea@beta.test"
 BOUNCE = (Path(__file__).parents[2] / "data" / "dsn" / "dsn-06.eml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def host(stage: Stage) -> Host:
+    return stage.stand().host("mail-beta")
 
 
 def record(message_id: str, uid: int = 1, folder: str = "INBOX", **more: Any) -> dict[str, Any]:
@@ -43,8 +49,7 @@ def lay(stage: Stage, *answers: dict[str, list[dict[str, Any]]]) -> list[list[li
     return asked
 
 
-def test_messages_are_found_with_their_folders_by_one_command(stage: Stage) -> None:
-    host = stage.stand().host("mail-beta")
+def test_messages_are_found_with_their_folders_by_one_command(stage: Stage, host: Host) -> None:
     asked = lay(stage, {BOB: [record("<1@alpha.test>", 7, "Work"), record("<2@alpha.test>")]})
 
     found = find_messages(stage.fake, host, [BOB, BEA], ["<1@alpha.test>", "2@alpha.test"])
@@ -61,14 +66,12 @@ def test_messages_are_found_with_their_folders_by_one_command(stage: Stage) -> N
     assert for_bob[7:] == for_bea[7:] == query.split()
 
 
-def test_a_message_whose_id_only_contains_the_wanted_one_is_none(stage: Stage) -> None:
-    host = stage.stand().host("mail-beta")
+def test_a_message_whose_id_only_contains_the_wanted_one_is_none(stage: Stage, host: Host) -> None:
     lay(stage, {BOB: [record("<11@alpha.test>")]})
     assert find_messages(stage.fake, host, [BOB], ["<1@alpha.test>"]) == {BOB: ()}
 
 
-def test_of_a_report_the_whole_is_read(stage: Stage) -> None:
-    host = stage.stand().host("mail-beta")
+def test_of_a_report_the_whole_is_read(stage: Stage, host: Host) -> None:
     header, _, _ = BOUNCE.partition("\n\n")
     message_id = next(line for line in header.splitlines() if line.lower().startswith("message-id:"))
     reported = record("", 9, hdr=f"{header}\n\n")
@@ -82,8 +85,7 @@ def test_of_a_report_the_whole_is_read(stage: Stage) -> None:
     assert asked[1] == [["doveadm", "-f", "json", "fetch", "-u", BOB, "text", "mailbox", "INBOX", "uid", "9"]]
 
 
-def test_a_report_that_is_gone_meanwhile_is_told_without_what_it_says(stage: Stage) -> None:
-    host = stage.stand().host("mail-beta")
+def test_a_report_that_is_gone_meanwhile_is_told_without_what_it_says(stage: Stage, host: Host) -> None:
     header, _, _ = BOUNCE.partition("\n\n")
     message_id = next(line for line in header.splitlines() if line.lower().startswith("message-id:"))
     lay(stage, {BOB: [record("", hdr=f"{header}\n\n")]}, {})
@@ -91,15 +93,13 @@ def test_a_report_that_is_gone_meanwhile_is_told_without_what_it_says(stage: Sta
     assert message.dsn is None
 
 
-def test_words_of_a_shell_in_a_message_id_are_words_of_doveadm(stage: Stage) -> None:
-    host = stage.stand().host("mail-beta")
+def test_words_of_a_shell_in_a_message_id_are_words_of_doveadm(stage: Stage, host: Host) -> None:
     asked = lay(stage, {})
     find_messages(stage.fake, host, [BOB], ["<'; rm -rf / #$(id)@alpha.test>"])
     assert asked[0][0][-2] == "'; rm -rf / #$(id)@alpha.test"
 
 
-def test_many_are_asked_for_in_portions(stage: Stage) -> None:
-    host = stage.stand().host("mail-beta")
+def test_many_are_asked_for_in_portions(stage: Stage, host: Host) -> None:
     ids = [f"<{number:03}@alpha.test>" for number in range(150)]
     asked = lay(stage, {BOB: [record(ids[0])]}, {BOB: [record(ids[149])]})
     found = find_messages(stage.fake, host, [BOB], ids)
@@ -107,22 +107,19 @@ def test_many_are_asked_for_in_portions(stage: Stage) -> None:
     assert [len(each) for each in asked] == [1, 1]
 
 
-def test_nothing_that_is_wanted_asks_nothing(stage: Stage) -> None:
-    host = stage.stand().host("mail-beta")
+def test_nothing_that_is_wanted_asks_nothing(stage: Stage, host: Host) -> None:
     asked = lay(stage)
     assert find_messages(stage.fake, host, [BOB], ["", "<>"]) == {BOB: ()}
     assert asked == []
 
 
 @pytest.mark.parametrize("said", [b"", b"\n", b"[]"])
-def test_a_doveadm_that_fails_has_nothing(stage: Stage, said: bytes) -> None:
-    host = stage.stand().host("mail-beta")
+def test_a_doveadm_that_fails_has_nothing(stage: Stage, host: Host, said: bytes) -> None:
     stage.fake.answer = lambda _container, _argv: ExecResult(67, said, b"User doesn't exist")
     assert find_messages(stage.fake, host, [BOB, BEA], ["<1@a>"]) == {BOB: (), BEA: ()}
 
 
-def test_what_is_no_json_is_an_error(stage: Stage) -> None:
-    host = stage.stand().host("mail-beta")
+def test_what_is_no_json_is_an_error(stage: Stage, host: Host) -> None:
     stage.fake.answer = lambda _container, _argv: ExecResult(0, b"[{\n\n", b"out of memory")
     with pytest.raises(ServiceCommandFailed, match="out of memory"):
         find_messages(stage.fake, host, [BOB], ["<1@a>"])

@@ -49,7 +49,7 @@ def hashes(of: Plan) -> dict[str, str]:
 
 def test_a_topology_that_is_not_there_is_refused_with_what_is_near(tmp_path: Path) -> None:
     (tmp_path / "lab.toml").write_text('id = "mine"\ntitle = "T"\ntopology = "two-domain"\n')
-    with pytest.raises(InvalidLabFile, match="did you mean 'two-domains'") as caught:
+    with pytest.raises(InvalidLabFile, match="there are: two-domains; did you mean 'two-domains'") as caught:
         make_planner("x", definition.load(tmp_path), images={})
     assert (caught.value.path, caught.value.line) == (tmp_path / "lab.toml", 3)
 
@@ -92,13 +92,9 @@ def test_every_object_carries_the_labels_by_which_it_is_found(lab: LabDefinition
         assert marks[labels.LAB] == "two-domains"
         assert marks[labels.COMPOSE_PROJECT] == "labctl-x"
         assert all(isinstance(value, str) and type(value) is not Role for value in marks.values())
-    assert set(json.loads(found.network.labels[labels.HOSTS])) == {host.service.name for host in found.hosts}
-
-
-def test_a_host_without_a_domain_has_no_such_label(lab: LabDefinition) -> None:
-    found = plan(lab)
     assert labels.DOMAIN not in found.host("dns").container.labels
     assert found.host("mx-beta").container.labels[labels.DOMAIN] == "beta.test"
+    assert set(json.loads(found.network.labels[labels.HOSTS])) == {host.service.name for host in found.hosts}
 
 
 class TestHash:
@@ -289,10 +285,6 @@ class TestMakePlanner:
         assert caught.value.path == lab.directory / "lab.toml"
         return caught.value
 
-    def test_an_unknown_topology_is_named_beside_those_there_are(self, lab: LabDefinition) -> None:
-        error = self.wrong(replace(lab, topology="three"))
-        assert "no topology 'three'; there are: two-domains" in error.message
-
     def test_a_file_for_a_service_that_is_not_there_is_named(self, lab: LabDefinition) -> None:
         editable = (Editable("zone", "ns", "/zone"),)
         assert "no service 'ns'" in self.wrong(replace(lab, editable=editable)).message
@@ -334,11 +326,6 @@ def test_an_account_is_read_as_it_was_written(address: str, password: str) -> No
     account = Account(address, password)
     if not password.startswith("{PLAIN}"):
         assert accounts_in(account.line().encode()) == (account,)
-
-
-def test_a_planner_is_the_same_value_for_the_same_lab(lab: LabDefinition) -> None:
-    assert make_planner("x", lab, images={}) == make_planner("x", lab, images={})
-    assert isinstance(make_planner("x", lab, images={}), Planner)
 
 
 def test_an_address_that_several_mdas_serve_is_one_account_as_the_first_has_it(planner: Planner) -> None:

@@ -331,9 +331,12 @@ class TestOverlay:
     @pytest.fixture(autouse=True)
     def users(self, directory: Path) -> None:
         (directory / "lab").mkdir()
-        (directory / "lab" / "users").write_text("")
+        for there in (directory, directory / "lab"):
+            (there / "users").write_text("")
 
-    def test_it_adds_a_host_whose_files_lie_beside_it(self, directory: Path) -> None:
+    def test_it_adds_a_host_whose_files_lie_beside_it_rather_than_beside_the_topology(
+        self, directory: Path
+    ) -> None:
         found = load(directory, SMALL, SECOND)
         assert [each.name for each in found.services] == ["mx", "mda"]
         assert found.services[1].files == (ConfigFile("/etc/dovecot/users", directory / "lab" / "users"),)
@@ -384,12 +387,7 @@ configs:
     def test_its_files_may_be_named_as_compose_looks_for_them(self, directory: Path) -> None:
         """From the topology's directory."""
         (directory / "lab" / "users").unlink()
-        (directory / "users").write_text("")
         assert load(directory, SMALL, SECOND).services[1].files[0].source == directory / "users"
-
-    def test_a_file_beside_it_is_preferred(self, directory: Path) -> None:
-        (directory / "users").write_text("")
-        assert load(directory, SMALL, SECOND).services[1].files[0].source == directory / "lab" / "users"
 
     def test_an_extension_that_clashes_with_what_it_extends_is_told_where_it_stands(
         self, directory: Path
