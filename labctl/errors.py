@@ -107,12 +107,16 @@ class LabctlError(Exception):
     Args:
         message: What failed, on which host or in which file, and what was seen.
         hint: One next command or step.
-        code: The error's stable name for scripts; each class has its own.
+        code: The error's stable name for scripts: NoSuchLab is ``no-such-lab``, UsageError ``usage``.
         detail: Further facts, JSON-ready, such as a log's tail.
     """
 
     code: ClassVar[str] = "internal"
     exit_code: ClassVar[int] = 70
+
+    def __init_subclass__(cls) -> None:
+        words = re.findall("[A-Z][a-z]+", cls.__name__.removesuffix("Error"))
+        cls.code = "-".join(words).lower()
 
     def __init__(self, message: str, *, hint: str, detail: Mapping[str, Any] | None = None) -> None:
         self.message = _LONG_WORD.sub(_cut, message)
@@ -130,56 +134,39 @@ class LabctlError(Exception):
 class UsageError(LabctlError):
     """An argument is malformed or names nothing, or the lab is not up."""
 
-    code = "usage"
     exit_code = 2
 
 
 class NoSuchLab(UsageError):
     """No lab of that id or directory."""
 
-    code = "no-such-lab"
-
 
 class NoSuchHost(UsageError):
     """The lab has no host of that name."""
-
-    code = "no-such-host"
 
 
 class NoSuchAccount(UsageError):
     """The lab has no account of that address."""
 
-    code = "no-such-account"
-
 
 class NoSuchMessage(UsageError):
     """No message of that id."""
-
-    code = "no-such-message"
 
 
 class NoSuchFault(UsageError):
     """No fault of that name."""
 
-    code = "no-such-fault"
-
 
 class NoSuchExercise(UsageError):
     """No exercise of that name or in that file."""
-
-    code = "no-such-exercise"
 
 
 class FaultClash(UsageError):
     """The fault is applied already, or another one that changes the same is."""
 
-    code = "fault-clash"
-
 
 class LabNotUp(UsageError):
     """The command needs a running lab, and there is none (or none of that name)."""
-
-    code = "lab-not-up"
 
 
 class LabInUse(UsageError):
@@ -192,8 +179,6 @@ class LabInUse(UsageError):
         hint: The next step.
     """
 
-    code = "lab-in-use"
-
     def __init__(self, message: str, *, holder: str, facts: Mapping[str, Any], hint: str) -> None:
         super().__init__(message, hint=hint, detail={"holder": facts})
         self.holder = holder
@@ -202,7 +187,6 @@ class LabInUse(UsageError):
 class LabError(LabctlError):
     """The lab itself is wrong: its author's to mend, not the student's."""
 
-    code = "lab"
     exit_code = 3
 
 
@@ -216,8 +200,6 @@ class InvalidLabFile(LabError):
         hint: The next step.
     """
 
-    code = "invalid-lab-file"
-
     def __init__(self, message: str, *, path: Path, line: int | None, hint: str) -> None:
         where = f"{path}:{line}" if line is not None else str(path)
         super().__init__(f"{where}: {message}", hint=hint, detail={"path": str(path), "line": line})
@@ -228,48 +210,39 @@ class InvalidLabFile(LabError):
 class FaultError(LabctlError):
     """A host refused a fault, or this machine can't bear it; nothing of it is left."""
 
-    code = "fault"
     exit_code = 4
 
 
 class OutputError(LabctlError):
     """A result can't be written, as on a full disk."""
 
-    code = "output"
     exit_code = 2
 
 
 class MachineError(LabctlError):
     """This machine refused what every command needs: memory, a descriptor, a process."""
 
-    code = "machine"
     exit_code = 4
 
 
 class GradingError(LabctlError):
     """Grading itself went wrong: what it was told, or what a check tried, is none of the student's doing."""
 
-    code = "grading"
     exit_code = 4
 
 
 class AttemptError(LabctlError):
     """What a student handed in can't be used."""
 
-    code = "attempt"
     exit_code = 1
 
 
 class MissingFile(AttemptError):
     """A file that the lab asks for is not in the attempt."""
 
-    code = "missing-file"
-
 
 class ForbiddenFile(AttemptError):
     """A file of the attempt is a link, no regular file, or too large."""
-
-    code = "forbidden-file"
 
 
 class ConfigRejected(AttemptError):
@@ -284,8 +257,6 @@ class ConfigRejected(AttemptError):
         hint: The next step.
     """
 
-    code = "config-rejected"
-
     def __init__(
         self, message: str, *, service: str, file: str, line: int | None, said: str, hint: str
     ) -> None:
@@ -297,20 +268,15 @@ class ConfigRejected(AttemptError):
 class EngineError(LabctlError):
     """The engine, an image or a service failed: not the student's fault."""
 
-    code = "engine"
     exit_code = 4
 
 
 class EngineUnavailable(EngineError):
     """No container engine answers where one was looked for."""
 
-    code = "engine-unavailable"
-
 
 class ImageUnavailable(EngineError):
     """An image is neither here nor to be had."""
-
-    code = "image-unavailable"
 
 
 class ServiceNotReady(EngineError):
@@ -324,8 +290,6 @@ class ServiceNotReady(EngineError):
         hint: The next step.
     """
 
-    code = "service-not-ready"
-
     def __init__(self, message: str, *, service: str, waited: float, log: str, hint: str) -> None:
         super().__init__(
             message, hint=hint, detail={"service": service, "waited": round(waited, 3), "log": log}
@@ -335,22 +299,14 @@ class ServiceNotReady(EngineError):
 class ServiceCommandFailed(EngineError):
     """A command inside a container failed that labctl relies on."""
 
-    code = "service-command-failed"
-
 
 class NoSuchObject(EngineError):
     """The engine knows no container, network or image of that name."""
-
-    code = "no-such-object"
 
 
 class NameInUse(EngineError):
     """The engine already has an object of that name."""
 
-    code = "name-in-use"
-
 
 class SubnetInUse(EngineError):
     """The engine or its machine already uses an overlapping subnet."""
-
-    code = "subnet-in-use"
