@@ -419,37 +419,26 @@ configs:
         assert said in wrong(directory, SMALL, SECOND.replace(old, new)).message
 
 
-lines = st.sampled_from([line for line in SMALL.splitlines(keepends=True) if line.strip()])
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(lines, max_size=30), st.integers(0, 30), st.text(alphabet="a5:[]{}-'\" $\n", max_size=8))
-def test_any_shuffle_of_lines_is_a_topology_or_an_invalid_file(
-    directory: Path, some: list[str], at: int, noise: str
-) -> None:
-    text = "".join([*some[:at], noise, *some[at:]])
-    try:
-        found = load(directory, text)
-    except InvalidLabFile as error:
-        assert error.line is None or error.line >= 1  # noqa: PT017  # both outcomes are right
-    else:
-        assert found.services
-
-
-odd_values = st.sampled_from(
-    ["", "[]", "{}", "5", "true", "[5]", "{a: 5}", "x", "[[x]]", "1.5", "'${X}'", "2024-01-01"]
+LINES = [line for line in SMALL.splitlines(keepends=True) if line.strip()]
+ODD = ["", "[]", "{}", "5", "true", "[5]", "{a: 5}", "x", "[[x]]", "1.5", "'${X}'", "2024-01-01"]
+shuffled = st.builds(
+    lambda some, at, noise: "".join([*some[:at], noise, *some[at:]]),
+    st.lists(st.sampled_from(LINES), max_size=30),
+    st.integers(0, 30),
+    st.text(alphabet="a5:[]{}-'\" $\n", max_size=8),
+)
+with_an_odd_value = st.builds(
+    lambda at, odd: "".join([*LINES[:at], f"{LINES[at].partition(':')[0]}: {odd}\n", *LINES[at + 1 :]]),
+    st.integers(0, len(LINES) - 1),
+    st.sampled_from(ODD),
 )
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(0, len(SMALL.splitlines()) - 1), odd_values)
-def test_any_value_in_any_place_is_a_topology_or_an_invalid_file(
-    directory: Path, place: int, value: str
-) -> None:
-    every = SMALL.splitlines()
-    every[place] = f"{every[place].partition(':')[0]}: {value}"
+@given(text=shuffled | with_an_odd_value)
+def test_any_text_of_such_lines_is_a_topology_or_an_invalid_file(directory: Path, text: str) -> None:
     try:
-        found = load(directory, "\n".join(every))
+        found = load(directory, text)
     except InvalidLabFile as error:
         assert error.line is None or error.line >= 1  # noqa: PT017  # both outcomes are right
     else:
