@@ -21,7 +21,7 @@ from labctl.engine.model import (
     PublishedPort,
 )
 from labctl.engine.protocol import Engine
-from labctl.errors import EngineError, ImageUnavailable, NameInUse, NoSuchObject, SubnetInUse
+from labctl.errors import EngineError, ImageUnavailable, NameInUse, NoSuchObject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,13 +70,6 @@ def test_each_adapter_takes_the_parameters_that_the_protocol_names(adapter: type
     assert [(each.name, each.kind, each.default) for each in there.values()] == [
         (each.name, each.kind, each.default) for each in wanted.values()
     ]
-
-
-def test_a_network_that_overlaps_another_is_refused(engine: FakeEngine) -> None:
-    engine.create_network(network())
-    with pytest.raises(SubnetInUse, match="labctl-x"):
-        engine.create_network(network("labctl-y", "198.18.0.16/28"))
-    assert [each.name for each in engine.networks({})] == ["labctl-x"]
 
 
 def test_names_are_taken_once(running: FakeEngine) -> None:
@@ -200,15 +193,6 @@ def test_a_whole_log_is_read_as_lines_with_their_stamps(running: FakeEngine) -> 
     assert running.log_files("labctl-x-dns") == ()
 
 
-def test_a_followed_log_ends_when_its_container_does(running: FakeEngine) -> None:
-    running.say("labctl-x-dns", "before")
-    with ThreadPoolExecutor() as pool:
-        lines = pool.submit(list, running.logs("labctl-x-dns", follow=True))
-        running.say("labctl-x-dns", "while", "it runs")
-        running.end("labctl-x-dns")
-        assert [line.text for line in lines.result(timeout=10)] == ["before", "while", "it runs"]
-
-
 @pytest.mark.parametrize("how", ["close", "removal"])
 def test_a_followed_log_is_ended_from_another_thread(running: FakeEngine, how: str) -> None:
     stream = running.logs("labctl-x-dns", tail=0, follow=True)
@@ -219,27 +203,6 @@ def test_a_followed_log_is_ended_from_another_thread(running: FakeEngine, how: s
         else:
             running.remove_container("labctl-x-dns")
         assert lines.result(timeout=10) == []
-
-
-def test_the_hook_sees_each_call_and_can_make_it_fail(engine: FakeEngine) -> None:
-    def refuse(call: Call) -> None:
-        if call.method == "create_network":
-            raise EngineError("the disk is full", hint="df")
-
-    engine.hook = refuse
-    with pytest.raises(EngineError, match="disk is full"):
-        engine.create_network(network())
-    assert engine.networks({}) == ()
-    assert engine.calls == [Call("create_network", "labctl-x"), Call("networks")]
-
-
-def test_the_hook_may_call_the_engine(running: FakeEngine) -> None:
-    def stop_it(call: Call) -> None:
-        if call == Call("inspect", "labctl-x-dns"):
-            running.end("labctl-x-dns", 1)
-
-    running.hook = stop_it
-    assert running.inspect("labctl-x-dns").exit_code == 1
 
 
 def test_calls_by_id_are_recorded_by_name(running: FakeEngine) -> None:

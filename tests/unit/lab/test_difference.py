@@ -119,21 +119,6 @@ def test_a_pool_without_a_free_subnet_is_told(fake: FakeEngine, planner: Planner
 class TestFaulted:
     """What an applied fault has done is no difference."""
 
-    def test_a_host_that_is_stopped_or_paused_is_left_as_it_is(self, stage: Stage) -> None:
-        stage.stand()
-        stage.apply("down", "mx-beta", "mail-beta")
-        stage.fake.end("labctl-x-mx-beta")
-        stage.fake.pause("labctl-x-mail-beta")
-        assert said(stage.fake, stage.planner) == []
-        left = {step.service for step in compare(stage.fake, stage.planner).steps if step.left}
-        assert left == {"mx-beta", "mail-beta"}
-
-    def test_another_host_is_not(self, stage: Stage) -> None:
-        stage.stand()
-        stage.apply("down", "mx-beta")
-        stage.fake.end("labctl-x-mx-alpha")
-        assert said(stage.fake, stage.planner) == ["mx-alpha started"]
-
     def test_a_host_that_is_cut_off_is_left_so(self, stage: Stage) -> None:
         stage.stand()
         stage.apply("cut-off", "mx-beta")

@@ -68,6 +68,12 @@ def ending(fake: FakeEngine, *names: str) -> Callable[[Call], None]:
     return hook
 
 
+def complaining(monkeypatch: pytest.MonkeyPatch, text: str, **more: bool) -> None:
+    """Let every daemon have this wrong with it."""
+    complaint = readiness.Complaint(text, **more)
+    monkeypatch.setattr(readiness, "complaint", lambda _host, _domains: complaint)
+
+
 def changing(fake: FakeEngine) -> list[str]:
     """The calls so far that change something."""
     return [f"{call.method} {call.subject}" for call in fake.calls if call.method not in LOOKING]
@@ -366,7 +372,7 @@ class TestBringUpBesideFaults:
         stage.apply("mta-down", "mx-beta")
         stage.fake.end("labctl-x-mx-beta")
         stage.fake.end("labctl-x-dns")
-        stage.bring_up()
+        assert stage.bring_up() == ["dns started"]
         assert [each.name for each in stage.there.faults] == ["mta-down"]
         assert stage.there.record is not None
 
@@ -513,8 +519,7 @@ class TestAwaitReady:
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch, *, broken: bool
     ) -> None:
         """It says itself that it can't start who would answer, or what it needs does not answer either."""
-        complaint = readiness.Complaint("port 25: timed out", final=False)
-        monkeypatch.setattr(readiness, "complaint", lambda _host, _domains: complaint)
+        complaining(monkeypatch, "port 25: timed out", final=False)
         host = stage.stand().host("mx-beta")
         if broken:
             said = (
@@ -530,8 +535,7 @@ class TestAwaitReady:
     def test_a_slow_answer_and_a_silent_daemon_get_the_whole_patience(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch, *, started: bool, slow: bool, least: float
     ) -> None:
-        complaint = readiness.Complaint("not yet", listens=False, final=not slow)
-        monkeypatch.setattr(readiness, "complaint", lambda _host, _domains: complaint)
+        complaining(monkeypatch, "not yet", listens=False, final=not slow)
         host = stage.stand().host("dns")
         if started:
             stage.fake.say("labctl-x-dns", STARTED["dns"])
@@ -543,8 +547,7 @@ class TestAwaitReady:
     def test_what_a_daemon_said_before_it_was_started_anew_does_not_count(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        complaint = readiness.Complaint("connection refused", listens=False)
-        monkeypatch.setattr(readiness, "complaint", lambda _host, _domains: complaint)
+        complaining(monkeypatch, "connection refused", listens=False)
         stage.stand()
         stage.fake.say("labctl-x-mx-beta", STARTED["mx-alpha"])
         stage.fake.stop("labctl-x-mx-beta", timeout=0)
