@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -86,12 +85,12 @@ class Connection:
     def api_version(self) -> str:
         """The version of the API to speak: the engine's own newest."""
         if self._api_version is None:
-            answer = self._answer("engine version", "GET", "/_ping")
+            answer = self._heard("engine version", "GET", "/_ping", timeout=self.patience.answer)
             self._api_version = answer.api_version or "1.41"
         return self._api_version
 
     def version(self) -> EngineVersion:
-        return self._ask("engine version", "GET", "/version", read=_version)
+        return self._ask("engine version", "GET /version", read=_version)
 
     def identity(self) -> str:
         """See `Engine.identity`.
@@ -103,16 +102,14 @@ class Connection:
         doing = "engine identity"
         if self._identity is None:
             try:
-                self._identity = self._ask(doing, "GET", "/networks/none", read=id_in)
+                self._identity = self._ask(doing, "GET /networks/none", read=id_in)
             except NoSuchObject:
-                self._identity = self._ask(
-                    doing, "GET", "/info", read=lambda said: text(said["DockerRootDir"])
-                )
+                self._identity = self._ask(doing, "GET /info", read=lambda said: text(said["DockerRootDir"]))
         return self._identity
 
     def enforces(self) -> frozenset[str]:
         """See `Engine.enforces`; with the driver ``overlay2`` nothing tells that there are quotas."""
-        return self._ask("engine information", "GET", "/info", read=_enforced)
+        return self._ask("engine information", "GET /info", read=_enforced)
 
     def close(self) -> None:
         """See `Engine.close`: each question has given its own connection back."""
@@ -120,22 +117,23 @@ class Connection:
     def _ask(
         self,
         doing: str,
-        method: str,
-        path: str,
+        asked: str,
         body: Mapping[str, Any] | None = None,
         /,
         *,
         read: Callable[[Any], T],
         **query: Any,
     ) -> T:
-        """Ask the API; `doing` opens the message of an error, and `read` takes the JSON apart."""
-        return self._answer(doing, method, self._path(path), body, query=query).read(doing, read)
+        """Ask the API for ``GET /networks`` and so on.
+
+        `doing` opens the message of an error, and `read` takes the JSON apart.
+        """
+        return self._answer(doing, asked, body, query=query).read(doing, read)
 
     def _order(
         self,
         doing: str,
-        method: str,
-        path: str,
+        asked: str,
         body: Mapping[str, Any] | bytes | None = None,
         /,
         *,
@@ -143,28 +141,18 @@ class Connection:
         **query: Any,
     ) -> None:
         """Ask for what has no answer but that it was done, and may take so many seconds by itself."""
-        self._answer(doing, method, self._path(path), body, query=query, takes=takes)
+        self._answer(doing, asked, body, query=query, timeout=self.patience.answer + takes)
 
-    def _fetch(self, doing: str, path: str, /, **query: Any) -> bytes:
-        """Ask for bytes that are no JSON."""
-        return self._answer(doing, "GET", self._path(path), query=query).body
-
-    def _blob(self, doing: str, path: str, /, **query: Any) -> bytes:
+    def _blob(self, doing: str, asked: str, /, **query: Any) -> bytes:
         """Ask for bytes that are many."""
-        target = _target(self._path(path), query)
-        with answering(self.endpoint, doing):
-            answer = wire.request(
-                self.endpoint, "GET", target, timeout=self.patience.log, most=_LONGEST_BLOB, in_chunks=False
-            )
-        if answer.refused:
-            raise refusal(doing, answer.status, answer.words)
+        within = self.patience.log
+        answer = self._answer(doing, asked, query=query, timeout=within, most=_LONGEST_BLOB, in_chunks=False)
         return answer.body
 
     def _stream(
         self,
         doing: str,
-        method: str,
-        path: str,
+        asked: str,
         body: Body | None = None,
         /,
         *,
@@ -174,7 +162,7 @@ class Connection:
         **query: Any,
     ) -> Stream:
         """Ask for an answer that comes bit by bit; its head within the time of an answer, or another."""
-        target = _target(self._path(path), query)
+        method, target = self._target(asked, query)
         with answering(self.endpoint, doing):
             answer = wire.stream(
                 self.endpoint,
@@ -193,41 +181,42 @@ class Connection:
     def _work(
         self,
         doing: str,
-        method: str,
-        path: str,
+        asked: str,
         body: Body | None = None,
         /,
         headers: Mapping[str, str] | None = None,
         **query: Any,
     ) -> Stream:
         """Ask for work on an image, of which there are signs while it is done."""
-        stream = self._stream(doing, method, path, body, timeout=self.patience.work, headers=headers, **query)
+        stream = self._stream(doing, asked, body, timeout=self.patience.work, headers=headers, **query)
         stream.connection.bound(silence=self.patience.work, within=self.patience.image)
         return stream
 
     def _answer(
         self,
         doing: str,
-        method: str,
-        path: str,
+        asked: str,
         body: Mapping[str, Any] | bytes | None = None,
         *,
-        query: Mapping[str, Any] = MappingProxyType({}),
-        takes: float = 0.0,
+        query: Mapping[str, Any],
+        timeout: float | None = None,
+        **bounds: Any,
     ) -> Answer:
-        within = self.patience.answer + takes
+        method, target = self._target(asked, query)
+        return self._heard(doing, method, target, body, timeout=timeout or self.patience.answer, **bounds)
+
+    def _heard(self, doing: str, *question: Any, **bounds: Any) -> Answer:
+        """Return the answer to a request; the question and its bounds are those of `wire.request`."""
         with answering(self.endpoint, doing):
-            answer = wire.request(self.endpoint, method, _target(path, query), body, timeout=within)
+            answer = wire.request(self.endpoint, *question, **bounds)
         if answer.refused:
             raise refusal(doing, answer.status, answer.words)
         return answer
 
-    def _path(self, path: str) -> str:
-        return f"/v{self.api_version}{path}"
-
-
-def _target(path: str, query: Mapping[str, Any]) -> str:
-    return path + (f"?{urlencode(query, doseq=True)}" if query else "")
+    def _target(self, asked: str, query: Mapping[str, Any]) -> tuple[str, str]:
+        method, _, path = asked.partition(" ")
+        more = f"?{urlencode(query, doseq=True)}" if query else ""
+        return method, f"/v{self.api_version}{path}{more}"
 
 
 def _version(said: Any) -> EngineVersion:

@@ -40,9 +40,7 @@ class Containers(Connection):
     """The part of `labctl.engine.protocol.Engine` about networks, volumes and containers."""
 
     def networks(self, labels: Mapping[str, str]) -> tuple[Network, ...]:
-        found = self._ask(
-            "list of networks", "GET", "/networks", read=_each(_network), filters=filters(labels)
-        )
+        found = self._ask("list of networks", "GET /networks", read=_each(_network), filters=filters(labels))
         return _carrying(labels, found)
 
     def create_network(self, spec: NetworkSpec) -> str:
@@ -55,90 +53,81 @@ class Containers(Connection):
             "Labels": dict(spec.labels),
         }
         doing = f"network {spec.name} with {spec.subnet}"
-        return self._ask(doing, "POST", "/networks/create", wanted, read=id_in)
+        return self._ask(doing, "POST /networks/create", wanted, read=id_in)
 
     def endpoints(self, network: str) -> int:
         return len(self._on(f"network {network}", network))
 
     def disconnect(self, network: str, container: str) -> None:
+        asked = f"POST /networks/{escaped(network)}/disconnect"
         wanted = {"Container": container, "Force": True}
         with suppress(NoSuchObject):
             try:
-                self._order(
-                    f"{container} off network {network}",
-                    "POST",
-                    f"/networks/{escaped(network)}/disconnect",
-                    wanted,
-                )
+                self._order(f"{container} off network {network}", asked, wanted)
             except EngineError as exc:
                 # One that somebody removes takes itself off.
                 if not any(each in exc.message for each in ("is not connected", "marked for removal")):
                     raise
 
     def remove_network(self, name: str) -> None:
-        doing, path = f"removal of network {name}", f"/networks/{escaped(name)}"
+        doing, removal = f"removal of network {name}", f"DELETE /networks/{escaped(name)}"
         with suppress(NoSuchObject):
             try:
-                self._order(doing, "DELETE", path)
+                self._order(doing, removal)
             except EngineError as exc:
                 if "active endpoints" not in exc.message:
                     raise
                 # Somebody's container, or one that has gone and that the engine still counts (moby #43286).
                 for container in self._on(doing, name):
                     self.disconnect(name, container)
-                self._order(doing, "DELETE", path)
+                self._order(doing, removal)
 
     def volumes(self, labels: Mapping[str, str]) -> tuple[Volume, ...]:
-        found = self._ask("list of volumes", "GET", "/volumes", read=_volumes, filters=filters(labels))
+        found = self._ask("list of volumes", "GET /volumes", read=_volumes, filters=filters(labels))
         return _carrying(labels, found)
 
     def create_volume(self, volume: Volume) -> None:
         wanted = {"Name": volume.name, "Labels": dict(volume.labels)}
-        self._order(f"volume {volume.name}", "POST", "/volumes/create", wanted)
+        self._order(f"volume {volume.name}", "POST /volumes/create", wanted)
 
     def remove_volume(self, name: str) -> None:
         with suppress(NoSuchObject):
-            self._order(f"removal of volume {name}", "DELETE", f"/volumes/{escaped(name)}")
+            self._order(f"removal of volume {name}", f"DELETE /volumes/{escaped(name)}")
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
         found = self._ask(
-            "list of containers",
-            "GET",
-            "/containers/json",
-            read=_each(_listed),
-            all=1,
-            filters=filters(labels),
+            "list of containers", "GET /containers/json", read=_each(_listed), all=1, filters=filters(labels)
         )
         return _carrying(labels, found)
 
     def inspect(self, name: str) -> Container:
-        return self._ask(f"container {name}", "GET", f"/containers/{escaped(name)}/json", read=_inspected)
+        return self._ask(f"container {name}", f"GET /containers/{escaped(name)}/json", read=_inspected)
 
     def create_container(self, spec: ContainerSpec) -> str:
         wanted = _wanted(spec, mac_on_endpoint=_numbers(self.api_version) >= _ENDPOINT_MAC_API)
         doing = f"container {spec.name} of {spec.image}"
-        return self._ask(doing, "POST", "/containers/create", wanted, read=id_in, name=spec.name)
+        return self._ask(doing, "POST /containers/create", wanted, read=id_in, name=spec.name)
 
     def start(self, name: str) -> None:
-        self._order(f"start of {name}", "POST", f"/containers/{escaped(name)}/start")
+        self._order(f"start of {name}", f"POST /containers/{escaped(name)}/start")
 
     def stop(self, name: str, *, timeout: int) -> None:
-        path = f"/containers/{escaped(name)}/stop"
-        self._order(f"stop of {name}", "POST", path, takes=timeout, t=timeout)
+        asked = f"POST /containers/{escaped(name)}/stop"
+        self._order(f"stop of {name}", asked, takes=timeout, t=timeout)
 
     def pause(self, name: str) -> None:
-        self._order(f"pause of {name}", "POST", f"/containers/{escaped(name)}/pause")
+        self._order(f"pause of {name}", f"POST /containers/{escaped(name)}/pause")
 
     def unpause(self, name: str) -> None:
-        self._order(f"unpause of {name}", "POST", f"/containers/{escaped(name)}/unpause")
+        self._order(f"unpause of {name}", f"POST /containers/{escaped(name)}/unpause")
 
     def signal(self, name: str, signal: str) -> None:
-        self._order(f"signal {signal} to {name}", "POST", f"/containers/{escaped(name)}/kill", signal=signal)
+        self._order(f"signal {signal} to {name}", f"POST /containers/{escaped(name)}/kill", signal=signal)
 
     def remove_container(self, name: str) -> None:
         with suppress(NoSuchObject):
             try:
-                self._order(f"removal of {name}", "DELETE", f"/containers/{escaped(name)}", force=1, v=1)
+                self._order(f"removal of {name}", f"DELETE /containers/{escaped(name)}", force=1, v=1)
             except EngineError as exc:
                 if "already in progress" not in exc.message:
                     raise
@@ -147,8 +136,8 @@ class Containers(Connection):
 
     def _on(self, doing: str, network: str) -> tuple[str, ...]:
         """Return the ids of the containers on a network."""
-        path = f"/networks/{escaped(network)}"
-        return self._ask(doing, "GET", path, read=lambda said: tuple({**said["Containers"]}))
+        asked = f"GET /networks/{escaped(network)}"
+        return self._ask(doing, asked, read=lambda said: tuple({**said["Containers"]}))
 
 
 def _each(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:

@@ -32,14 +32,14 @@ class Images(Connection):
 
     def image(self, tag: str) -> Image | None:
         try:
-            return self._ask(f"image {tag}", "GET", f"/images/{escaped(tag)}/json", read=_inspected)
+            return self._ask(f"image {tag}", f"GET /images/{escaped(tag)}/json", read=_inspected)
         except NoSuchObject as exc:
             if "no such image" in exc.message.lower():
                 return None
             raise  # nothing was said of the image: that it is not there is not known
 
     def images(self, labels: Mapping[str, str]) -> tuple[Image, ...]:
-        return self._ask("list of images", "GET", "/images/json", read=_listed, filters=filters(labels))
+        return self._ask("list of images", "GET /images/json", read=_listed, filters=filters(labels))
 
     def build(
         self,
@@ -52,8 +52,7 @@ class Images(Connection):
     ) -> Iterator[str]:
         events = self._events(
             f"build of {tag}",
-            "POST",
-            "/build",
+            "POST /build",
             context,
             headers=credentials.for_build(),
             hint="labctl images build",
@@ -74,7 +73,7 @@ class Images(Connection):
         headers = credentials.for_registry(repository)
         query = {"fromImage": repository, "tag": tag}
         try:
-            _exhaust(self._events(doing, "POST", "/images/create", headers=headers, hint=hint, **query))
+            _exhaust(self._events(doing, "POST /images/create", headers=headers, hint=hint, **query))
         except (EngineUnavailable, ImageUnavailable):
             raise
         except EngineError as exc:
@@ -86,30 +85,29 @@ class Images(Connection):
         with rootfs.open("rb") as content:
             pieces = iter(lambda: content.read(_CHUNK), b"")
             hint = "labctl images build"
-            _exhaust(self._events(f"import of {tag}", "POST", "/images/create", pieces, hint=hint, **query))
+            _exhaust(self._events(f"import of {tag}", "POST /images/create", pieces, hint=hint, **query))
 
     def tag(self, image: str, tag: str) -> None:
         repository, _, version = tag.rpartition(":")
-        self._order(f"tag {tag}", "POST", f"/images/{escaped(image)}/tag", repo=repository, tag=version)
+        self._order(f"tag {tag}", f"POST /images/{escaped(image)}/tag", repo=repository, tag=version)
 
     def remove_image(self, tag: str) -> None:
         with suppress(NoSuchObject):
-            self._order(f"removal of image {tag}", "DELETE", f"/images/{escaped(tag)}")
+            self._order(f"removal of image {tag}", f"DELETE /images/{escaped(tag)}")
 
     def save(self, tags: Sequence[str]) -> Iterator[bytes]:
-        with closing(self._work(f"save of {', '.join(tags)}", "GET", "/images/get", names=list(tags))) as tar:
+        with closing(self._work(f"save of {', '.join(tags)}", "GET /images/get", names=list(tags))) as tar:
             yield from tar.pieces()
 
     def load(self, archive: Iterable[bytes]) -> tuple[str, ...]:
-        events = self._events("load of images", "POST", "/images/load", archive, hint="labctl images build")
+        events = self._events("load of images", "POST /images/load", archive, hint="labctl images build")
         found = (re.match(r"Loaded image: (\S+)", str(event.get("stream", ""))) for event in events)
         return tuple(loaded[1] for loaded in found if loaded)
 
     def _events(
         self,
         doing: str,
-        method: str,
-        path: str,
+        asked: str,
         body: Body | None = None,
         /,
         *,
@@ -123,7 +121,7 @@ class Images(Connection):
             ImageUnavailable: The last of them says that it failed.
         """
         failed = ""
-        with closing(self._work(doing, method, path, body, headers, **query)) as stream:
+        with closing(self._work(doing, asked, body, headers, **query)) as stream:
             for line in stream.lines():
                 event = Answer(HTTPStatus.OK, Message(), line).read(doing, lambda said: {**(said or {})})
                 failed = failed or str(event.get("error", "")).strip()

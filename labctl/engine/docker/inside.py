@@ -79,11 +79,12 @@ class Inside(Connection):
     """The part of `labctl.engine.protocol.Engine` that looks inside."""
 
     def put_files(self, name: str, files: Sequence[File]) -> None:
-        self._order(f"files for {name}", "PUT", f"/containers/{escaped(name)}/archive", _tar(files), path="/")
+        self._order(f"files for {name}", f"PUT /containers/{escaped(name)}/archive", _tar(files), path="/")
 
     def get_file(self, name: str, path: str) -> bytes:
         doing = f"{path} of {name}"
-        archived = self._fetch(doing, f"/containers/{escaped(name)}/archive", path=path)
+        asked = f"GET /containers/{escaped(name)}/archive"
+        archived = self._answer(doing, asked, query={"path": path}).body
         try:
             with tarfile.open(fileobj=io.BytesIO(archived)) as archive:
                 member = archive.next()
@@ -142,8 +143,8 @@ class Inside(Connection):
         self, doing: str, name: str, command: Mapping[str, Any], *, within: float | None, most: int
     ) -> tuple[int | None, dict[int, bytearray]]:
         """Run a command; return its exit code, None where a bound has passed, and what it said by stream."""
-        exec_id = self._ask(doing, "POST", f"/containers/{escaped(name)}/exec", command, read=id_in)
-        stream = self._stream(doing, "POST", f"/exec/{exec_id}/start", {"Detach": False})
+        exec_id = self._ask(doing, f"POST /containers/{escaped(name)}/exec", command, read=id_in)
+        stream = self._stream(doing, f"POST /exec/{exec_id}/start", {"Detach": False})
 
         def exit_code() -> int | None:
             return self._exit_code(doing, exec_id)
@@ -176,15 +177,15 @@ class Inside(Connection):
             "Tty": True,
             "Cmd": [*argv],
         }
-        exec_id = self._ask(doing, "POST", f"/containers/{escaped(name)}/exec", wanted, read=id_in)
+        exec_id = self._ask(doing, f"POST /containers/{escaped(name)}/exec", wanted, read=id_in)
         upgrade = {"Connection": "Upgrade", "Upgrade": "tcp"}
-        path = f"/exec/{exec_id}/start"
+        asked = f"POST /exec/{exec_id}/start"
         start = {"Detach": False, "Tty": True}
-        with closing(self._stream(doing, "POST", path, start, headers=upgrade, terminal=True)) as stream:
+        with closing(self._stream(doing, asked, start, headers=upgrade, terminal=True)) as stream:
             converse(
                 stream.connection.inner,
                 resize=lambda rows, columns: self._order(
-                    doing, "POST", f"/exec/{exec_id}/resize", h=rows, w=columns
+                    doing, f"POST /exec/{exec_id}/resize", h=rows, w=columns
                 ),
             )
         return self._exit_code(doing, exec_id) or 0
@@ -196,11 +197,11 @@ class Inside(Connection):
             stream = self._log_stream(name, _log_query(since, tail))
             stream.connection.bound(silence=self.patience.answer, within=self.patience.log)
             return FrameStream(Frames(stream))
-        path = f"/containers/{escaped(name)}/json"
-        if self._ask(f"log of {name}", "GET", path, read=is_packed):
+        asked = f"GET /containers/{escaped(name)}/json"
+        if self._ask(f"log of {name}", asked, read=is_packed):
             return PackedLog(
                 lambda most: self.logs(name, tail=most),
-                lambda: self._ask(f"log of {name}", "GET", path, read=_lives),
+                lambda: self._ask(f"log of {name}", asked, read=_lives),
                 since,
                 tail,
             )
@@ -208,15 +209,15 @@ class Inside(Connection):
         return UnrepeatedLog(FrameStream(Frames(stream)))
 
     def _log_stream(self, name: str, query: Mapping[str, Any]) -> Stream:
-        return self._stream(f"log of {name}", "GET", f"/containers/{escaped(name)}/logs", **query)
+        return self._stream(f"log of {name}", f"GET /containers/{escaped(name)}/logs", **query)
 
     def read_log(self, name: str, *, since: datetime | None = None, tail: int | None = None) -> bytes:
-        path = f"/containers/{escaped(name)}/logs"
-        return joined(self._blob(f"log of {name}", path, **_log_query(since, tail)))
+        asked = f"GET /containers/{escaped(name)}/logs"
+        return joined(self._blob(f"log of {name}", asked, **_log_query(since, tail)))
 
     def log_files(self, name: str) -> tuple[Path, ...]:
         """See `Engine.log_files`; they are those of the driver ``json-file``."""
-        newest = self._ask(f"container {name}", "GET", f"/containers/{escaped(name)}/json", read=_log_path)
+        newest = self._ask(f"container {name}", f"GET /containers/{escaped(name)}/json", read=_log_path)
         if newest is None or not self.endpoint.url.startswith("unix:"):
             return ()
         try:
@@ -229,7 +230,7 @@ class Inside(Connection):
 
     def _exit_code(self, doing: str, exec_id: str) -> int | None:
         """Return what a command ended with; None while it runs."""
-        return self._ask(doing, "GET", f"/exec/{exec_id}/json", read=_exit_code)
+        return self._ask(doing, f"GET /exec/{exec_id}/json", read=_exit_code)
 
 
 def _command(argv: Sequence[str], user: str, *marks: str) -> dict[str, Any]:
