@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.lab.attempt.refusal import refusal, shown
+from labctl.lab.attempt.refusal import Refusal, refusal, shown
 
 ZONE = "/etc/coredns/zones/beta.test.zone"
 UNPARSED = f'plugin/file: failed to parse file "{ZONE}" for origin beta.test. with error '
@@ -14,6 +16,9 @@ DOVECOT = "/etc/dovecot/dovecot.conf"
 UNREAD = f"doveconf: Fatal: Error in configuration file {DOVECOT}"
 MAIN = "/etc/postfix/main.cf"
 MASTER = "/etc/postfix/master.cf"
+CONFIG_D = "/etc/dovecot/conf.d/a.conf"
+UNHEEDED = "Nov 24 20:11:00 master: Error: Failed to read configuration: Failed to read config: "
+ON = " - doveconf execution fallback is disabled"
 
 WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
 """What a daemon might say: no white space at its ends, and none of the words that its own lines end with."""
@@ -23,116 +28,46 @@ LINES = st.integers(1, 10**6)
 
 
 @pytest.mark.parametrize(
-    ("said", "path", "line", "reason"),
+    ("said", "path", "line"),
     [
-        (f'{UNPARSED}{ZONE}: dns: bad A A: "203.0.113.299" at line: 10:29', ZONE, 10, "dns: bad A A"),
-        (f'{UNPARSED}{ZONE}: dns: not a TTL: "MXX" at line: 8:12', ZONE, 8, 'dns: not a TTL: "MXX"'),
-        (f'{UNPARSED}{ZONE}: dns: bad MX Pref: "mx.beta.test." at line: 8:29', ZONE, 8, "dns: bad MX Pref"),
-        (f'{UNPARSED}{ZONE}: dns: bad SOA zone parameter: "@" at line: 5:2', ZONE, 5, "dns: bad SOA zone"),
-        (f'{UNPARSED}{ZONE}: dns: not a TTL: "Mail" at line: 7:7', ZONE, 7, "dns: not a TTL"),
-        (f'{UNPARSED}/etc/passwd: dns: not a TTL: "root:x:0:0:" at line: 1:31', ZONE, None, "dns: not a TTL"),
-        (f'plugin/file: file "{ZONE}" has no SOA record for origin beta.test.', ZONE, None, "has no SOA"),
-        (
-            f'[ERROR] Restart failed: {UNPARSED}{ZONE}: dns: bad A A: "203.0.113.299" at line: 10:29',
-            ZONE,
-            10,
-            'dns: bad A A: "203.0.113.299"',
-        ),
-        (
-            "/etc/coredns/Corefile:13 - Error during parsing: Unknown directive 'beta.test'",
-            "/etc/coredns/Corefile",
-            13,
-            "Error during parsing: Unknown directive 'beta.test'",
-        ),
-        (f"{UNREAD} line 20: Unexpected '}}'", DOVECOT, 20, "Unexpected '}'"),
-        (
-            f"{UNREAD} line 36: service {{ .. }} not allowed under namespace {{ .. }}",
-            DOVECOT,
-            36,
-            "service { .. } not allowed under namespace { .. }",
-        ),
-        (f"{UNREAD} line 9: mail_diver: Unknown setting: mail_diver", DOVECOT, 9, "mail_diver: Unknown"),
-        (f"{UNREAD} line 9: Expecting '{{'", DOVECOT, 9, "Expecting '{'"),
-        (f"{UNREAD} line 3: The first setting must be dovecot_config_version", DOVECOT, 3, "The first"),
-        (f"{UNREAD} line 87: port: Invalid port number imap", DOVECOT, 87, "port: Invalid port number imap"),
-        (f"{UNREAD} line 70: No matches", DOVECOT, 70, "No matches"),
-        (
-            f"{UNREAD}: Missing '}}' (section started at /etc/dovecot/conf.d/a.conf:4)",
-            "/etc/dovecot/conf.d/a.conf",
-            4,
-            "Missing '}' (section started at /etc/dovecot/conf.d/a.conf:4)",
-        ),
-        (f"{UNREAD}: protocols: Unknown protocol: pop", DOVECOT, None, "protocols: Unknown protocol: pop"),
-        (
-            "doveconf: Fatal: dovecot_storage_version setting must be set",
-            DOVECOT,
-            None,
-            "dovecot_storage_version setting must be set",
-        ),
-        (
-            (
-                "Nov 24 20:11:00 master: Error: Failed to read configuration: Failed to read config: "
-                f"Error in configuration file {DOVECOT} line 36: "
-                "service { .. } not allowed under namespace { .. }"
-                " - doveconf execution fallback is disabled"
-            ),
-            DOVECOT,
-            36,
-            "service { .. } not allowed under namespace { .. }",
-        ),
-        (
-            (
-                "Nov 24 20:11:04 master: Error: Failed to read configuration: Failed to read config: "
-                "dovecot_storage_version setting must be set - doveconf execution fallback is disabled"
-            ),
-            DOVECOT,
-            None,
-            "dovecot_storage_version setting must be set",
-        ),
-        (
-            f"postmap: fatal: {MAIN}, line 12: missing '=' after attribute name: \"mydestination\"",
-            MAIN,
-            12,
-            "missing '=' after attribute name: \"mydestination\"",
-        ),
-        (
-            f"postmap: fatal: file {MAIN}: parameter myhostname: bad parameter value: mx_beta..test",
-            MAIN,
-            None,
-            "parameter myhostname: bad parameter value: mx_beta..test",
-        ),
-        ("postmap: fatal: dictionary mail_dict: macro processing error", MAIN, None, "dictionary mail_dict"),
-        ("postconf: fatal: macro processing error", MAIN, None, "macro processing error"),
-        (f"postconf: fatal: file {MASTER}: line 43: bad field count", MASTER, 43, "bad field count"),
-        (
-            'postconf: fatal: invalid type field "inett" in "smtp inett  n       -       n"',
-            MASTER,
-            None,
-            'invalid type field "inett"',
-        ),
-        (
-            f"Nov 24 20:11:02 mx postfix/master[1]: fatal: {MAIN}, line 12: missing '=' after attribute name",
-            MAIN,
-            12,
-            "missing '='",
-        ),
-        (
-            "Nov 24 20:00:09 mx postfix/qmgr[14]: fatal: invalid queue_run_delay: 0 (min 1)",
-            None,
-            None,
-            "invalid queue_run_delay: 0 (min 1)",
-        ),
+        (f'{UNPARSED}{ZONE}: «dns: bad A A: "203.0.113.299"» at line: 10:29', ZONE, 10),
+        (f'{UNPARSED}{ZONE}: «dns: not a TTL: "MXX"» at line: 8:12', ZONE, 8),
+        (f'{UNPARSED}{ZONE}: «dns: bad MX Pref: "mx.beta.test."» at line: 8:29', ZONE, 8),
+        (f'{UNPARSED}{ZONE}: «dns: bad SOA zone parameter: "@"» at line: 5:2', ZONE, 5),
+        (f'{UNPARSED}{ZONE}: «dns: not a TTL: "Mail"» at line: 7:7', ZONE, 7),
+        (f'{UNPARSED}/etc/passwd: «dns: not a TTL: "root:x:0:0:"» at line: 1:31', ZONE, None),
+        (f'plugin/file: file "{ZONE}" «has no SOA record for origin beta.test.»', ZONE, None),
+        (f'[ERROR] Restart failed: {UNPARSED}{ZONE}: «dns: bad A A: "203.0.113.9"» at line: 10:29', ZONE, 10),
+        ("/etc/coredns/Corefile:13 - «Error during parsing: Unknown directive»", "/etc/coredns/Corefile", 13),
+        (f"{UNREAD} line 20: «Unexpected '}}'»", DOVECOT, 20),
+        (f"{UNREAD} line 36: «service {{ .. }} not allowed under namespace {{ .. }}»", DOVECOT, 36),
+        (f"{UNREAD} line 9: «mail_diver: Unknown setting: mail_diver»", DOVECOT, 9),
+        (f"{UNREAD} line 9: «Expecting '{{'»", DOVECOT, 9),
+        (f"{UNREAD} line 3: «The first setting must be dovecot_config_version»", DOVECOT, 3),
+        (f"{UNREAD} line 87: «port: Invalid port number imap»", DOVECOT, 87),
+        (f"{UNREAD} line 70: «No matches»", DOVECOT, 70),
+        (f"{UNREAD}: «Missing '}}' (section started at {CONFIG_D}:4)»", CONFIG_D, 4),
+        (f"{UNREAD}: «protocols: Unknown protocol: pop»", DOVECOT, None),
+        ("doveconf: Fatal: «dovecot_storage_version setting must be set»", DOVECOT, None),
+        (f"{UNHEEDED}Error in configuration file {DOVECOT} line 36: «service not allowed»{ON}", DOVECOT, 36),
+        (f"{UNHEEDED}«dovecot_storage_version setting must be set»{ON}", DOVECOT, None),
+        (f"postmap: fatal: {MAIN}, line 12: «missing '=' after attribute name: \"mydestination\"»", MAIN, 12),
+        (f"postmap: fatal: file {MAIN}: «parameter myhostname: bad parameter value: mx_b..test»", MAIN, None),
+        ("postmap: fatal: «dictionary mail_dict: macro processing error»", MAIN, None),
+        ("postconf: fatal: «macro processing error»", MAIN, None),
+        (f"postconf: fatal: file {MASTER}: line 43: «bad field count»", MASTER, 43),
+        ('postconf: fatal: «invalid type field "inett" in "smtp inett  n       -       n"»', MASTER, None),
+        (f"Nov 24 20:11:02 mx postfix/master[1]: fatal: {MAIN}, line 12: «missing '=' after»", MAIN, 12),
+        ("Nov 24 20:00:09 mx postfix/qmgr[14]: fatal: «invalid queue_run_delay: 0 (min 1)»", None, None),
     ],
 )
-def test_a_daemons_words_tell_file_line_and_reason(
-    said: str, path: str | None, line: int | None, reason: str
-) -> None:
-    found = refusal(["maxprocs: Honoring GOMAXPROCS", said, "CoreDNS-1.14.1"])
-    assert found is not None
-    assert (found.path, found.line, found.said) == (path, line, said)
-    assert found.reason.startswith(reason)
-    assert "at line:" not in found.reason
-    assert "fallback is disabled" not in found.reason
+def test_a_daemons_words_tell_file_line_and_reason(said: str, path: str | None, line: int | None) -> None:
+    """The reason is what stands between the marks, which the daemon does not write."""
+    _, reason, _ = re.split("[«»]", said)
+    said = re.sub("[«»]", "", said)
+    assert refusal(["maxprocs: Honoring GOMAXPROCS", said, "CoreDNS-1.14.1"]) == Refusal(
+        reason, path, line, said
+    )
 
 
 @pytest.mark.parametrize(
