@@ -59,44 +59,35 @@ def write_context(home: Path, name: str, host: str, *, skip_verify: bool = False
     return home / ".docker/contexts/tls" / digest / "docker"
 
 
-def test_the_socket_of_docker_engine_is_found(home: Path, machine: Machine) -> None:
-    path = home / "var/run/docker.sock"
-    with engine_at(path):
-        assert find({}, home, machine=machine) == Endpoint(f"unix://{path}")
-
-
 @pytest.mark.parametrize(
-    "place", ["run/user/1000/docker.sock", ".docker/run/docker.sock", ".docker/desktop/docker.sock"]
+    ("place", "runtime"),
+    [
+        pytest.param("var/run/docker.sock", "", id="Docker Engine"),
+        pytest.param("run/user/1000/docker.sock", "", id="rootless"),
+        pytest.param("x/docker.sock", "x", id="rootless with a runtime directory elsewhere"),
+        pytest.param(".docker/run/docker.sock", "", id="Docker Desktop"),
+        pytest.param(".docker/desktop/docker.sock", "", id="Docker Desktop on Linux"),
+    ],
 )
-def test_rootless_engines_and_those_of_docker_desktop_are_found(
-    home: Path, machine: Machine, place: str
+def test_an_engine_is_found_in_its_usual_place(
+    home: Path, machine: Machine, place: str, runtime: str
 ) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(home / runtime)} if runtime else {}
     with engine_at(home / place):
-        assert find({}, home, machine=machine).url == f"unix://{home / place}"
-
-
-def test_the_runtime_directory_may_be_elsewhere(home: Path, machine: Machine) -> None:
-    with engine_at(home / "x/docker.sock"):
-        endpoint = find({"XDG_RUNTIME_DIR": str(home / "x")}, home, machine=machine)
-    assert endpoint.url == f"unix://{home}/x/docker.sock"
+        assert find(environ, home, machine=machine) == Endpoint(f"unix://{home / place}")
 
 
 def test_docker_host_is_an_order_and_no_other_engine_is_tried(home: Path, machine: Machine) -> None:
+    order = {"DOCKER_HOST": f"unix://{home}/absent.sock"}
+    assert not look_around(order, home, machine=machine).vacant
     with engine_at(home / "var/run/docker.sock"), pytest.raises(EngineUnavailable) as caught:
-        find({"DOCKER_HOST": f"unix://{home}/absent.sock"}, home, machine=machine)
+        find(order, home, machine=machine)
     assert [each["ordered_by"] for each in caught.value.detail["looked"]] == ["DOCKER_HOST"]
     assert "absent.sock" in caught.value.message
 
 
-def test_an_order_that_does_not_answer_is_no_vacancy(home: Path, machine: Machine) -> None:
-    assert not look_around({"DOCKER_HOST": f"unix://{home}/no.sock"}, home, machine=machine).vacant
-
-
-def test_a_machine_without_any_engine_is_vacant(home: Path, machine: Machine) -> None:
-    assert look_around({}, home, machine=machine).vacant
-
-
 def test_the_error_names_every_place_that_was_looked_at(home: Path, machine: Machine) -> None:
+    assert look_around({}, home, machine=machine).vacant
     with pytest.raises(EngineUnavailable) as caught:
         find({}, home, machine=machine)
     looked = [each["url"] for each in caught.value.detail["looked"]]

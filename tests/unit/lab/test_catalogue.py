@@ -28,22 +28,15 @@ def test_the_labs_that_ship_are_listed_by_id() -> None:
     assert found == sorted(found)
 
 
-def test_ones_own_directories_come_first_in_their_order(tmp_path: Path) -> None:
-    assert catalogue.directories(environ(tmp_path / "a", tmp_path / "b")) == (
-        tmp_path / "a",
-        tmp_path / "b",
-        resources.labs_dir(),
-    )
-
-
-def test_empty_places_in_the_list_are_no_directories() -> None:
-    assert catalogue.directories({"LABCTL_LABS": "::"}) == (resources.labs_dir(),)
-    assert catalogue.directories({}) == (resources.labs_dir(),)
-
-
-def test_a_tilde_is_ones_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert catalogue.directories({"LABCTL_LABS": "~/labs"})[0] == tmp_path / "labs"
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [({"LABCTL_LABS": "/b:~/a"}, ["/b", "/me/a"]), ({"LABCTL_LABS": "::"}, []), ({}, [])],
+)
+def test_ones_own_directories_come_first_in_their_order(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], own: list[str]
+) -> None:
+    monkeypatch.setenv("HOME", "/me")
+    assert catalogue.directories(given) == (*map(Path, own), resources.labs_dir())
 
 
 def test_of_two_labs_of_one_id_the_first_counts(tmp_path: Path) -> None:
