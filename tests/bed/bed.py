@@ -97,7 +97,6 @@ class Bed:
         return {"DOCKER_HOST": self.url}
 
     def container(self, service: str, lab: str = "two-domains") -> Container:
-        """Return a host's container."""
         return self.engine.inspect(f"labctl-{lab}-{service}")
 
     def answer(self, container: Container, argv: Sequence[str]) -> ExecResult:

@@ -329,7 +329,6 @@ class Harbour:
                 cast("Door", key.fileobj).handle_request()
 
     def close(self) -> None:
-        """Close them all."""
         self._other.close()
         self._thread.join()
         for key in list(self._selector.get_map().values()):

@@ -59,8 +59,6 @@ Message-ID: {about}\r
 
 @dataclass(eq=False)
 class Stored:
-    """A message in a folder."""
-
     uid: int
     content: bytes
     flags: set[str] = field(default_factory=set)
@@ -109,7 +107,6 @@ class Post:
         return {user: password.removeprefix("{PLAIN}") for user, password, *_ in fields}
 
     def say(self, host: Container, *texts: str) -> None:
-        """Let a host log lines."""
         self._engine.say(host.name, *(f"Nov 24 04:06:15 mx postfix/{each}" for each in texts))
 
     # Mail

@@ -211,7 +211,6 @@ class Stage:
         self.fake.create_volume(record.volume(self.planner.name, self.planner.lab.id))
 
     def host(self, service: str) -> Host:
-        """Look at one host."""
         return self.there.host(service)
 
 

@@ -135,7 +135,6 @@ class Containers(Connection):
                 eventually(lambda: self.inspect(name) and None, within=_REMOVED_WITHIN)
 
     def _on(self, doing: str, network: str) -> tuple[str, ...]:
-        """Return the ids of the containers on a network."""
         asked = f"GET /networks/{escaped(network)}"
         return self._ask(doing, asked, read=lambda said: tuple({**said["Containers"]}))
 

@@ -29,7 +29,6 @@ class Answer:
 
     @classmethod
     def of(cls, content: object) -> Answer:
-        """Return an answer with JSON."""
         return cls.whole(json.dumps(content).encode(), "application/json")
 
     @classmethod
@@ -40,7 +39,6 @@ class Answer:
 
     @classmethod
     def chunked(cls, *pieces: bytes) -> Answer:
-        """Return an answer in chunks."""
         body = b"".join(b"%x\r\n%s\r\n" % (len(each), each) for each in (*pieces, b""))
         return cls(b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nTransfer-Encoding: chunked\r\n\r\n", body)
 
@@ -150,7 +148,6 @@ def falling_silent(point: str) -> Misbehaviour:
 
 
 def hanging_up(point: str) -> Misbehaviour:
-    """Hang up at a point."""
     return lambda _engine, connection, answer: connection.sendall(parts(answer)[point])
 
 

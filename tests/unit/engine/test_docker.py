@@ -72,15 +72,12 @@ INSPECTED = {
 
 
 class Asked(NamedTuple):
-    """One request."""
-
     method: str
     path: str
     query: dict[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """Its body."""
         return json.loads(self.body)
 
 
@@ -104,7 +101,6 @@ class Scripted:
         return status, iter(content) if isinstance(content, tuple) else content
 
     def asked(self) -> Asked:
-        """The last question."""
         return self.questions[-1]
 
 

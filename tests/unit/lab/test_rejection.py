@@ -54,8 +54,6 @@ class Case:
         return run
 
     def failing(self, error: EngineError) -> None:
-        """Let every command in a container fail."""
-
         def hook(call: Call) -> None:
             if call.method == "execute":
                 raise error
