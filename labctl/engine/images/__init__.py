@@ -14,7 +14,7 @@ from labctl.progress import silent
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from labctl.engine.model import Image
     from labctl.engine.protocol import Engine
@@ -72,20 +72,15 @@ def ensure(
             if built:
                 builder = Builder(engine, environ=environ, may_install=may_install, progress=progress)
                 builder.build(built, base_spec(built[0].context.parent), base_reference)
-    if plain_tags:
-        _tag_plainly(engine, specs)
+    for spec in specs if plain_tags else ():
+        image = engine.image(spec.tag)
+        if image is not None and spec.plain_tag not in image.tags:
+            engine.tag(spec.tag, spec.plain_tag)
     return tuple(spec.name for spec in built)
 
 
 def _complete(spec: ImageSpec, image: Image | None, *, plain_tags: bool) -> bool:
     return image is not None and (spec.plain_tag in image.tags or not plain_tags)
-
-
-def _tag_plainly(engine: Engine, specs: Iterable[ImageSpec]) -> None:
-    for spec in specs:
-        image = engine.image(spec.tag)
-        if image is not None and spec.plain_tag not in image.tags:
-            engine.tag(spec.tag, spec.plain_tag)
 
 
 @contextmanager

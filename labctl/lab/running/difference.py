@@ -141,39 +141,26 @@ def compare(engine: Engine, planner: Planner, there: Instance | None = None) -> 
     stale = network is not None and network.labels.get(labels.CONFIG) != plan.network.labels[labels.CONFIG]
     if stale:
         plan = planner.on(free_subnet(engine, planner))
-    fresh = network is None or stale
-    by_service = {each.service: each.container for each in there.hosts if each.container is not None}
-    planned = {each.service.name for each in plan.hosts}
-    recorded = there.record.files if there.record is not None else {}
-    return Difference(
-        plan=plan,
-        there=there,
-        new_network=fresh,
-        stale_network=stale,
-        strangers=tuple(by_service[each] for each in sorted(set(by_service) - planned)),
-        steps=tuple(
-            _step(
-                host,
-                by_service.get(host.service.name),
-                recorded.get(host.service.name, {}),
-                fresh=fresh,
-                faulted=host.service.name in there.faulted,
-            )
-            for host in plan.hosts
-        ),
-    )
+    found = {each.service: each.container for each in there.hosts if each.container is not None}
+    return _difference(plan, there, found, fresh=network is None or stale, stale=stale)
 
 
 def from_nothing(plan: Plan, there: Instance) -> Difference:
     """Say what a plan needs where nothing of it is there."""
-    return Difference(
-        plan=plan,
-        there=there,
-        new_network=True,
-        stale_network=False,
-        strangers=(),
-        steps=tuple(_step(host, None, {}, fresh=True) for host in plan.hosts),
+    return _difference(plan, there, {}, fresh=True)
+
+
+def _difference(
+    plan: Plan, there: Instance, found: Mapping[str, Container], *, fresh: bool, stale: bool = False
+) -> Difference:
+    names = [host.service.name for host in plan.hosts]
+    recorded = there.record.files if there.record is not None else {}
+    steps = (
+        _step(host, found.get(name), recorded.get(name, {}), fresh=fresh, faulted=name in there.faulted)
+        for host, name in zip(plan.hosts, names, strict=True)
     )
+    strangers = tuple(found[each] for each in sorted(set(found).difference(names)))
+    return Difference(plan, there, fresh, stale, strangers, tuple(steps))
 
 
 def _subnet(engine: Engine, planner: Planner, there: Instance) -> IPv4Network:
@@ -211,7 +198,7 @@ def _step(
     recorded: Mapping[str, str],
     *,
     fresh: bool,
-    faulted: bool = False,
+    faulted: bool,
 ) -> Step:
     name = host.service.name
     everything = tuple(host.manifest)
@@ -219,13 +206,14 @@ def _step(
         return Step(host, None, create=True, files=everything, changes=(Change(name, "created"),))
     dying = found.state in {ContainerState.DEAD, ContainerState.REMOVING}
     faulted = faulted and found.state != ContainerState.CREATED  # no fault has acted on what never ran
+    reason = ""
     if dying or (found.address is None and not faulted):
-        state = found.state if dying else "cut off from its network"
-        reason = f"it was {state}: {LOST[host.service.role]}"
-        return Step(host, found, create=True, files=everything, changes=(Change(name, "recreated", reason),))
-    if fresh or found.labels.get(labels.CONFIG) != host.container.labels[labels.CONFIG]:
-        reason = f"{'a new network' if fresh else 'another image or environment'}: {LOST[host.service.role]}"
-        return Step(host, found, create=True, files=everything, changes=(Change(name, "recreated", reason),))
+        reason = f"it was {found.state if dying else 'cut off from its network'}"
+    elif fresh or found.labels.get(labels.CONFIG) != host.container.labels[labels.CONFIG]:
+        reason = "a new network" if fresh else "another image or environment"
+    if reason:
+        change = Change(name, "recreated", f"{reason}: {LOST[host.service.role]}")
+        return Step(host, found, create=True, files=everything, changes=(change,))
     if faulted:
         return Step(host, found, create=False, files=(), changes=(), left=True)
     stale = tuple(path for path, digest in host.manifest.items() if recorded.get(path) != digest)

@@ -93,19 +93,15 @@ def remove_containers(
 
 def remove_network(engine: Engine, network: str) -> None:
     """Remove a network; the engine may still be busy with an endpoint that has just gone (moby #43286)."""
-    last: EngineError | None = None
 
     def removed() -> bool | None:
-        nonlocal last
         try:
             engine.remove_network(network)
         except EngineError as exc:
             if "active endpoints" not in exc.message:
                 raise
-            last = exc
             return None
         return True
 
     if eventually(removed, within=_REMOVED_WITHIN) is None:
-        assert last is not None
-        raise last
+        engine.remove_network(network)  # or be told why that is not to be
