@@ -53,10 +53,8 @@ def wanted(machine: Machine) -> tuple[str, ...]:
 
 def installed(machine: Machine) -> frozenset[str]:
     """Return the packages of which more than configuration files is here, half installed ones included."""
-    done = machine.run(["dpkg-query", "--show", "--showformat=${binary:Package} ${db:Status-Abbrev}\n"])
-    if done.returncode:
-        raise _failed("dpkg-query", done)
-    lines = (line.split() for line in done.stdout.splitlines())
+    listing = ["dpkg-query", "--show", "--showformat=${binary:Package} ${db:Status-Abbrev}\n"]
+    lines = (line.split() for line in _said("dpkg-query", machine.run(listing)).splitlines())
     return frozenset(name for name, status in lines if status[1:2] not in {"n", "c"})
 
 
@@ -79,13 +77,13 @@ def install(machine: Machine, progress: Progress, *, resume: bool) -> None:
     if not fresh:
         _update(machine, progress)
     progress("engine", f"installing {', '.join(packages)}")
-    done = _apt(machine, "install", "--no-install-recommends", "--no-upgrade", *packages)
+    order = ("install", "--no-install-recommends", "--no-upgrade", *packages)
+    done = _apt(machine, *order)
     if done.returncode and fresh:
         # The lists may name versions that the mirror has replaced since.
         _update(machine, progress)
-        done = _apt(machine, "install", "--no-install-recommends", "--no-upgrade", *packages)
-    if done.returncode:
-        raise _failed("apt-get install", done)
+        done = _apt(machine, *order)
+    _said("apt-get install", done)
 
 
 def purge(machine: Machine, packages: Iterable[str]) -> None:
@@ -107,22 +105,16 @@ def purge(machine: Machine, packages: Iterable[str]) -> None:
                 hint=f"apt-get purge {' '.join(others)}",
                 detail={"packages": present, "others": others},
             )
-        done = _apt(machine, "remove", *present)
-        if done.returncode:
-            raise _failed("apt-get remove", done)
+        _said("apt-get remove", _apt(machine, "remove", *present))
     # docker.io's prerm saves this script for its postrm, which would delete the directory, whosever it was.
     machine.path(_SAVED_NUKE).unlink(missing_ok=True)
-    done = machine.run(["dpkg", "--purge", *sorted(packages)], environ=_ENVIRON)
-    if done.returncode:
-        raise _failed("dpkg --purge", done)
+    _said("dpkg --purge", machine.run(["dpkg", "--purge", *sorted(packages)], environ=_ENVIRON))
 
 
 def _dragged_along(machine: Machine, packages: Sequence[str]) -> list[str]:
-    done = _apt(machine, "--simulate", "remove", *packages)
-    if done.returncode:
-        raise _failed("apt-get --simulate remove", done)
+    told = _said("apt-get --simulate remove", _apt(machine, "--simulate", "remove", *packages))
     ours = {name.partition(":")[0] for name in packages}
-    return sorted({name for name in _REMOVED.findall(done.stdout) if name.partition(":")[0] not in ours})
+    return sorted({name for name in _REMOVED.findall(told) if name.partition(":")[0] not in ours})
 
 
 def _has_lists(machine: Machine) -> bool:
@@ -132,18 +124,19 @@ def _has_lists(machine: Machine) -> bool:
 
 def _update(machine: Machine, progress: Progress) -> None:
     progress("engine", "reading the package lists")
-    done = _apt(machine, "update")
-    if done.returncode:
-        raise _failed("apt-get update", done)
+    _said("apt-get update", _apt(machine, "update"))
 
 
 def _apt(machine: Machine, *arguments: str) -> CompletedProcess[str]:
     return machine.run([*_APT, *arguments], environ=_ENVIRON)
 
 
-def _failed(what: str, done: CompletedProcess[str]) -> EngineError:
+def _said(what: str, done: CompletedProcess[str]) -> str:
+    """Return what a program said that ended well; what it said last is in the error of one that did not."""
+    if not done.returncode:
+        return done.stdout
     said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-_LAST_LINES:]
-    return EngineError(
+    raise EngineError(
         f"{what} failed with exit code {done.returncode}: " + "\n".join(said),
         hint="apt-get install docker.io" if "install" in what else f"{what.removesuffix(' --simulate')}",
         detail={"said": said},
