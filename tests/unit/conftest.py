@@ -205,6 +205,13 @@ class Stage:
         """The lab as it is now."""
         return instance.observe(self.fake, self.planner.name)
 
+    def renew(self, service: str) -> None:
+        """Put a container that was never started in the place of a host's."""
+        subnet = self.there.network.subnets[0]  # type: ignore[union-attr]  # it stands
+        host = self.planner.on(subnet).host(service)
+        self.fake.remove_container(host.container.name)
+        self.fake.create_container(host.container)
+
     def apply(self, fault: str, *services: str) -> None:
         """Record a fault as applied."""
         record = FaultRecord(fault, {}, {service: {"stopped": True} for service in services})

@@ -135,9 +135,7 @@ class TestFaulted:
 
     def test_a_host_that_was_never_started_is_started(self, stage: Stage) -> None:
         stage.stand()
-        stage.fake.remove_container("labctl-x-dns")
-        subnet = stage.fake.networks({})[0].subnets[0]
-        stage.fake.create_container(stage.planner.on(subnet).host("dns").container)
+        stage.renew("dns")
         stage.apply("mx-null", "dns")
         assert said(stage.fake, stage.planner) == ["dns started"]
 

@@ -68,30 +68,23 @@ class TestObserve:
     def test_a_lost_container_is_a_host_that_is_absent_and_known(self, stage: Stage) -> None:
         stage.stand()
         stage.fake.remove_container("labctl-x-mx-beta")
-        there = instance.observe(stage.fake, "x")
+        there = stage.there
         host = there.host("mx.beta.test")
         assert (host.state, host.role, host.container) == (HostState.ABSENT, Role.MTA, None)
         assert not there.whole
 
-    def test_a_lab_without_its_network_is_not_whole(self, stage: Stage) -> None:
+    def test_a_stopped_lab_is_whole_as_long_as_it_has_its_network(self, stage: Stage) -> None:
         stage.stand()
         for each in stage.fake.containers({}):
             stage.fake.end(each.name)
+        assert stage.there.whole
         stage.fake.remove_network("labctl-x")
-        assert not instance.observe(stage.fake, "x").whole
+        assert not stage.there.whole
 
     def test_a_container_that_was_never_started_makes_no_whole(self, stage: Stage) -> None:
         stage.stand()
-        stage.fake.remove_container("labctl-x-dns")
-        plan = stage.planner.on(instance.observe(stage.fake, "x").network.subnets[0])  # type: ignore[union-attr]
-        stage.fake.create_container(plan.host("dns").container)
-        assert not instance.observe(stage.fake, "x").whole
-
-    def test_a_stopped_lab_is_whole(self, stage: Stage) -> None:
-        stage.stand()
-        for each in stage.fake.containers({}):
-            stage.fake.end(each.name)
-        assert instance.observe(stage.fake, "x").whole
+        stage.renew("dns")
+        assert not stage.there.whole
 
     def test_a_record_alone_is_something(self, fake: FakeEngine) -> None:
         fake.create_volume(Record({}, ()).volume("x", "two-domains"))
@@ -107,7 +100,7 @@ class TestObserve:
         stage.stand()
         planner = replace(stage.planner, name="g", labels={labels.RUN: "r1"})
         there = replace(stage, planner=planner).stand()
-        assert (there.run, instance.observe(stage.fake, "x").run) == ("r1", "")
+        assert (there.run, stage.there.run) == ("r1", "")
         assert [each.name for each in instance.observe_all(stage.fake)] == ["x"]
         assert [each.name for each in instance.observe_all(stage.fake, graded=True)] == ["g", "x"]
         assert instance.select(stage.fake, None).name == "x"
@@ -159,7 +152,7 @@ class TestFaults:
         record_before = stage.stand().record
         stage.apply("refuse", "mx-beta")
         stage.apply("mx-null", "dns", "mx-alpha")
-        there = instance.observe(stage.fake, "x")
+        there = stage.there
         assert [each.name for each in there.faults] == ["mx-null", "refuse"]
         assert there.faulted == {"dns", "mx-alpha", "mx-beta"}
         assert there.record == record_before
@@ -179,17 +172,17 @@ class TestFaults:
     ) -> None:
         stage.stand()
         stage.apply("any", faulted)
-        assert instance.observe(stage.fake, "x").affected == affected
+        assert stage.there.affected == affected
 
     def test_one_that_is_left_alone_is_a_lab_of_which_something_is_there(self, stage: Stage) -> None:
         stage.apply("mta-down", "mx-beta")
-        there = instance.observe(stage.fake, "x")
+        there = stage.there
         assert (there.exists, there.lab, there.record, there.whole) == (True, "two-domains", None, False)
 
     def test_one_that_can_not_be_read_is_no_record_of_the_labs(self, stage: Stage) -> None:
         record_before = stage.stand().record
         stage.fake.create_volume(Volume("a", {labels.NAME: "x", faultrecord.FAULT: "later"}))
-        there = instance.observe(stage.fake, "x")
+        there = stage.there
         assert (there.faults, there.record) == ((), record_before)
         assert [each.name for each in there.fault_volumes] == ["a"]
 
@@ -320,17 +313,15 @@ class TestAccounts:
         users = b"# users\ncarol@beta.test:{PLAIN}secret::::::\n"
         stage.fake.put_files("labctl-x-mail-beta", [File("/etc/dovecot/users", users)])
         stage.fake.end("labctl-x-mail-beta")
-        found = instance.accounts(stage.fake, instance.observe(stage.fake, "x"))
+        found = instance.accounts(stage.fake, stage.there)
         assert found[-1] == Account("carol@beta.test", "secret")
         assert [each.address for each in found[:-1]] == ["alice@alpha.test", "amy@alpha.test"]
 
     def test_an_mda_that_was_never_given_its_files_has_none(self, stage: Stage) -> None:
         stage.stand()
         stage.fake.remove_volume("labctl-x")
-        stage.fake.remove_container("labctl-x-mail-alpha")
-        subnet = stage.fake.networks({})[0].subnets[0]
-        stage.fake.create_container(stage.planner.on(subnet).host("mail-alpha").container)
-        found = instance.accounts(stage.fake, instance.observe(stage.fake, "x"))
+        stage.renew("mail-alpha")
+        found = instance.accounts(stage.fake, stage.there)
         assert [each.address for each in found] == ["bob@beta.test", "bea@beta.test"]
 
 

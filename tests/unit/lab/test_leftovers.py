@@ -63,9 +63,7 @@ def test_a_lab_that_is_being_made_elsewhere_is_not_taken_for_stopped(stage: Stag
 
 def test_one_object_that_another_directory_vouches_for_is_enough(stage: Stage) -> None:
     stage.named("a", run="r").stand()
-    stage.fake.remove_container("labctl-a-dns")
-    planned = stage.named("a", run="r", locks="elsewhere").planner.on(stage.fake.networks({})[0].subnets[0])
-    stage.fake.create_container(planned.host("dns").container)
+    stage.named("a", run="r", locks="elsewhere").renew("dns")
     assert of_runs(stage.fake) == Leftovers(unknown=("a",))
 
 

@@ -21,6 +21,7 @@ from labctl.lab.mark import labels
 from labctl.lab.role import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SUBNET = IPv4Network("198.18.4.32/27")
@@ -97,24 +98,37 @@ def test_every_object_carries_the_labels_by_which_it_is_found(lab: LabDefinition
     assert set(json.loads(found.network.labels[labels.HOSTS])) == {host.service.name for host in found.hosts}
 
 
+def with_environment(planner: Planner) -> Planner:
+    """Return a planner whose first host has one variable more."""
+    first, *others = planner.topology.services
+    changed = replace(first, environment={**first.environment, "MORE": "1"})
+    return replace(planner, topology=replace(planner.topology, services=(changed, *others)))
+
+
+EVERY_HOST = {"dns", "mx-alpha", "mail-alpha", "mx-beta", "mail-beta"}
+
+
 class TestHash:
-    def test_another_image_changes_its_hosts_hash_only(self, lab: LabDefinition) -> None:
-        images = {"labctl/mta:latest": "labctl/mta:0123"}
-        before, after = hashes(plan(lab)), hashes(make_planner("x", lab, images=images).on(SUBNET))
-        changed = {service for service in before if before[service] != after[service]}
-        assert changed == {"mx-alpha", "mx-beta"}
-
-    def test_published_ports_change_every_hash(self, lab: LabDefinition) -> None:
-        before, after = hashes(plan(lab)), hashes(make_planner("x", lab, images={}, publish=True).on(SUBNET))
-        assert all(before[service] != after[service] for service in before)
-
-    def test_another_environment_changes_its_hosts_hash_only(self, lab: LabDefinition) -> None:
-        planner = make_planner("x", lab, images={})
-        first, *others = planner.topology.services
-        changed = replace(first, environment={**first.environment, "MORE": "1"})
-        after = replace(planner, topology=replace(planner.topology, services=(changed, *others))).on(SUBNET)
-        differ = {service for service, each in hashes(after).items() if hashes(plan(lab))[service] != each}
-        assert differ == {"dns"}
+    @pytest.mark.parametrize(
+        ("change", "hosts"),
+        [
+            (
+                lambda planner: replace(planner, images={"labctl/mta:latest": "mta:1"}),
+                {"mx-alpha", "mx-beta"},
+            ),
+            (with_environment, {"dns"}),
+            (lambda planner: replace(planner, publish=True), EVERY_HOST),
+            (lambda planner: replace(planner, handed_in={("dns", "/etc/coredns/Corefile"): b"."}), set()),
+            (lambda planner: replace(planner, labels={labels.SEED: "s1"}), set()),
+        ],
+        ids=["image", "environment", "published ports", "file", "further label"],
+    )
+    def test_another_changes_the_hash_of_these_hosts_only(
+        self, lab: LabDefinition, change: Callable[[Planner], Planner], hosts: set[str]
+    ) -> None:
+        before, after = plan(lab), change(make_planner("x", lab, images={})).on(SUBNET)
+        assert {name for name, each in hashes(before).items() if hashes(after)[name] != each} == hosts
+        assert after.network.labels[labels.CONFIG] == before.network.labels[labels.CONFIG]
 
     def test_another_subnet_changes_every_hash(self, lab: LabDefinition) -> None:
         one, other = plan(lab), plan(lab, subnet=OTHER)
@@ -130,12 +144,6 @@ class TestHash:
         assert hashes(moved) == hashes(here)
         assert moved.network.labels[labels.CONFIG] == here.network.labels[labels.CONFIG]
         assert moved.network.labels[labels.DIRECTORY] == str(tmp_path)
-
-    def test_a_changed_file_is_no_reason_for_another_container(self, lab: LabDefinition) -> None:
-        handed_in = {("dns", "/etc/coredns/Corefile"): b"."}
-        after = make_planner("x", lab, images={}, handed_in=handed_in).on(SUBNET)
-        assert hashes(after) == hashes(plan(lab))
-        assert after.record != plan(lab).record
 
 
 class TestLimits:
@@ -178,11 +186,6 @@ class TestFurtherLabels:
         volume = found.record.volume("x", "two-domains")
         for marks in (found.network.labels, volume.labels, *(each.container.labels for each in found.hosts)):
             assert given.items() <= marks.items()
-
-    def test_they_make_no_other_lab_of_it(self, lab: LabDefinition) -> None:
-        found = make_planner("x", lab, images={}, labels={labels.SEED: "s1"}).on(SUBNET)
-        assert hashes(found) == hashes(plan(lab))
-        assert found.network.labels[labels.CONFIG] == plan(lab).network.labels[labels.CONFIG]
 
 
 class TestPorts:

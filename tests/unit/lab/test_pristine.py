@@ -163,9 +163,7 @@ def test_a_host_that_can_not_be_emptied_is_made_anew_and_told_with_its_own_words
 
 def test_a_container_that_was_never_started_has_nothing_to_empty(stage: Stage) -> None:
     stage.stand()
-    stage.fake.remove_container("labctl-x-dns")
-    subnet = stage.fake.networks({})[0].subnets[0]
-    stage.fake.create_container(stage.planner.on(subnet).host("dns").container)
+    stage.renew("dns")
     changes = restore(stage)
     assert changes == ["dns started"]
 
