@@ -184,14 +184,12 @@ def test_what_is_not_labctls_is_refused_and_not_loaded(
     assert shelf.loaded == b""
 
 
-def test_a_file_that_is_not_there_is_a_usage_error(specs: tuple[ImageSpec, ...], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="can't be read: No such file"):
-        load(engine(Shelf()), tmp_path / "nothing", specs)
-
-
-def test_a_directory_is_a_usage_error(specs: tuple[ImageSpec, ...], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="can't be read: Is a directory"):
-        load(engine(Shelf()), tmp_path, specs)
+@pytest.mark.parametrize(("name", "why"), [("nothing", "No such file"), (".", "Is a directory")])
+def test_a_file_that_can_not_be_read_is_a_usage_error(
+    specs: tuple[ImageSpec, ...], tmp_path: Path, name: str, why: str
+) -> None:
+    with pytest.raises(UsageError, match=f"can't be read: {why}"):
+        load(engine(Shelf()), tmp_path / name, specs)
 
 
 @given(st.binary(max_size=2000), st.sampled_from((gzip.compress, bytes)))

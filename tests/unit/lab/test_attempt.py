@@ -308,19 +308,12 @@ def test_an_attempt_need_not_say_which_lab_it_is_at(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "reason"), NO_SETTINGS)
-def test_settings_that_are_none_are_named_where_they_are_needed(
+def test_settings_that_are_none_are_named_where_they_are_needed_and_ignored_where_they_are_not(
     directory: Path, content: bytes, reason: str
 ) -> None:
     (directory / "labctl.toml").write_bytes(content)
     with pytest.raises(UsageError, match=reason):
         attempt.settings(directory)
-
-
-@pytest.mark.parametrize("content", [content for content, _ in NO_SETTINGS])
-def test_settings_that_are_none_are_ignored_where_they_are_not_needed(
-    directory: Path, content: bytes
-) -> None:
-    (directory / "labctl.toml").write_bytes(content)
     found = attempt.read(directory, lab())
     assert (found.lab, found.seed) == (None, None)
 

@@ -140,14 +140,6 @@ def test_texts_and_numbers_are_texts(tmp_path: Path, value: str, text: str) -> N
     assert read(tmp_path, f"a: {value}").text("a", "here") == text
 
 
-@pytest.mark.parametrize("value", ["[a]", "{b: 1}", "true", "", '""', "${HOME}", "$HOME", "a$", "2024-01-01"])
-def test_what_is_no_plain_text_is_refused(tmp_path: Path, value: str) -> None:
-    content = read(tmp_path, f"\na: {value}")
-    with pytest.raises(InvalidLabFile) as caught:
-        content.text("a", "here")
-    assert caught.value.line == 2
-
-
 def test_a_default_stands_in_for_a_key_that_is_not_there(tmp_path: Path) -> None:
     content = read(tmp_path, "a: 1")
     assert content.text("b", "here", "other") == "other"
@@ -160,26 +152,26 @@ def test_one_text_is_a_list_of_one(tmp_path: Path) -> None:
     assert [content.texts(key, "here") for key in "abcd"] == [("x",), ("y", "5"), (), ()]
 
 
-@pytest.mark.parametrize("value", ["[[a]]", "[true]", "[$HOME]", "{b: 1}", "5"])
-def test_what_is_no_list_of_texts_is_refused(tmp_path: Path, value: str) -> None:
-    content = read(tmp_path, f"a: {value}")
-    with pytest.raises(InvalidLabFile):
-        content.texts("a", "here")
-
-
 def test_pairs_are_a_mapping_or_a_list(tmp_path: Path) -> None:
     content = read(tmp_path, 'a: {K: v, N: 5, E: ""}\nb: [K=v, N=5, E=]\n')
     assert content.pairs("a", "here") == content.pairs("b", "here") == {"K": "v", "N": "5", "E": ""}
     assert content.pairs("c", "here") == {}
 
 
-@pytest.mark.parametrize(
-    "value", ["[K]", "{K: }", "[K=$V]", "{K: $V}", "{K: true}", "{K: [v]}", "[[K=v]]", "5"]
-)
-def test_pairs_without_a_plain_value_are_refused(tmp_path: Path, value: str) -> None:
+OTHERS = {
+    "text": ["[a]", "{b: 1}", "true", "", '""', "${HOME}", "$HOME", "a$", "2024-01-01"],
+    "texts": ["[[a]]", "[true]", "[$HOME]", "{b: 1}", "5"],
+    "pairs": ["[K]", "{K: }", "[K=$V]", "{K: $V}", "{K: true}", "{K: [v]}", "[[K=v]]", "5"],
+}
+
+
+@pytest.mark.parametrize(("kind", "value"), [(kind, each) for kind in OTHERS for each in OTHERS[kind]])
+def test_what_is_no_plain_text_list_of_these_or_pairs_is_refused(
+    tmp_path: Path, kind: str, value: str
+) -> None:
     content = read(tmp_path, f"\n\na: {value}")
     with pytest.raises(InvalidLabFile) as caught:
-        content.pairs("a", "here")
+        getattr(content, kind)("a", "here")
     assert caught.value.line == 3
 
 

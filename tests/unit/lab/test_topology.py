@@ -187,35 +187,6 @@ def test_a_services_settings_are_read(directory: Path, line: str, attribute: str
 
 
 @pytest.mark.parametrize(
-    "key",
-    [
-        "build: .",
-        "command: sh",
-        "privileged: true",
-        "network_mode: host",
-        "ports: ['25:25']",
-        "volumes: ['/:/host']",
-        "pid: host",
-        "devices: [/dev/kvm]",
-        "extra_hosts: [a=192.0.2.1]",
-        "env_file: .env",
-        "secrets: [s]",
-        "profiles: [p]",
-        "restart: always",
-        "deploy: {}",
-        "user: root",
-        "userns_mode: host",
-    ],
-)
-def test_an_unsupported_key_of_a_service_is_named_with_its_line(directory: Path, key: str) -> None:
-    text = with_service(key)
-    error = wrong(directory, text)
-    assert repr(key.partition(":")[0]) in error.message
-    assert error.line == line_of(text, f"    {key}")
-    assert error.path == directory / "small.yaml"
-
-
-@pytest.mark.parametrize(
     ("old", "new", "at", "said"),
     [
         ("name: small", "volumes: {}", "volumes", "'volumes' is not supported"),
@@ -281,6 +252,26 @@ def test_what_is_wrong_is_named_with_its_line(
     assert error.line == line_of(text, at)
 
 
+UNSUPPORTED = [
+    "build: .",
+    "command: sh",
+    "privileged: true",
+    "network_mode: host",
+    "ports: ['25:25']",
+    "volumes: ['/:/host']",
+    "pid: host",
+    "devices: [/dev/kvm]",
+    "extra_hosts: [a=192.0.2.1]",
+    "env_file: .env",
+    "secrets: [s]",
+    "profiles: [p]",
+    "restart: always",
+    "deploy: {}",
+    "user: root",
+    "userns_mode: host",
+]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -292,13 +283,14 @@ def test_what_is_wrong_is_named_with_its_line(
         ("cap_add: {NET_ADMIN: 1}", "expected a list"),
         ("sysctls: [net.ipv4.ip_forward]", "has no value"),
         ("dns: [true]", "expected a text"),
+        *((key, f"{key.partition(':')[0]!r} is not supported") for key in UNSUPPORTED),
     ],
 )
 def test_a_setting_that_labctl_would_not_follow_is_refused(directory: Path, line: str, said: str) -> None:
     text = with_service(line)
     error = wrong(directory, text)
     assert said in error.message
-    assert error.line == line_of(text, f"    {line}")
+    assert (error.path, error.line) == (directory / "small.yaml", line_of(text, f"    {line}"))
 
 
 def test_two_networks_are_one_too_many(directory: Path) -> None:
