@@ -67,10 +67,6 @@ def _auth_down(scene: Scene) -> tuple[HostChange, ...]:
     return (HostChange(scene.of_domain(Role.MDA).service, rules=_chain("input", rule)),)
 
 
-def _latency(scene: Scene) -> tuple[HostChange, ...]:
-    return (HostChange(scene.host().service, qdisc=f"netem delay {scene['ms']}ms"),)
-
-
 def _loss(scene: Scene) -> tuple[HostChange, ...]:
     """Lose what comes from other hosts of the lab; labctl's own way is to another address."""
     host = scene.host()
@@ -145,7 +141,7 @@ FAULTS: Final = (
         "latency",
         "Each packet that {host} sends is {ms} ms late",
         "tc qdisc: netem delay (tc-netem(8)); the machine's kernel has to have it",
-        _latency,
+        lambda scene: (HostChange(scene.host().service, qdisc=f"netem delay {scene['ms']}ms"),),
         (_HOST, Parameter("ms", "300", "the milliseconds", check=values.number(1, 60000))),
     ),
     Fault(

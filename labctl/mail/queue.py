@@ -116,7 +116,8 @@ def _message(line: str) -> QueuedMessage | None:
             queue_id=str(data["queue_id"]),
             queue_name=QueueName(data["queue_name"]),
             arrival_time=datetime.fromtimestamp(int(data["arrival_time"]), UTC),
-            sender=_sender(str(data["sender"])),
+            # showq(8) prints the null sender as MAILER-DAEMON.
+            sender="" if data["sender"] == "MAILER-DAEMON" else str(data["sender"]),
             size=int(data["message_size"]),
             recipients=tuple(_recipient(entry) for entry in data["recipients"]),
             forced_expire=bool(data.get("forced_expire", False)),
@@ -128,8 +129,3 @@ def _message(line: str) -> QueuedMessage | None:
 def _recipient(entry: dict[str, Any]) -> QueuedRecipient:
     reason = entry.get("delay_reason")
     return QueuedRecipient(str(entry["address"]), None if reason is None else str(reason))
-
-
-def _sender(text: str) -> str:
-    """Return the envelope's sender: showq(8) prints the null one as MAILER-DAEMON."""
-    return "" if text == "MAILER-DAEMON" else text

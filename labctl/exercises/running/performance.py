@@ -214,7 +214,8 @@ class Performance:
 
     def _late(self, line: int) -> Outcome:
         said = self.overdue or f"it did not end within {self.limit:g} s"
-        said = f"{said}, and was at line {line}: {_source(str(self.path), line)}"
+        source = linecache.getline(str(self.path), line).strip()
+        said = f"{said}, and was at line {line}: {source}"
         if self.judge is not None:
             return self.judge.out_of_time(said)
         if self.overdue:  # others have used up the time
@@ -250,7 +251,3 @@ def explained(error: BaseException) -> str:
         return f"it asks for the fixture {error.argname!r}, which there is not"
     said = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {said}".rstrip(": ")
-
-
-def _source(path: str, line: int) -> str:
-    return linecache.getline(path, line).strip()

@@ -35,8 +35,7 @@ class Stages:
         self._worker = worker
         self._stages: dict[str, Stage] = {}
         self._ends = ExitStack()
-        found = _endpoint(environ)
-        self._engine = DockerEngine(found)
+        self._engine = DockerEngine(_endpoint(environ))
         self._ends.callback(self._engine.close)
 
     def __enter__(self) -> Self:
@@ -55,7 +54,8 @@ class Stages:
             LabError: It is wrong.
             EngineError: It could not be brought up.
         """
-        lab = discovery.lab_around(path) or self._running() or self._default()
+        lab = discovery.lab_around(path) or self._running()
+        lab = lab or catalogue.find(discovery.DEFAULT_LAB, self._environ)
         if lab.id not in self._stages:
             self._stages[lab.id] = self._brought(lab)
         return self._stages[lab.id]
@@ -85,9 +85,6 @@ class Stages:
         if len(running) == 1 and running[0].exists:
             return catalogue.definition_of(running[0], self._environ)
         return None
-
-    def _default(self) -> LabDefinition:
-        return catalogue.find(discovery.DEFAULT_LAB, self._environ)
 
 
 def _endpoint(environ: Mapping[str, str]) -> Endpoint:

@@ -39,7 +39,9 @@ def await_answer(lab: Servers, mailbox: Mailbox, letter: Letter, within: float) 
             answer = lab.letter(message_id, at=saying.host.service)
             evidence.append(str(saying))
             mail = mailbox.expect_delivery(answer, within=within)
-            if letter.message_id in {mail.header("In-Reply-To"), *_reported(mail)}:
+            notice = mdn.parse(mail.content)
+            about = None if notice is None else notice.original_message_id
+            if letter.message_id in {mail.header("In-Reply-To"), about}:
                 return mail
         raise lab.fail(what, "the MDA sent none while it took the letter", letter)
 
@@ -97,9 +99,3 @@ def _answers(lab: Servers, letter: Letter) -> Iterator[tuple[Saying, str]]:
                 file = lab.watch.journal.last(host, each.event.queue_id)
                 if file is not None and file.message_id:
                     yield each, file.message_id
-
-
-def _reported(mail: Mail) -> tuple[str, ...]:
-    """Return the Message-ID that a disposition notification is about."""
-    found = mdn.parse(mail.content)
-    return () if found is None or found.original_message_id is None else (found.original_message_id,)

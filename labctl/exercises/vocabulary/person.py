@@ -219,7 +219,8 @@ class Person:
         with self._lab.narrator.step(f"Expect that {self.address} hears nothing about {letter}") as evidence:
             self._lab.expect_gone(letter, within=within)
             written = [str(saying) for saying, _ in letter.reports()]
-            about = [m.subject for m in self.mailbox.messages() if _is_about(m.dsn, letter.message_id)]
+            found = ((m.subject, m.dsn.original_message_id) for m in self.mailbox.messages() if m.dsn)
+            about = [subject for subject, message_id in found if message_id == letter.message_id]
             if written or about:
                 raise self._lab.fail("no report", "; ".join([*written, *about]), letter)
             evidence.append("no report was written, and there is none in the mailbox")
@@ -330,7 +331,3 @@ class _Idling:
             if count not in {None, told}:
                 raise ExpectationFailed(f"* {count} EXISTS", f"* {told} EXISTS")
             return told
-
-
-def _is_about(dsn: Any, message_id: str) -> bool:
-    return dsn is not None and dsn.original_message_id == message_id

@@ -167,7 +167,7 @@ class _Attempt:
             case protocol.Begins():
                 self._collecting = None
                 self._current, self._steps, self._began = message, [], time.monotonic()
-                audience.exercise_begins(self._lab(message.path), message.id, message.title)
+                audience.exercise_begins(self._left[message.path].lab.id, message.id, message.title)
             case protocol.StepBegins(text):
                 if self._runner.orders.step:
                     audience.before_step(text)
@@ -197,9 +197,6 @@ class _Attempt:
             return os.path.abspath(choice.lab.directory)  # noqa: PTH100  # links stay as named
         return os.path.dirname(path)  # noqa: PTH120
 
-    def _lab(self, path: str) -> str:
-        return self._left[path].lab.id
-
     def _over(self, outcome: Outcome, seconds: float, printed: str = "") -> None:
         begun = self._current
         assert begun is not None
@@ -207,7 +204,8 @@ class _Attempt:
         self._current = None
         if outcome.path is None:
             outcome = replace(outcome, path=begun.path, line=begun.line)
-        result = outcome.of(begun.id, self._lab(begun.path), begun.title, seconds, tuple(self._steps))
+        lab = self._left[begun.path].lab.id
+        result = outcome.of(begun.id, lab, begun.title, seconds, tuple(self._steps))
         self._runner.add(replace(result, printed=printed))
 
     def _lost(self, missing: Mapping[str, Sequence[str]]) -> None:
@@ -227,7 +225,7 @@ class _Attempt:
         """
         words = self._child.last_words()
         path = self._current.path if self._current is not None else self._collecting
-        line = _line_of(path, words)
+        line = next((int(line) for file, line in _FRAME.findall(words) if file == path), None)
         if "Timeout (" in words:
             limit = self._runner.orders.limit
             said = f"it did not end within {limit:g} s, and could not be interrupted"
@@ -250,8 +248,3 @@ def _stand_in(choice: Choice) -> discovery.Exercise:
     """Return what stands for a file of which no exercise is known."""
     name = choice.path.stem
     return discovery.Exercise(discovery.id_of(name), choice.path.name, "", choice.path, 1, name)
-
-
-def _line_of(path: str | None, dump: str) -> int | None:
-    """Find the line of a file at which a process was that dumped where it was."""
-    return next((int(line) for file, line in _FRAME.findall(dump) if file == path), None)

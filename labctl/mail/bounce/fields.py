@@ -56,7 +56,12 @@ def reporting_mta(groups: Iterable[Message]) -> str | None:
 
 def recipients(groups: Iterable[Message]) -> tuple[DsnRecipient, ...]:
     """Return what the groups say of recipients."""
-    return tuple(tidy(_recipient(group)) for group in groups if _names_recipient(group))
+    found = (
+        replace(recipient_in(group), address=next(filter(None, (typed(group, name) for name in _NAMES)), ""))
+        for group in groups
+        if _names_recipient(group)
+    )
+    return tuple(map(tidy, found))
 
 
 def tidy(recipient: DsnRecipient) -> DsnRecipient:
@@ -89,11 +94,6 @@ def status_in(text: str) -> str:
 
 def _names_recipient(group: Message) -> bool:
     return any(name in group for name in _NAMES)
-
-
-def _recipient(group: Message) -> DsnRecipient:
-    address = next(filter(None, (typed(group, name) for name in _NAMES)), "")
-    return replace(recipient_in(group), address=address)
 
 
 def _bare(address: str) -> str:

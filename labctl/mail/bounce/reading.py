@@ -7,15 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.bounce import fields, habit, wording
-from labctl.mail.bounce.parts import Opened, Part, opened
+from labctl.mail.bounce.parts import Opened, opened
 from labctl.mail.bounce.report import BounceReport, ReportKind
 from labctl.mail.content import dsn
 from labctl.mail.content.dsn import DsnAction, typed
 from labctl.mail.content.message import normal_message_id
 
 if TYPE_CHECKING:
-    from email.message import Message
-
     from labctl.mail.content.dsn import DsnRecipient
 
 _REPORTS: Final = ("text/x-message-delivery-status", "text/x-message-global-delivery-status")
@@ -91,13 +89,14 @@ def _structured(message: Opened, content: bytes) -> BounceReport | None:
     part = next(message.of_type(*_REPORTS), None) or next(alike, None)
     groups = [] if part is None else fields.groups_in(part.content)
     recipients = fields.recipients(groups)
+    told = next(filter(None, (typed(group, "X-Original-Message-ID") for group in groups)), None)
     if not recipients or not (part is None or part.type in _REPORTS or _is_from_system(message)):
         return None
     return BounceReport(
         ReportKind.DELIVERY,
         named,
         reporting_mta=fields.reporting_mta(groups),
-        original_message_id=_original_id(message, text) or _told_id(groups),
+        original_message_id=_original_id(message, text) or normal_message_id(told or "") or None,
         recipients=tuple(_with_words(each, text) for each in recipients),
     )
 
@@ -186,22 +185,16 @@ def _signs(message: Opened) -> tuple[str, ...]:
 def _original_id(message: Opened, text: str) -> str | None:
     """Return the original's Message-ID: from the original, the text that quotes it, or the answer's field."""
     original = next(message.of_type(*_ORIGINALS), None)
-    found = None if original is None else wording.original_id(_header(original))
+    found = None
+    if original is not None:
+        header = original.text[:_HEADER].partition("\n\n")[0]
+        found = wording.original_id(header.replace("\n ", " ").replace("\n\t", " "))
     if found is None:
         found = wording.told(text, "", ()).original_message_id
     return (normal_message_id(found) or None) if found else _answered(message)
-
-
-def _told_id(groups: list[Message]) -> str | None:
-    found = next(filter(None, (typed(group, "X-Original-Message-ID") for group in groups)), None)
-    return normal_message_id(found) if found else None
 
 
 def _answered(message: Opened) -> str | None:
     """Return what it answers: Exchange and Gmail name the original there."""
     match = re.search(r"<[^<>\s]{1,998}>", message.field("In-Reply-To"))
     return normal_message_id(match[0]) if match else None
-
-
-def _header(part: Part) -> str:
-    return part.text[:_HEADER].partition("\n\n")[0].replace("\n ", " ").replace("\n\t", " ")

@@ -99,6 +99,7 @@ def told(text: str, subject: str, failed: Iterable[str]) -> Told:
     section = _section(words)
     found = _recipients(section)
     transcript = _transcript(words)
+    reporters = (pattern.search(words) for pattern in _REPORTERS)
     for address in failed:
         if all(each.address.casefold() != address.casefold() for each in found):
             found.append(_Found(address, []))
@@ -112,7 +113,7 @@ def told(text: str, subject: str, failed: Iterable[str]) -> Told:
         recipients=tuple(
             _recipient(each, action, words, transcript, alone=len(found) == 1) for each in found
         ),
-        reporting_mta=_reporter(words),
+        reporting_mta=next((match[1] for match in reporters if match is not None), None),
         original_message_id=original_id(original),
     )
 
@@ -196,11 +197,6 @@ def _transcript(words: str) -> str:
     own = [line.strip() for line in transcript.split("\n")]
     last = next((each for each in reversed(said) if _SAID.match(each)), "")
     return last or next((line for line in own if "... " in line and not line.startswith(("...", ">>>"))), "")
-
-
-def _reporter(words: str) -> str | None:
-    found = (pattern.search(words) for pattern in _REPORTERS)
-    return next((match[1] for match in found if match is not None), None)
 
 
 def _shortened(text: str) -> str:

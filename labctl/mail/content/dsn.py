@@ -97,14 +97,8 @@ def field_groups(report: Message) -> Iterator[Message]:
         if group is not report:
             yield group
         if not group.is_multipart():
-            yield from _groups_in(body(group))
-
-
-def _groups_in(text: bytes) -> Iterator[Message]:
-    for block in _BLANK_LINES.split(text):
-        group = _header(block.lstrip(b"\r\n"))
-        if group.keys():
-            yield group
+            blocks = (_header(block.lstrip(b"\r\n")) for block in _BLANK_LINES.split(body(group)))
+            yield from (each for each in blocks if each.keys())
 
 
 def recipient_in(group: Message) -> DsnRecipient:

@@ -70,14 +70,9 @@ def addresses(message: Message, name: str) -> tuple[str, ...]:
 
 def _values(message: Message, name: str) -> list[str]:
     """Return a field's values, unfolded; 8-bit bytes are read as UTF-8 (RFC 6532)."""
-    return [
-        _unfolded(str(value)) for field, value in message.raw_items() if field.casefold() == name.casefold()
-    ]
-
-
-def _unfolded(text: str) -> str:
-    text = text.replace("\r", "").replace("\n", "")
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    found = (str(value) for field, value in message.raw_items() if field.casefold() == name.casefold())
+    lines = (text.replace("\r", "").replace("\n", "") for text in found)
+    return [text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for text in lines]
 
 
 def date_of(text: str) -> datetime | None:

@@ -76,9 +76,10 @@ def prepared(content: bytes, *, domain: str = "localhost") -> tuple[str, bytes]:
     """
     content = _LINE_END.sub(b"\r\n", content)
     fields, length = _header_fields(content)
-    message_id = _own_id(fields)
+    own = fields.get(b"message-id", b"").decode("ascii", "replace")
+    message_id = normal_message_id(" ".join(own.split()))
     added = b""
-    if message_id is None:
+    if not message_id:
         message_id = new_message_id(domain)
         added += b"Message-ID: " + message_id.encode("ascii") + b"\r\n"
     if b"date" not in fields:
@@ -99,11 +100,6 @@ def normal_message_id(text: str) -> str:
     match = _MSG_ID.search(text)
     bare = match[1] if match else text.replace("<", "").replace(">", "").strip()
     return f"<{_UNPRINTABLE.sub('?', bare)}>" if bare else ""
-
-
-def _own_id(fields: dict[bytes, bytes]) -> str | None:
-    value = fields.get(b"message-id", b"").decode("ascii", "replace")
-    return normal_message_id(" ".join(value.split())) or None
 
 
 def _header_fields(content: bytes) -> tuple[dict[bytes, bytes], int]:
