@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import socketserver
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -50,57 +50,40 @@ LINES: Final = {
 """What a client reads on behind."""
 
 
-class Server:
-    """A server that answers as it should for a while, and then says something without an end.
-
-    Args:
-        protocol: What it speaks.
-        after: How many answers it gives before, its greeting among them.
-        floods: Whether it says lines as fast as can be, and not a byte of one now and then.
-    """
-
-    def __init__(self, protocol: str, after: int, *, floods: bool) -> None:
-        self._protocol = protocol
-        self._after = after
-        self._floods = floods
-        self._ended = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-
-    def serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
-
-    def close(self) -> None:
-        self._ended.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _converse(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as lines, suppress(OSError, StopIteration):
-            connection.settimeout(SOON)
-            for nth in range(self._after):
-                consent = CONSENTS[self._protocol]
-                tag = next(lines).split()[0] if nth else b""
-                connection.sendall(GREETINGS[self._protocol] if not nth else consent.replace(b"%s", tag))
-            if self._after:
-                next(lines)
-            first = {"pop3": b"+OK\r\n"}.get(self._protocol, b"")
-            connection.sendall(first or LINES[self._protocol][:4])
-            while not self._ended.wait(0 if self._floods else 0.02):
-                connection.sendall(LINES[self._protocol] * 1000 if self._floods else b"x")
-
-
 @contextmanager
 def serving(protocol: str, after: int, *, floods: bool) -> Iterator[int]:
-    server = Server(protocol, after, floods=floods)
-    threading.Thread(target=server.serve, daemon=True).start()
-    try:
-        yield server.port
-    finally:
-        server.close()
+    """Answer at a port as a server should for a while, and then say something without an end.
+
+    Args:
+        protocol: What is spoken.
+        after: How many answers are given before, the greeting among them.
+        floods: Whether lines are said as fast as can be, and not a byte of one now and then.
+    """
+    ended = threading.Event()
+
+    class Handler(socketserver.StreamRequestHandler):
+        timeout = SOON
+
+        def handle(self) -> None:
+            with suppress(OSError, StopIteration):
+                for nth in range(after):
+                    tag = next(self.rfile).split()[0] if nth else b""
+                    consent = CONSENTS[protocol].replace(b"%s", tag)
+                    self.wfile.write(consent if nth else GREETINGS[protocol])
+                if after:
+                    next(self.rfile)
+                self.wfile.write({"pop3": b"+OK\r\n"}.get(protocol, LINES[protocol][:4]))
+                while not ended.wait(0 if floods else 0.02):
+                    self.wfile.write(LINES[protocol] * 1000 if floods else b"x")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield server.socket.getsockname()[1]
+        finally:
+            ended.set()
+            server.shutdown()
 
 
 def soon(do: Callable[[], object]) -> object:
