@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,8 +29,6 @@ from labctl.exercises.worker.protocol import Exam
 from labctl.lab.blueprint import definition
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from labctl.engine.fake import Call
     from tests.unit.conftest import Stage
 
@@ -38,6 +37,7 @@ OF_LAB = (Verdict.ERROR, Blame.LAB)
 OF_CHECK = (Verdict.ERROR, Blame.EXERCISE)
 
 BETA = "labctl-x-mail-beta"
+FILE = Path("/labs/tiny/checks/test_it.py")
 
 
 def exam_in(stage: Stage, *students: str) -> ExamStage:
@@ -46,9 +46,9 @@ def exam_in(stage: Stage, *students: str) -> ExamStage:
     return ExamStage(stage.fake, "x", lab, {}, exam)
 
 
-def judged(exam_stage: ExamStage, error: BaseException | None, path: Path) -> Outcome:
+def judged(exam_stage: ExamStage, error: BaseException | None) -> Outcome:
     """Let a check raise something, and return what comes of it."""
-    performance = Performance(path, 1, judge=exam_stage.judge)
+    performance = Performance(FILE, 1, judge=exam_stage.judge)
     performance.complaint, performance.defeat = exam_stage.complaint, exam_stage.defeat
     raised = None
     if error is not None:
@@ -86,17 +86,15 @@ def not_ready(service: str) -> ServiceNotReady:
     ],
 )
 def test_what_a_check_raises_is_judged_by_whose_daemon_it_is_about(
-    stage: Stage, tmp_path: Path, error: BaseException, expected: tuple[Verdict, Blame | None], said: str
+    stage: Stage, error: BaseException, expected: tuple[Verdict, Blame | None], said: str
 ) -> None:
     stage.stand()
-    outcome = judged(exam_in(stage), error, tmp_path / "test_it.py")
+    outcome = judged(exam_in(stage), error)
     assert (outcome.verdict, outcome.blame) == expected
     assert outcome.explanation.startswith(said)
 
 
-def test_a_time_that_is_up_is_no_verdict_where_the_engine_does_not_answer(
-    stage: Stage, tmp_path: Path
-) -> None:
+def test_a_time_that_is_up_is_no_verdict_where_the_engine_does_not_answer(stage: Stage) -> None:
     stage.stand()
     exam_stage = exam_in(stage)
 
@@ -104,15 +102,15 @@ def test_a_time_that_is_up_is_no_verdict_where_the_engine_does_not_answer(
         raise EngineUnavailable(f"{call.method}: no answer", hint="h")
 
     stage.fake.hook = fail
-    outcome = judged(exam_stage, TimeUp(), tmp_path / "test_it.py")
+    outcome = judged(exam_stage, TimeUp())
     assert (outcome.verdict, outcome.blame) == (Verdict.ERROR, Blame.LAB)
 
 
-def test_a_host_that_used_up_its_memory_fails_even_a_check_that_passed(stage: Stage, tmp_path: Path) -> None:
+def test_a_host_that_used_up_its_memory_fails_even_a_check_that_passed(stage: Stage) -> None:
     stage.stand()
     stage.fake.say(BETA, "imap: Fatal: out of it")
     stage.fake.run_out_of_memory(BETA)
-    outcome = judged(exam_in(stage), None, tmp_path / "test_it.py")
+    outcome = judged(exam_in(stage), None)
     assert outcome == Outcome(
         Verdict.FAILED,
         "mail-beta ended (exit code 137: it used up its 256 MB of memory)\n  imap: Fatal: out of it",
@@ -120,7 +118,7 @@ def test_a_host_that_used_up_its_memory_fails_even_a_check_that_passed(stage: St
     )
 
 
-def test_an_engine_that_fails_while_an_end_is_looked_into_is_an_error(stage: Stage, tmp_path: Path) -> None:
+def test_an_engine_that_fails_while_an_end_is_looked_into_is_an_error(stage: Stage) -> None:
     stage.stand()
     stage.fake.end(BETA, 1)
 
@@ -129,24 +127,24 @@ def test_an_engine_that_fails_while_an_end_is_looked_into_is_an_error(stage: Sta
             raise EngineUnavailable("no answer", hint="h")
 
     stage.fake.hook = fail
-    outcome = judged(exam_in(stage), None, tmp_path / "test_it.py")
+    outcome = judged(exam_in(stage), None)
     assert outcome == Outcome(Verdict.ERROR, "no answer", Blame.LAB)
 
 
-def test_what_a_check_saw_is_told_below_the_host_that_ended(stage: Stage, tmp_path: Path) -> None:
+def test_what_a_check_saw_is_told_below_the_host_that_ended(stage: Stage) -> None:
     stage.stand()
     stage.fake.say(BETA, "bye")
     stage.fake.end(BETA, 1)
-    outcome = judged(exam_in(stage), ExpectationFailed("a", "b", ("c",)), tmp_path / "test_it.py")
+    outcome = judged(exam_in(stage), ExpectationFailed("a", "b", ("c",)))
     assert outcome.reason == "mail-beta ended (exit code 1)\nexpected: a\n    seen: b"
     assert outcome.evidence == ("c", "bye")
 
 
-def test_a_host_that_a_fault_has_stopped_is_nobody_s_defeat(stage: Stage, tmp_path: Path) -> None:
+def test_a_host_that_a_fault_has_stopped_is_nobody_s_defeat(stage: Stage) -> None:
     stage.stand()
     stage.apply("host-down", "mail-beta")
     stage.fake.stop(BETA, timeout=1)
-    assert judged(exam_in(stage), None, tmp_path / "test_it.py") == PASSED
+    assert judged(exam_in(stage), None) == PASSED
 
 
 def test_between_checks_the_lab_is_looked_at_and_nothing_in_it_is_touched(stage: Stage) -> None:
@@ -187,10 +185,10 @@ NO_COMPLAINTS = (
 )
 
 
-def overheard(stage: Stage, path: Path, *lines: str, students: str = "mail-beta") -> tuple[str, ...]:
+def overheard(stage: Stage, *lines: str, students: str = "mail-beta") -> tuple[str, ...]:
     """Let a check fail while a host says something, and return what of it stands in its evidence."""
     exam_stage = exam_in(stage, students)
-    performance = Performance(path, 1, judge=exam_stage.judge)
+    performance = Performance(FILE, 1, judge=exam_stage.judge)
     with closing(Watch(stage.fake, stage.stand().hosts, since=now())) as watch:
         performance.overheard = lambda: exam_stage.overheard(watch)
         stage.fake.say(BETA, *lines)
@@ -206,20 +204,20 @@ def overheard(stage: Stage, path: Path, *lines: str, students: str = "mail-beta"
 
 @pytest.mark.parametrize("line", COMPLAINTS)
 def test_a_daemon_s_own_complaint_stands_in_the_report_of_a_check_that_failed_meanwhile(
-    stage: Stage, tmp_path: Path, line: str
+    stage: Stage, line: str
 ) -> None:
     again = line.replace("[18]", "[19]").replace("<21>", "<22>").replace("11:37:0", "11:38:0")
-    [said] = overheard(stage, tmp_path, *NO_COMPLAINTS, again, line)
+    [said] = overheard(stage, *NO_COMPLAINTS, again, line)
     assert said.endswith(f" mail.beta.test: {line}")
 
 
-def test_what_a_host_of_the_lab_s_own_complains_of_is_not_told(stage: Stage, tmp_path: Path) -> None:
-    assert overheard(stage, tmp_path, *COMPLAINTS, students="mx-beta") == ()
+def test_what_a_host_of_the_lab_s_own_complains_of_is_not_told(stage: Stage) -> None:
+    assert overheard(stage, *COMPLAINTS, students="mx-beta") == ()
 
 
-def test_of_many_complaints_the_last_are_told_short_and_harmless(stage: Stage, tmp_path: Path) -> None:
+def test_of_many_complaints_the_last_are_told_short_and_harmless(stage: Stage) -> None:
     lines = [f"panic: {n} \x1b[2J {'x' * 1000}" for n in range(100)]
-    found = overheard(stage, tmp_path, *lines)
+    found = overheard(stage, *lines)
     assert len(found) == 5
     assert "panic: 99 " in found[-1]
     assert "\x1b" not in "".join(found)

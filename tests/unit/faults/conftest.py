@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from labctl.faults import application, catalogue
 from labctl.lab.running import instance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from labctl.engine.fake import Call, FakeEngine
     from labctl.engine.model import Container
@@ -56,6 +57,14 @@ class Faulty:
         """Return every file of every container."""
         boxes = self.fake._boxes.items()
         return {(name, path): content for name, box in boxes for path, content in box.files.items()}
+
+    @contextmanager
+    def spared(self) -> Iterator[None]:
+        """See that a block leaves no fault, and every file as it was."""
+        before = self.files()
+        yield
+        assert self.there.faults == ()
+        assert self.files() == before
 
     def ran(self, part: str) -> list[str]:
         """Name the containers in which something was run that has a text in it."""

@@ -41,16 +41,14 @@ def records(faulty: Faulty, path: str, origin: str, rdtype: str) -> list[str]:
 def test_every_fault_with_its_defaults_is_applied_and_leaves_every_file_as_it_was(
     faulty: Faulty, fault: Fault
 ) -> None:
-    before = faulty.files()
-    applied = faulty.apply(fault.name)
-    assert [each.name for each in faulty.there.faults] == [fault.name]
-    assert applied.services
-    if fault.name.endswith("-down") and fault.name != "auth-down":
-        [service] = applied.services
-        assert not faulty.there.host(service).running
-    faulty.revert(fault.name)
-    assert faulty.there.faults == ()
-    assert faulty.files() == before
+    with faulty.spared():
+        applied = faulty.apply(fault.name)
+        assert [each.name for each in faulty.there.faults] == [fault.name]
+        assert applied.services
+        if fault.name.endswith("-down") and fault.name != "auth-down":
+            [service] = applied.services
+            assert not faulty.there.host(service).running
+        faulty.revert(fault.name)
     assert all(each.running for each in faulty.there.hosts)
 
 
@@ -221,12 +219,9 @@ def test_a_partition_keeps_each_domain_from_the_others_addresses(faulty: Faulty)
 def test_what_is_not_there_is_told_and_nothing_is_changed(
     faulty: Faulty, *, name: str, given: dict[str, str], error: type[UsageError], said: str
 ) -> None:
-    before = faulty.files()
-    with pytest.raises(error) as caught:
+    with faulty.spared(), pytest.raises(error) as caught:
         faulty.apply(name, **given)
     assert said in caught.value.message
-    assert faulty.there.faults == ()
-    assert faulty.files() == before
     assert faulty.commands == []
 
 
