@@ -284,7 +284,7 @@ def _apart(option: str, place: Path | None, attempts: Sequence[Path]) -> None:
 
 def _jobs(wanted: int | None, lab: GradedLab, attempts: int) -> int:
     limit = Limits.of(lab.lab.grading or Grading()).memory
-    bearable = capacity.of_this_machine().laboratories(limit)
+    bearable = capacity.borne_here(limit)
     return max(1, min(wanted or bearable, bearable, attempts))
 
 

@@ -113,12 +113,12 @@ def parse(kind: Kind, text: str, path: Path, lab: LabDefinition) -> Alteration:
     return _Reader(kind, text, path, lab).alteration(table_of(text, path))
 
 
+@dataclass(frozen=True, slots=True)
 class _Reader:
-    def __init__(self, kind: Kind, text: str, path: Path, lab: LabDefinition) -> None:
-        self._kind = kind
-        self._text = text
-        self._path = path
-        self._lab = lab
+    _kind: Kind
+    _text: str
+    _path: Path
+    _lab: LabDefinition
 
     def alteration(self, table: dict[str, Any]) -> Alteration:
         for key in table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from labctl.errors import LabctlError, LabError
@@ -50,6 +50,7 @@ class Orders:
     store: Store | None = None
 
 
+@dataclass(slots=True)
 class Batch:
     """Examines attempts, one after the other as there is room, each by the same contract.
 
@@ -62,22 +63,15 @@ class Batch:
         abandon: Ends what is being examined, where the user has had enough.
     """
 
-    def __init__(
-        self,
-        orders: Orders,
-        examine: Callable[[Job], Examination],
-        audience: Audience,
-        abandon: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._orders = orders
-        self._examine = examine
-        self._audience = audience
-        self._abandon = abandon
-        self._next = threading.Lock()
-        self._telling = threading.Lock()
-        self._stopped = threading.Event()
-        self._begun = 0
-        self._seen: list[Examination] = []
+    _orders: Orders
+    _examine: Callable[[Job], Examination]
+    _audience: Audience
+    _abandon: Callable[[], None] = lambda: None
+    _next: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _telling: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _stopped: threading.Event = field(default_factory=threading.Event, init=False)
+    _begun: int = field(default=0, init=False)
+    _seen: list[Examination] = field(default_factory=list, init=False)
 
     def run(self, attempts: Iterable[Job | Examination]) -> tuple[Examination, ...]:
         """Examine all; what came out of each is told at once, and returned by id.

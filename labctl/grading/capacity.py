@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,30 +13,20 @@ _ORDINARY: Final = 150 << 20
 """Bytes that a laboratory with its checks takes (55 to 60 MiB of it the containers), and some to spare."""
 
 
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """What a machine has.
+def laboratories(limit: int, *, cores: int, memory: int) -> int:
+    """Return how many laboratories can be there at once, one at least.
 
     Args:
-        cores: Of its processors, those that this process may use.
+        limit: Bytes that one host of an attempt may take, as one of them may.
+        cores: The processors that may be used.
         memory: Bytes that are free.
     """
-
-    cores: int
-    memory: int
-
-    def laboratories(self, limit: int) -> int:
-        """Return how many laboratories can be there at once, one at least.
-
-        Args:
-            limit: Bytes that one host of an attempt may take, as one of them may.
-        """
-        return max(1, min(_PER_CORE * self.cores, self.memory // (_ORDINARY + limit)))
+    return max(1, min(_PER_CORE * cores, memory // (_ORDINARY + limit)))
 
 
-def of_this_machine() -> Capacity:
-    """Look at this machine."""
-    return Capacity(len(os.sched_getaffinity(0)), _free_memory())
+def borne_here(limit: int) -> int:
+    """Return how many laboratories this machine bears at once; see `laboratories`."""
+    return laboratories(limit, cores=len(os.sched_getaffinity(0)), memory=_free_memory())
 
 
 def _free_memory() -> int:

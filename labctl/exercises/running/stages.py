@@ -16,14 +16,13 @@ from labctl.lab.running import instance
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Self
 
     from labctl.engine.endpoint import Endpoint
     from labctl.lab.blueprint.definition import LabDefinition
 
 
-class Stages:
-    """The labs of one process.
+class Stages(ExitStack):
+    """The labs of one process; a context manager that takes down at its end what was brought up.
 
     Args:
         environ: The environment.
@@ -31,20 +30,12 @@ class Stages:
     """
 
     def __init__(self, environ: Mapping[str, str], worker: str = "") -> None:
+        super().__init__()
         self._environ = environ
         self._worker = worker
         self._stages: dict[str, Stage] = {}
-        self._ends = ExitStack()
         self._engine = DockerEngine(_endpoint(environ))
-        self._ends.callback(self._engine.close)
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        """Take down what was brought up."""
-        self._ends.close()
+        self.callback(self._engine.close)
 
     def of(self, path: Path) -> Stage:
         """Return the lab for the exercises of a file, up.
@@ -62,8 +53,8 @@ class Stages:
 
     def _brought(self, lab: LabDefinition) -> Stage:
         stage = Stage(self._engine, self._name(lab), lab, self._environ)
-        self._ends.enter_context(stage.occupied())
-        self._ends.callback(stage.take_down)
+        self.enter_context(stage.occupied())
+        self.callback(stage.take_down)
         stage.bring(url=self._engine.endpoint.url)
         return stage
 
