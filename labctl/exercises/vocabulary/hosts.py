@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import contextmanager
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING
 
 from labctl.errors import EngineError, FaultError, GradingError, ServiceCommandFailed
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from labctl.lab.running.instance import Host, Instance
 
 
+@dataclass(eq=False, repr=False)
 class Hosts:
     """The hosts of a running lab, during one exercise.
 
@@ -39,18 +41,21 @@ class Hosts:
         narrator: Told every step.
     """
 
-    def __init__(
-        self, engine: Engine, there: Instance, definition: LabDefinition, narrator: Narrator
-    ) -> None:
-        self.engine = engine
-        self.there = there
-        self.narrator = narrator
+    engine: Engine
+    there: Instance
+    definition: InitVar[LabDefinition]
+    narrator: Narrator
+    clock: Clock = field(init=False)
+    watch: Watch = field(init=False)
+    expectations: Expectations = field(init=False)
+    flushed: list[tuple[str, datetime]] = field(default_factory=list, init=False)
+    _applied: list[str] = field(default_factory=list, init=False)
+    _changes: int = field(default=0, init=False)
+
+    def __post_init__(self, definition: LabDefinition) -> None:
         self.clock = Clock.of(definition)
-        self.watch = Watch(engine, there.hosts, since=now())
-        self.expectations = Expectations(engine, there, self.watch)
-        self._applied: list[str] = []
-        self._changes = 0
-        self.flushed: list[tuple[str, datetime]] = []
+        self.watch = Watch(self.engine, self.there.hosts, since=now())
+        self.expectations = Expectations(self.engine, self.there, self.watch)
 
     def host(self, name: str) -> Host:
         """Return a host by its service's name or its FQDN.

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from labctl.exercises.vocabulary.person import Person
 from labctl.exercises.vocabulary.servers import Servers
 from labctl.lab.inside.mailhosts import find_account
 
-if TYPE_CHECKING:
-    from labctl.engine.protocol import Engine
-    from labctl.exercises.result.narration import Narrator
-    from labctl.lab.blueprint.definition import LabDefinition
-    from labctl.lab.running.instance import Instance
 
-
+@dataclass(eq=False, repr=False)
 class ExerciseLab(Servers):
     """A running lab, during one exercise; its arguments are those of `Hosts`."""
 
-    def __init__(
-        self, engine: Engine, there: Instance, definition: LabDefinition, narrator: Narrator
-    ) -> None:
-        super().__init__(engine, there, definition, narrator)
-        self._people: dict[str, Person] = {}
+    _people: dict[str, Person] = field(default_factory=dict, init=False)
 
     def account(self, address: str) -> Person:
         """Return the user of an account.
