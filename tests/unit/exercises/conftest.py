@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labctl import resources
+from labctl.engine.model import ExecResult
 from labctl.exercises.result.narration import Narrator
 from labctl.exercises.vocabulary.lab import ExerciseLab
 from labctl.lab.blueprint import definition
@@ -26,6 +28,20 @@ if TYPE_CHECKING:
 
 STAMP = "Nov 24 04:06:15 mx postfix"
 DELAYS = "delay=0.04, delays=0.01/0.01/0.02/0.01"
+
+
+def waiting(letter: Letter, reason: str) -> ExecResult:
+    """Return what a host says of its queue in which a letter to Bob waits (postqueue(1), postcat(1))."""
+    about = {
+        "queue_name": "deferred",
+        "queue_id": letter.queue_id,
+        "arrival_time": 1790000000,
+        "message_size": 400,
+        "sender": "alice@alpha.test",
+        "recipients": [{"address": "bob@beta.test", "delay_reason": reason}],
+    }
+    header = f"*** MESSAGE CONTENTS deferred/4/{letter.queue_id} ***\nMessage-ID: {letter.message_id}\n"
+    return ExecResult(0, f"{json.dumps(about)}\n--\n--\n{header}".encode(), b"")
 
 
 @dataclass(frozen=True)

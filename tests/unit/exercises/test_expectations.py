@@ -11,6 +11,7 @@ from labctl.errors import EngineUnavailable
 from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from tests.unit.conftest import QUEUE_ID
+from tests.unit.exercises.conftest import waiting
 
 if TYPE_CHECKING:
     from tests.unit.exercises.conftest import Scene
@@ -107,14 +108,7 @@ def test_sent_is_not_delivered(scene: Scene) -> None:
 
 def test_a_failure_tells_what_was_expected_what_was_seen_and_why(scene: Scene) -> None:
     letter = scene.sent()
-    entry = (
-        f'{{"queue_name": "deferred", "queue_id": "{QUEUE_ID}", "arrival_time": 1790000000, '
-        f'"message_size": 400, "forced_expire": false, "sender": "alice@alpha.test", '
-        f'"recipients": [{{"address": "bob@beta.test", "delay_reason": "{REFUSED}"}}]}}\n'
-    )
-    header = f"*** MESSAGE CONTENTS deferred/4/{QUEUE_ID} ***\nMessage-ID: {letter.message_id}\n"
-    queue = f"{entry}--\n--\n{header}".encode()
-    scene.stage.fake.answer = lambda _, argv: ExecResult(0, queue if "postqueue" in str(argv) else b"", b"")
+    scene.stage.fake.answer = lambda *_: waiting(letter, REFUSED)
     scene.says("mx-alpha", scene.attempt("deferred", "4.4.1", REFUSED))
     with pytest.raises(ExpectationFailed) as caught:
         scene.lab.expect_sent(letter, dsn="2.0.0", within=0.1)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +11,7 @@ from labctl.errors import FaultError, NoSuchHost, ServiceCommandFailed
 from labctl.exercises.vocabulary.call import Call, Caller, made
 from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.lab.running import instance
+from tests.unit.exercises.conftest import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,21 +136,10 @@ def test_a_line_of_a_log_is_expected_of_its_host_and_its_letter(town: Town) -> N
 def test_a_letter_waits_in_the_queue_that_is_named(town: Town) -> None:
     town.bed.post.refuses["bob@beta.test"] = "450 4.2.0 Later"
     letter = town.alice.send(town.bob)
-    about: dict[str, Any] = {
-        "queue_name": "deferred",
-        "queue_id": letter.queue_id,
-        "arrival_time": 1790000000,
-        "message_size": 400,
-        "forced_expire": False,
-        "sender": "alice@alpha.test",
-        "recipients": [{"address": "bob@beta.test", "delay_reason": "450 4.2.0 Later"}],
-    }
-    header = f"*** MESSAGE CONTENTS deferred/4/{letter.queue_id} ***\nMessage-ID: {letter.message_id}\n"
-    listed = f"{json.dumps(about)}\n--\n--\n{header}".encode()
 
     def answer(container: Container, argv: Sequence[str]) -> ExecResult:
         waits = container.name.endswith("mx-alpha") and "postqueue" in " ".join(argv)
-        return ExecResult(0, listed if waits else b"", b"")
+        return waiting(letter, "450 4.2.0 Later") if waits else ExecResult(0, b"", b"")
 
     town.bed.engine.answer = answer
     assert town.lab.expect_queued(letter, "deferred", at="mx-alpha").queue_id == letter.queue_id
