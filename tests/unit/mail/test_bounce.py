@@ -3,13 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.mail import bounce
 from labctl.mail.bounce import BounceReport, ReportKind
 from labctl.mail.bounce.habit import habits
-from labctl.mail.content import dsn
+from labctl.mail.content import dsn, mdn
 
 SAMPLES = Path(__file__).parent / "samples" / "bounces"
 RECORDED = sorted((Path(__file__).parents[2] / "data" / "dsn").glob("*.eml"))
@@ -173,10 +173,13 @@ def test_phrases_are_in_lower_case_as_they_are_compared() -> None:
     assert [phrase for phrase in every if phrase != phrase.lower()] == []
 
 
+READERS = (bounce.read, bounce.attached, dsn.parse, mdn.parse)
+
+
 @given(st.binary())
 def test_any_bytes_are_a_report_or_none(content: bytes) -> None:
-    bounce.read(content)
-    bounce.attached(content)
+    for read in READERS:
+        read(content)
 
 
 LINES = st.sampled_from(
@@ -210,13 +213,15 @@ def test_any_lines_are_a_report_or_none(lines: list[bytes]) -> None:
     bounce.read(b"\n".join(lines))
 
 
-@given(st.data(), st.sampled_from(sorted(SAMPLES.glob("*.eml"))))
+@settings(max_examples=200)
+@given(st.data(), st.sampled_from([*sorted(SAMPLES.glob("*.eml")), *RECORDED]))
 def test_a_damaged_report_is_read_or_none(data: st.DataObject, path: Path) -> None:
     content = path.read_bytes()
     start = data.draw(st.integers(0, len(content)))
     end = data.draw(st.integers(start, len(content)))
-
-    bounce.read(content[:start] + data.draw(st.binary(max_size=20)) + content[end:])
+    damaged = content[:start] + data.draw(st.binary(max_size=20)) + content[end:]
+    for read in READERS:
+        read(damaged)
 
 
 @pytest.mark.parametrize("depth", [10, 3000])

@@ -87,16 +87,6 @@ def test_a_deferred_file_is_taken_up_from_a_second_before_its_time() -> None:
     }
 
 
-@given(st.text())
-def test_any_list_of_files_is_read(text: str) -> None:
-    parse_due(text)
-
-
-@given(st.text())
-def test_any_output_of_postqueue_is_read(text: str) -> None:
-    parse_queue(text)
-
-
 @given(
     st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5)
 )
@@ -119,5 +109,6 @@ def test_any_order_of_lines_of_postcat_is_read(lines: list[str]) -> None:
 
 
 @given(st.text())
-def test_any_output_of_postcat_is_read(text: str) -> None:
-    parse_headers(text)
+def test_any_output_of_postfix_s_programs_is_read(text: str) -> None:
+    for read in (parse_headers, parse_queue, parse_due):
+        read(text)

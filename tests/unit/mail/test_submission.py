@@ -28,10 +28,11 @@ ALICE_TO_BOB = Envelope("alice@alpha.test", ("bob@beta.test",))
 CONTENT = b"Subject: x\r\n\r\n.dot\r\nend\r\n"
 
 
-def send(server: ScriptedServer, envelope: Envelope = ALICE_TO_BOB, content: bytes = CONTENT) -> Submission:
-    return submit(
-        "127.0.0.1", server.port, envelope, content, user="alice@alpha.test", password="alice", timeout=5
-    )
+def send(
+    server: ScriptedServer, envelope: Envelope = ALICE_TO_BOB, content: bytes = CONTENT, **options: Any
+) -> Submission:
+    given = options or {"user": "alice@alpha.test", "password": "alice"}
+    return submit("127.0.0.1", server.port, envelope, content, timeout=5, **given)
 
 
 def test_an_accepted_message_has_the_servers_queue_id_and_the_time(start_server: StartServer) -> None:
@@ -184,14 +185,10 @@ def test_an_answer_that_is_not_smtp_is_a_refusal_or_an_error(start_server: Start
     assert submission.reply.code == 0
 
 
-def submit_with(server: ScriptedServer, envelope: Envelope = ALICE_TO_BOB, **options: Any) -> Submission:
-    return submit("127.0.0.1", server.port, envelope, CONTENT, timeout=5, **options)
-
-
 def test_wishes_for_notifications_go_to_the_sender_and_to_every_recipient(start_server: StartServer) -> None:
     server = start_server(GREETING, ACCEPTING | {"EHLO": b"250-mx\r\n250 DSN\r\n"})
 
-    submission = submit_with(
+    submission = send(
         server,
         Envelope("", ("bob@beta.test", "bea@beta.test")),
         notify=["SUCCESS", "FAILURE"],
@@ -212,7 +209,7 @@ def test_a_server_that_knows_no_dsn_is_asked_all_the_same_and_its_refusal_is_a_v
 ) -> None:
     server = start_server(GREETING, ACCEPTING | {"MAIL": b"555 5.5.4 Unsupported option: RET=FULL\r\n"})
 
-    submission = submit_with(server, ret="FULL")
+    submission = send(server, ret="FULL")
 
     assert (submission.accepted, submission.stage, submission.reply.code) == (False, Stage.MAIL, 555)
 
@@ -221,7 +218,7 @@ def test_a_wrong_wish_is_refused_before_anybody_is_asked(start_server: StartServ
     server = start_server(GREETING, ACCEPTING)
 
     with pytest.raises(UsageError):
-        submit_with(server, notify=["SOMETIMES"])
+        send(server, notify=["SOMETIMES"])
 
     assert server.lines == []
 
@@ -231,8 +228,8 @@ def test_an_address_that_is_not_ascii_needs_smtputf8(start_server: StartServer) 
     envelope = Envelope("alice@alpha.test", ("josé@beta.test",))
 
     with pytest.raises(UsageError, match="not ASCII"):
-        submit_with(server, envelope)
-    submit_with(server, envelope, smtputf8=True)
+        send(server, envelope)
+    send(server, envelope, smtputf8=True)
 
     assert server.lines[1].endswith(" SMTPUTF8")
     assert server.lines[2].encode("latin-1").decode() == "RCPT TO:<josé@beta.test>"
@@ -247,6 +244,6 @@ def test_smtputf8_is_declared_only_for_what_needs_it(
     server = start_server(GREETING, ACCEPTING)
     content = f"Subject: {subject}\r\n\r\nGrüße\r\n".encode()
 
-    submit("127.0.0.1", server.port, ALICE_TO_BOB, content, timeout=5, smtputf8=True)
+    send(server, content=content, smtputf8=True)
 
     assert server.lines[1].endswith(" SMTPUTF8") == declared
