@@ -20,10 +20,6 @@ def test_what_was_kept_is_found_again(tmp_path: Path) -> None:
     assert Store(tmp_path / "out").get("key") == SEEN
 
 
-def test_what_was_never_kept_is_not_found(tmp_path: Path) -> None:
-    assert Store(tmp_path).get("key") is None
-
-
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b'{"schema": "labctl/examination/v1"'])
 def test_a_file_that_was_cut_off_is_as_if_it_were_not_there(tmp_path: Path, content: bytes) -> None:
     store = Store(tmp_path)
