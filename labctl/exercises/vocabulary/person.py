@@ -101,7 +101,13 @@ class Person:
         listed = [to] if isinstance(to, str | Person) else list(to)
         rcpt_tos = tuple(str(each) for each in listed)
         sender = self.address if mail_from is None else mail_from
-        subject, message_id, content = self._content(rcpt_tos, subject, body, file, content, headers)
+        if file is not None:
+            subject, content = file.name, file.read_bytes()
+        if content is None:
+            message_id, content = compose_message(self.address, rcpt_tos, subject=subject, body=body)
+        else:
+            message_id, content = prepared(content, domain=self._account.domain)
+        extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         lab = self._lab
         host = mta_of(lab.there, self.address)
         from_whom = self.address if sender == self.address else f"{self.address}, as <{sender}>,"
@@ -109,7 +115,7 @@ class Person:
             submission = submit(
                 *host.door(587),
                 Envelope(sender, rcpt_tos),
-                content,
+                extra.encode() + content,
                 user=self.address,
                 password=self.password if password is None else password,
                 notify=notify,
@@ -129,25 +135,6 @@ class Person:
             journal=lab.watch.journal,
         )
         return Letter(message_id, sender, rcpt_tos, subject, tracker, lab.watch, submission)
-
-    def _content(  # noqa: PLR0917  # what `send` was given
-        self,
-        rcpt_tos: tuple[str, ...],
-        subject: str,
-        body: str,
-        file: Path | None,
-        content: bytes | None,
-        headers: Mapping[str, str] | None,
-    ) -> tuple[str, str, bytes]:
-        if file is not None:
-            content = file.read_bytes()
-            subject = file.name
-        if content is None:
-            message_id, content = compose_message(self.address, rcpt_tos, subject=subject, body=body)
-        else:
-            message_id, content = prepared(content, domain=self._account.domain)
-        extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-        return subject, message_id, extra.encode() + content
 
     def expect_refusal(
         self,
