@@ -15,7 +15,6 @@ from labctl.exercises.running.stage import Condition, Stage
 from labctl.lab.attempt.refusal import shown
 from labctl.lab.blueprint.definition import Grading
 from labctl.lab.running import instance
-from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,14 +52,13 @@ class ExamStage(Stage):
         self.excused = frozenset(exam.students)
         self.judge: ExamJudge = ExamJudge(self.engine, name, exam, (lab.grading or Grading()).memory)
 
-    def prepare(self, *, progress: Progress = silent) -> Instance:
+    def prepare(self) -> Instance:
         """Look at the lab, unless that was done after the check before and all was well.
 
         Raises:
             LabNotUp: It is gone.
             EngineError: The engine failed.
         """
-        del progress
         seen = self.seen
         if seen is not None and not seen.fault_volumes and all(each.running for each in seen.hosts):
             return seen

@@ -109,7 +109,7 @@ class Stage:
             )
         return there
 
-    def prepare(self, *, progress: Progress = silent) -> Instance:
+    def prepare(self) -> Instance:
         """Make the lab as new for the next exercise, as cheaply as what is known of it allows.
 
         Raises:
@@ -121,7 +121,7 @@ class Stage:
             raise LabNotUp(f"lab {self.name!r} is gone", hint=f"labctl up {self.lab.id} --name {self.name}")
         if self.condition != Condition.PRISTINE:
             with lock.working(self.engine, self.name):
-                there = self._renewed(there, progress)
+                there = self._renewed(there)
         self.condition = Condition.DOUBTFUL  # until the exercise has come to an end
         return there
 
@@ -129,20 +129,20 @@ class Stage:
         """Take note that an exercise is over, and whether it came to a verdict on the mail."""
         self.condition = Condition.USED if well else Condition.DOUBTFUL
 
-    def _renewed(self, there: Instance, progress: Progress) -> Instance:
+    def _renewed(self, there: Instance) -> Instance:
         if there.faults:
             with suppress(EngineError, FaultError):  # what can't be undone now is once all hosts run again
                 there = self._reverted(there)
         unknown = self.condition == Condition.UNKNOWN
         doubtful = self.condition == Condition.DOUBTFUL or bool(there.faults)
-        if not doubtful and not emptying.empty(self.engine, there, search=unknown, progress=progress):
+        if not doubtful and not emptying.empty(self.engine, there, search=unknown):
             return there
         from labctl.lab import origin
         from labctl.lab.running import pristine
 
         planner = origin.planner_for(self.name, self.lab, origin.image_specs(), publish=there.published)
         there = instance.observe(self.engine, self.name)
-        return self._reverted(pristine.restore(self.engine, there, lambda: planner, progress).there)
+        return self._reverted(pristine.restore(self.engine, there, lambda: planner).there)
 
     def _reverted(self, there: Instance) -> Instance:
         """Undo every fault that is on record."""
