@@ -217,13 +217,11 @@ class Reporter:
         return done
 
     def _performance(self, path: Path, line: int) -> Performance:
-        if self._proctor is None:
-            return Performance(path, line, [self], limit=self._setup.limit, watchdog=self._watch)
-        limit, overdue = self._proctor.limit(self._setup.limit)
-        judge = self._proctor.judge
-        return Performance(
-            path, line, [self], limit=limit, watchdog=self._watch, judge=judge, overdue=overdue
-        )
+        found = Performance(path, line, [self], limit=self._setup.limit, watchdog=self._watch)
+        if self._proctor is not None:
+            found.limit, found.overdue = self._proctor.limit(found.limit)
+            found.judge = self._proctor.judge
+        return found
 
     def _end(self) -> None:
         assert self._current is not None

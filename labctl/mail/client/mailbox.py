@@ -6,16 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from labctl.contract.value import Count, MaybeMessageId, Ordinal, When, Word
+from labctl.contract.value import Count, MaybeMessageId, Ordinal, When, Word, values
 from labctl.errors import ServiceCommandFailed
 from labctl.mail.client.failure import seen_in
 from labctl.mail.content import dsn
+from labctl.mail.content.mailheader import MailHeader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-
-    from labctl.mail.content.mailheader import MailHeader
 
 
 DONE_WITHIN: Final = 60.0
@@ -68,19 +67,8 @@ def message_of(
         uidl: Its identifier in POP3.
     """
     report = dsn.parse(content) if content is not None else None
-    return MailboxMessage(
-        uid,
-        header.message_id,
-        header.from_,
-        header.to,
-        header.subject,
-        header.date,
-        flags,
-        size,
-        is_dsn=report is not None,
-        dsn=report,
-        uidl=uidl,
-    )
+    told = values(MailHeader, header) | {"is_dsn": report is not None}
+    return MailboxMessage(uid, flags=flags, size=size, dsn=report, uidl=uidl, **told)
 
 
 @contextmanager

@@ -9,18 +9,7 @@ from labctl.exercises.vocabulary.expectation import ExpectationFailed
 from labctl.exercises.vocabulary.mail import Mail
 from labctl.mail.client.mailbox import MailboxMessage
 
-LISTED = MailboxMessage(
-    uid=1,
-    message_id="<a@alpha.test>",
-    from_="alice@alpha.test",
-    to=("bob@beta.test",),
-    subject="Grüße",
-    date=None,
-    flags=(),
-    size=1,
-    is_dsn=False,
-    dsn=None,
-)
+LISTED = MailboxMessage(1, "<1@alpha.test>", "", (), "Grüße", None, (), 1, is_dsn=False, dsn=None)
 CONTENT = (
     "Received: from mx.alpha.test\r\n\tby mx.beta.test (using TLSv1.3)\r\n"
     "Received: from client by mx.alpha.test\r\nSubject: Grüße\r\n\r\nHello Bob.\r\n"
