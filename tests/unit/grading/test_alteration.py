@@ -115,22 +115,16 @@ def test_a_lab_has_its_variants_and_its_mutants_by_name(tmp_path: Path) -> None:
     assert alteration.of_lab(lab_in(tmp_path / "without")) == ()
 
 
-def test_a_mutant_that_does_not_say_what_it_is_is_named(tmp_path: Path) -> None:
-    write(tmp_path / "mutants", {"a/beta.test.zone": ""})
-
-    with pytest.raises(InvalidLabFile, match=r"a/mutant\.toml: can't be read"):
-        alteration.of_lab(lab_in(tmp_path))
-
-
-def test_a_mutant_with_a_file_that_nobody_may_hand_in_is_named(tmp_path: Path) -> None:
-    write(tmp_path / "mutants", {"a/mutant.toml": FAILS, "a/Beta.test.zone": ""})
-
-    with pytest.raises(InvalidLabFile, match=r"Beta\.test\.zone is no file that a student may hand in"):
-        alteration.of_lab(lab_in(tmp_path))
-
-
-def test_a_mutant_in_which_nothing_differs_is_named(tmp_path: Path) -> None:
-    write(tmp_path / "mutants", {"a/mutant.toml": FAILS})
-
-    with pytest.raises(InvalidLabFile, match="is the solution"):
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"a/beta.test.zone": ""}, r"a/mutant\.toml: can't be read"),
+        ({"a/mutant.toml": FAILS, "a/Beta.test.zone": ""}, r"Beta\.test\.zone is no file that a student may"),
+        ({"a/mutant.toml": FAILS}, "is the solution"),
+    ],
+    ids=["it does not say what it is", "a file that nobody may hand in", "nothing differs"],
+)
+def test_a_mutant_that_is_none_is_named(files: dict[str, str], said: str, tmp_path: Path) -> None:
+    write(tmp_path / "mutants", files)
+    with pytest.raises(InvalidLabFile, match=said):
         alteration.of_lab(lab_in(tmp_path))
