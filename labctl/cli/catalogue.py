@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,7 +12,7 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect_or_bring
-from labctl.cli.console import Ticker, print_result
+from labctl.cli.console import print_result, ticker
 
 _LABS_HELP: Final = """
 The catalogue: every lab that `labctl up` can start by its id; without a command, a list of them.
@@ -23,9 +24,7 @@ Examples:
   labctl labs test fix-the-mx
 """
 
-labs = typer.Typer(
-    help=_LABS_HELP, epilog=options.printed("labs"), rich_markup_mode=None, suggest_commands=False
-)
+labs = options.group(_LABS_HELP, "labs")
 
 GradedLab = Annotated[
     str,
@@ -48,12 +47,7 @@ def labs_default(context: typer.Context, *, as_json: options.Json = False) -> No
 def labs_test(
     lab: GradedLab,
     *,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs", min=1, metavar="N", help="At most so many at once; else what this machine bears."
-        ),
-    ] = None,
+    jobs: options.Jobs = None,
     yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
@@ -77,21 +71,12 @@ def labs_test(
     from labctl.commands.labstest import prepare
 
     cases = prepare(lab, os.environ)  # no engine is brought for a lab that is wrong
-    ticker = Ticker(sys.stderr, os.environ)
-    found = connect_or_bring(yes=yes, progress=ticker)
-    tally = Tally(sys.stderr, os.environ)
-    try:
+    progress = ticker()
+    found = connect_or_bring(yes=yes, progress=progress)
+    with closing(Tally(sys.stderr, os.environ)) as tally:
         result = tested(
-            found.engine,
-            found.url,
-            cases,
-            environ=os.environ,
-            audience=tally,
-            jobs=jobs,
-            progress=ticker,
+            found.engine, found.url, cases, environ=os.environ, audience=tally, jobs=jobs, progress=progress
         )
-    finally:
-        tally.close()
     print_result(result, as_json=as_json)
     raise typer.Exit(result.exit_code)
 

@@ -53,15 +53,10 @@ def connect_or_bring(*, yes: bool, progress: Progress) -> Connection:
     return _connected(found)
 
 
-def engine_at(found: Endpoint) -> DockerEngine:
-    """Make the adapter to the engine at an endpoint."""
+def _connected(found: Endpoint) -> Connection:
     from labctl.engine.docker import DockerEngine
 
-    return DockerEngine(found)
-
-
-def _connected(found: Endpoint) -> Connection:
-    return Connection(engine_at(found), found.url)
+    return Connection(DockerEngine(found), found.url)
 
 
 def _confirmation(*, yes: bool) -> Callable[[str], bool]:

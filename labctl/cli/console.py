@@ -72,11 +72,6 @@ def write_line(text: str) -> None:
     write(sys.stdout, text + "\n")
 
 
-def write_text(text: str) -> None:
-    """Print text as it is, at once."""
-    write(sys.stdout, text)
-
-
 def write_file(path: Path, text: str, *, append: bool = False) -> None:
     """Write a file that was asked for, or add to it; ``-`` is standard output.
 
@@ -199,3 +194,8 @@ class Ticker:
         if self._color and state in {"ready", "removed"}:
             state = f"\x1b[32m{state}\x1b[0m"
         return f"\r\x1b[2K{head}{state}\n"
+
+
+def ticker() -> Ticker:
+    """Show progress on standard error."""
+    return Ticker(sys.stderr, os.environ)

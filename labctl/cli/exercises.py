@@ -11,7 +11,7 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect_or_bring
-from labctl.cli.console import Ticker, print_result, write_file
+from labctl.cli.console import print_result, ticker, write_file
 from labctl.cli.outputs import check_outputs
 
 if TYPE_CHECKING:
@@ -42,13 +42,7 @@ def run(
     ] = None,
     *,
     lab: Annotated[
-        str | None,
-        typer.Option(
-            "--lab",
-            metavar="LAB",
-            help="The lab: an id, or a directory; else the one that runs.",
-            autocompletion=options.complete_lab,
-        ),
+        str | None, options.lab_option("The lab: an id, or a directory; else the one that runs.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every exercise of every lab.")] = False,
     step: Annotated[bool, typer.Option("--step", help="Wait for Enter between steps.")] = False,
@@ -63,14 +57,7 @@ def run(
     ] = False,
     name: Annotated[
         str | None,
-        typer.Option(
-            "--name",
-            envvar="LABCTL_NAME",
-            metavar="NAME",
-            callback=options.check_name,
-            help="The lab's name, whether it runs or is to be brought up.",
-            autocompletion=options.complete_name,
-        ),
+        options.name_option("The lab's name, whether it runs or is to be brought up.", options.complete_name),
     ] = None,
     yes: options.Yes = False,
     as_json: options.Json = False,
@@ -108,7 +95,7 @@ def run(
 
         choices = _chosen(wanted or [], lab, every=every)
         ready = [first]
-        found = connect_or_bring(yes=yes, progress=Ticker(sys.stderr, os.environ))
+        found = connect_or_bring(yes=yes, progress=ticker())
         wish = Wish(tuple(wanted or ()), choices, every=every, name=name, step=step, keep_faults=keep_faults)
         result = perform(
             found.engine,
@@ -117,7 +104,7 @@ def run(
             environ=os.environ,
             audience=Audience() if silent else Narration(sys.stdin, os.environ),
             child=lambda: ready.pop() if ready else Child(os.environ),
-            progress=lambda: Ticker(sys.stderr, os.environ),
+            progress=ticker,
         )
     if junit is not None:
         from labctl.report.layout.junit import junit as written

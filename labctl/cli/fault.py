@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Annotated, Final
 
 import typer
@@ -11,7 +9,7 @@ import typer
 from labctl import interruption
 from labctl.cli import options
 from labctl.cli.connection import connect
-from labctl.cli.console import Ticker, print_result
+from labctl.cli.console import print_result, ticker
 
 _HELP: Final = """
 Conditions to order: what goes wrong with mail, in a running lab; without a command, a list of them.
@@ -23,9 +21,7 @@ Examples:
   labctl fault revert
 """
 
-fault = typer.Typer(
-    help=_HELP, epilog=options.printed("fault-list"), rich_markup_mode=None, suggest_commands=False
-)
+fault = options.group(_HELP, "fault-list")
 
 
 @fault.callback(invoke_without_command=True)
@@ -91,8 +87,7 @@ def fault_apply(
         print_result(result, as_json=as_json)
         interruption.ignore()  # it is done and told: too late
 
-    ticker = Ticker(sys.stderr, os.environ)
-    command.apply(connect().engine, name, wanted, given, ticker, tell=tell)
+    command.apply(connect().engine, name, wanted, given, ticker(), tell=tell)
 
 
 @fault.command("revert", epilog=options.printed("fault-revert"))
@@ -118,6 +113,4 @@ def fault_revert(
     """
     from labctl.commands import fault as command
 
-    found = connect()
-    ticker = Ticker(sys.stderr, os.environ)
-    print_result(command.revert(found.engine, name, fault_name, ticker), as_json=as_json)
+    print_result(command.revert(connect().engine, name, fault_name, ticker()), as_json=as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,7 +13,7 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect_or_bring
-from labctl.cli.console import Ticker, write_line
+from labctl.cli.console import ticker, write_line
 from labctl.cli.gradeoutputs import Outputs, print_grade, with_outputs
 from labctl.cli.streams import read_standard_input
 
@@ -39,13 +40,7 @@ def grade(
     ],
     *,
     lab: Annotated[
-        str | None,
-        typer.Option(
-            "--lab",
-            metavar="LAB",
-            help="The lab: an id, or a directory; else the one that labctl.toml names.",
-            autocompletion=options.complete_lab,
-        ),
+        str | None, options.lab_option("The lab: an id, or a directory; else the one that labctl.toml names.")
     ] = None,
     checks: Annotated[
         Path | None,
@@ -53,12 +48,7 @@ def grade(
             "--checks", metavar="DIR", help="Further checks, which students don't see.", file_okay=False
         ),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs", metavar="N", min=1, help="At most so many at once; else what this machine bears."
-        ),
-    ] = None,
+    jobs: options.Jobs = None,
     shard: Annotated[
         str | None,
         typer.Option("--shard", metavar="i/n", callback=check_shard, help="Only this part of all attempts."),
@@ -107,13 +97,10 @@ def grade(
     printed = outputs.check(
         places, several=len(attempts) > 1, as_json=as_json, inputs=task.inputs, environ=os.environ
     )
-    ticker = Ticker(sys.stderr, os.environ)
-    found = connect_or_bring(yes=yes, progress=ticker)
-    tally = Tally(sys.stderr, os.environ)
-    try:
-        result = perform(found.engine, found.url, task, environ=os.environ, audience=tally, progress=ticker)
-    finally:
-        tally.close()
+    progress = ticker()
+    found = connect_or_bring(yes=yes, progress=progress)
+    with closing(Tally(sys.stderr, os.environ)) as tally:
+        result = perform(found.engine, found.url, task, environ=os.environ, audience=tally, progress=progress)
     outputs.write(result, os.environ)
     if printed:
         print_grade(result, as_json=as_json, environ=os.environ, places=places)
@@ -180,6 +167,6 @@ def examine(
     from labctl.grading.job import Job
 
     job = form.read(read_standard_input(_LARGEST_JOB), Job)
-    ticker = Ticker(sys.stderr, os.environ)
-    found = connect_or_bring(yes=yes, progress=ticker)
-    write_line(form.written(perform(found.engine, found.url, job, environ=os.environ, progress=ticker)))
+    progress = ticker()
+    found = connect_or_bring(yes=yes, progress=progress)
+    write_line(form.written(perform(found.engine, found.url, job, environ=os.environ, progress=progress)))

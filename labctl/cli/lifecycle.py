@@ -11,21 +11,14 @@ import typer
 
 from labctl.cli import options
 from labctl.cli.connection import connect, connect_or_bring
-from labctl.cli.console import Ticker, print_result, write
+from labctl.cli.console import print_result, ticker, write
 
 
 def up(
     lab: options.Lab = options.DEFAULT_LAB,
     *,
     name: Annotated[
-        str | None,
-        typer.Option(
-            "--name",
-            envvar="LABCTL_NAME",
-            metavar="NAME",
-            callback=options.check_name,
-            help="What to call it; the lab's id where none is given.",
-        ),
+        str | None, options.name_option("What to call it; the lab's id where none is given.")
     ] = None,
     yes: options.Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
@@ -56,10 +49,10 @@ def up(
     wanted = catalogue.find(lab, os.environ)  # no engine is brought for a lab that is not there
     if lab == options.DEFAULT_LAB and Path(definition.FILE_NAME).is_file():
         write(sys.stderr, f"labctl: {lab} is brought up; the lab in this directory: labctl up .\n")
-    ticker = Ticker(sys.stderr, os.environ)
-    found = connect() if dry_run else connect_or_bring(yes=yes, progress=ticker)
+    progress = ticker()
+    found = connect() if dry_run else connect_or_bring(yes=yes, progress=progress)
     wish = Wish(wanted, name, publish=publish, attempt=attempt, base=base, may_install=yes)
-    result = bring_up(found.engine, found.url, wish, environ=os.environ, dry_run=dry_run, progress=ticker)
+    result = bring_up(found.engine, found.url, wish, environ=os.environ, dry_run=dry_run, progress=progress)
     print_result(result, as_json=as_json)
 
 
@@ -82,9 +75,7 @@ def down(
     """
     from labctl.commands.down import down as take_down
 
-    found = connect()
-    ticker = Ticker(sys.stderr, os.environ)
-    result = take_down(found.engine, name, every=every, progress=ticker)
+    result = take_down(connect().engine, name, every=every, progress=ticker())
     print_result(result, as_json=as_json)
     raise typer.Exit(result.exit_code)
 
@@ -99,9 +90,7 @@ def reset(*, name: options.Name = None, as_json: options.Json = False) -> None:
     """
     from labctl.commands.reset import reset as make_new
 
-    found = connect()
-    ticker = Ticker(sys.stderr, os.environ)
-    result = make_new(found.engine, name, environ=os.environ, progress=ticker)
+    result = make_new(connect().engine, name, environ=os.environ, progress=ticker())
     print_result(result, as_json=as_json)
 
 
@@ -115,8 +104,7 @@ def status(*, name: options.Name = None, as_json: options.Json = False) -> None:
     """
     from labctl.commands.status import status as describe
 
-    found = connect()
-    print_result(describe(found.engine, name), as_json=as_json)
+    print_result(describe(connect().engine, name), as_json=as_json)
 
 
 def list_running(*, as_json: options.Json = False) -> None:
@@ -143,6 +131,4 @@ def prune(*, as_json: options.Json = False) -> None:
     """
     from labctl.commands.prune import prune as clear
 
-    found = connect()
-    ticker = Ticker(sys.stderr, os.environ)
-    print_result(clear(found.engine, ticker), as_json=as_json)
+    print_result(clear(connect().engine, ticker()), as_json=as_json)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from labctl.cli import options
-from labctl.cli.connection import Connection, connect, connect_or_bring, engine_at
-from labctl.cli.console import Ticker, binary_output, print_result
+from labctl.cli.connection import Connection, connect, connect_or_bring
+from labctl.cli.console import binary_output, print_result, ticker
 from labctl.errors import OutputError
 
 if TYPE_CHECKING:
@@ -36,20 +36,12 @@ Examples:
   labctl engine remove --yes
 """
 
-images = typer.Typer(
-    help=_IMAGES_HELP, epilog=options.printed("images"), rich_markup_mode=None, suggest_commands=False
-)
-engine = typer.Typer(
-    help=_ENGINE_HELP, epilog=options.printed("engine"), rich_markup_mode=None, suggest_commands=False
-)
+images = options.group(_IMAGES_HELP, "images")
+engine = options.group(_ENGINE_HELP, "engine")
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="One file with all images.", exists=True, dir_okay=False)
 ]
-
-
-def _ticker() -> Progress:
-    return Ticker(sys.stderr, os.environ)
 
 
 def _connect(*, yes: bool, progress: Progress) -> Connection:
@@ -92,13 +84,10 @@ def images_build(
     """
     from labctl.commands import images as command
 
-    ticker = _ticker()
+    progress = ticker()
+    found = _connect(yes=yes, progress=progress)
     result = command.images_build(
-        _connect(yes=yes, progress=ticker).engine,
-        environ=os.environ,
-        base_reference=base,
-        may_install=yes,
-        progress=ticker,
+        found.engine, environ=os.environ, base_reference=base, may_install=yes, progress=progress
     )
     print_result(result, as_json=as_json)
 
@@ -129,7 +118,7 @@ def images_save(
         raise OutputError(
             "FILE - can't be written: standard output is a terminal", hint="labctl images save FILE"
         )
-    result = command.images_save(connect().engine, file, stdout=binary_output(), progress=_ticker())
+    result = command.images_save(connect().engine, file, stdout=binary_output(), progress=ticker())
     if printed:
         print_result(result, as_json=as_json)
 
@@ -144,9 +133,9 @@ def images_load(file: File, *, yes: options.Yes = False, as_json: options.Json =
     """
     from labctl.commands import images as command
 
-    ticker = _ticker()
-    found = _connect(yes=yes, progress=ticker)
-    print_result(command.images_load(found.engine, file, progress=ticker), as_json=as_json)
+    progress = ticker()
+    found = _connect(yes=yes, progress=progress)
+    print_result(command.images_load(found.engine, file, progress=progress), as_json=as_json)
 
 
 @engine.callback(invoke_without_command=True)
@@ -181,7 +170,7 @@ def engine_start(*, as_json: options.Json = False) -> None:
     from labctl.commands import engine as command
     from labctl.engine.search import home
 
-    print_result(command.engine_start(os.environ, home(), progress=_ticker()), as_json=as_json)
+    print_result(command.engine_start(os.environ, home(), progress=ticker()), as_json=as_json)
 
 
 @engine.command("stop", epilog=options.printed("engine"))
@@ -195,7 +184,7 @@ def engine_stop(*, as_json: options.Json = False) -> None:
     from labctl.commands import engine as command
     from labctl.engine.search import home
 
-    print_result(command.engine_stop(os.environ, home(), progress=_ticker()), as_json=as_json)
+    print_result(command.engine_stop(os.environ, home(), progress=ticker()), as_json=as_json)
 
 
 @engine.command("remove", epilog=options.printed("engine"))
@@ -225,7 +214,7 @@ def engine_remove(
         and typer.confirm("Remove the engine that labctl installed, with all its containers?", err=True)
     ):
         raise UsageError("nothing was removed: it needs a yes of its own", hint="labctl engine remove --yes")
-    print_result(command.engine_remove(os.environ, home(), progress=_ticker()), as_json=as_json)
+    print_result(command.engine_remove(os.environ, home(), progress=ticker()), as_json=as_json)
 
 
 def doctor(*, as_json: options.Json = False) -> None:
@@ -236,8 +225,9 @@ def doctor(*, as_json: options.Json = False) -> None:
       labctl doctor
     """
     from labctl.commands.doctor import doctor as examine
+    from labctl.engine.docker import DockerEngine
     from labctl.engine.search import home
 
-    result = examine(os.environ, home(), engine_at)
+    result = examine(os.environ, home(), DockerEngine)
     print_result(result, as_json=as_json)
     raise typer.Exit(4 if result.failed else 0)

@@ -14,15 +14,7 @@ from labctl.mail.state import MessageState
 
 
 def send(
-    sender: Annotated[
-        str,
-        typer.Argument(
-            metavar="FROM",
-            help="An account of the lab.",
-            callback=options.check_address,
-            autocompletion=options.complete_address,
-        ),
-    ],
+    sender: Annotated[str, options.address_argument("FROM", "An account of the lab.")],
     recipients: Annotated[
         list[str],
         typer.Argument(
@@ -62,29 +54,14 @@ def send(
     from labctl.commands.send import Letter
     from labctl.commands.send import send as submit
 
-    result = submit(
-        connect().engine,
-        name,
-        sender,
-        tuple(recipients),
-        Letter(subject, body, file),
-        wait=wait,
-        timeout=timeout,
-    )
+    letter, engine = Letter(subject, body, file), connect().engine
+    result = submit(engine, name, sender, tuple(recipients), letter, wait=wait, timeout=timeout)
     print_result(result, as_json=as_json)
     raise typer.Exit(0 if result.as_wished else 1)
 
 
 def inbox(
-    address: Annotated[
-        str,
-        typer.Argument(
-            metavar="ADDRESS",
-            help="An account.",
-            callback=options.check_address,
-            autocompletion=options.complete_address,
-        ),
-    ],
+    address: Annotated[str, options.address_argument("ADDRESS", "An account.")],
     *,
     name: options.Name = None,
     pop3: Annotated[bool, typer.Option("--pop3", help="By POP3 instead of IMAP.")] = False,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def printed(document: str) -> str:
@@ -27,7 +30,14 @@ def complete_lab(incomplete: str) -> list[str]:
 
 def complete_name(incomplete: str) -> list[str]:
     """Complete the name of a running lab."""
-    return [each for each in _running_names() if each.startswith(incomplete)]
+    from labctl.errors import LabctlError
+    from labctl.lab.running import instance
+
+    try:
+        found = instance.observe_all(_engine())
+    except LabctlError:
+        return []
+    return [each.name for each in found if each.name.startswith(incomplete)]
 
 
 def complete_host(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -93,16 +103,6 @@ def complete_assignment(ctx: typer.Context, incomplete: str) -> list[str]:
     return [each for each in offered if each.startswith(incomplete)]
 
 
-def _running_names() -> list[str]:
-    from labctl.errors import LabctlError
-    from labctl.lab.running import instance
-
-    try:
-        return [each.name for each in instance.observe_all(_engine())]
-    except LabctlError:
-        return []
-
-
 def _engine() -> Any:
     from labctl.cli.connection import connect
 
@@ -128,17 +128,36 @@ def check_addresses(addresses: list[str]) -> list[str]:
     return [check_address(each) for each in addresses]
 
 
-Name = Annotated[
-    str | None,
-    typer.Option(
+def group(about: str, document: str) -> typer.Typer:
+    """Return a group of commands, which prints a document where none of them is called."""
+    return typer.Typer(help=about, epilog=printed(document), rich_markup_mode=None, suggest_commands=False)
+
+
+def name_option(about: str, complete: Callable[[str], list[str]] | None = None) -> Any:
+    """Return the option for a lab's name, with what it is there."""
+    return typer.Option(
         "--name",
         envvar="LABCTL_NAME",
         metavar="NAME",
         callback=check_name,
-        help="The running lab; not needed while only one runs.",
-        autocompletion=complete_name,
-    ),
-]
+        help=about,
+        autocompletion=complete,
+    )
+
+
+def lab_option(about: str) -> Any:
+    """Return the option for a lab, with what it is there."""
+    return typer.Option("--lab", metavar="LAB", help=about, autocompletion=complete_lab)
+
+
+def address_argument(metavar: str, about: str) -> Any:
+    """Return the argument for an account, with what it is there."""
+    return typer.Argument(
+        metavar=metavar, help=about, callback=check_address, autocompletion=complete_address
+    )
+
+
+Name = Annotated[str | None, name_option("The running lab; not needed while only one runs.", complete_name)]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as a JSON document.")]
 DEFAULT_LAB: Final = "two-domains"
 Lab = Annotated[
@@ -169,6 +188,10 @@ Yes = Annotated[
     typer.Option(
         "--yes", envvar="LABCTL_YES", help="Install and start what is missing (Docker Engine) without asking."
     ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", min=1, metavar="N", help="At most so many at once; else what this machine bears."),
 ]
 Base = Annotated[
     str | None,

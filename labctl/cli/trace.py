@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -13,7 +14,7 @@ import typer
 from labctl import plainfile
 from labctl.cli import options
 from labctl.cli.connection import connect
-from labctl.cli.console import print_result, tell, width, write_file, write_line, write_text
+from labctl.cli.console import print_result, tell, width, write, write_file, write_line
 from labctl.cli.streams import standard_input
 from labctl.errors import UsageError, quoted
 from labctl.mail.state import MessageState
@@ -160,7 +161,7 @@ def _list(name: str | None, paths: list[str], filters: Filters, zone: tzinfo, *,
     with listed as table:
         if as_json:
             for piece in tracetable.json_pieces(table.rows, table.notes):
-                write_text(piece)
+                write(sys.stdout, piece)
         else:
             for line in tracetable.lines(table.rows, width(), table.notes):
                 write_line(line)
