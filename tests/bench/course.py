@@ -16,7 +16,7 @@ import sys
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +86,7 @@ def steadiness(times: int, labs: list[str], *, busy: bool, seed: int) -> bool:
     """Run the course again and again; print each exercise's seconds; return whether all passed."""
     order = random.Random(seed)  # noqa: S311  # an order of exercises is no secret
     print(f"{times} times, both cores busy: {busy}, seed {seed}")
-    with _busy() if busy else _idle():
+    with _busy() if busy else nullcontext():
         told = [each for lab in labs for each in _again_and_again(lab, times, order)]
     seconds: dict[str, list[float]] = defaultdict(list)
     failures = []
@@ -141,11 +141,6 @@ def _busy() -> Iterator[None]:
         for each in burning:
             each.kill()
             each.wait()
-
-
-@contextmanager
-def _idle() -> Iterator[None]:
-    yield
 
 
 def main() -> None:

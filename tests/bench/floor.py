@@ -13,17 +13,21 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from docker.api.client import APIClient
 from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool, LogConfig
 
+from labctl.engine.docker import DockerEngine
+from labctl.engine.endpoint import Endpoint
+from labctl.lab.blueprint.addresses import candidates
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from labctl.engine.model import File
-    from labctl.lab.blueprint.plan import Plan, PlannedHost
+    from labctl.lab.blueprint.plan import Plan, PlannedHost, Planner
 
 SOCKET = "unix:///var/run/docker.sock"
 
@@ -115,22 +119,34 @@ class Floor:
         address = str(host.container.address)
         match host.service.role:
             case "dns":
-                _until(lambda: _dns(address))
+                until(lambda: _dns(address))
                 self.dns_ready.set()
             case "mda":
-                _until(lambda: _greets(address, 143, b"* OK"))
+                until(lambda: _greets(address, 143, b"* OK"))
             case _:
                 self.dns_ready.wait()
-                _until(lambda: _greets(address, 25, b"220 "))
+                until(lambda: _greets(address, 25, b"220 "))
 
     def _remove(self, host: PlannedHost) -> None:
         self.client().remove_container(host.container.name, force=True, v=True)
 
 
-def _until(answers: Any) -> None:
+def planned(planners: Iterable[Planner]) -> list[Floor]:
+    """Plan labs, each on a subnet that no network has, nor another of these."""
+    engine = DockerEngine(Endpoint(SOCKET))
+    taken = [subnet for network in engine.networks({}) for subnet in network.subnets]
+    found = []
+    for each in planners:
+        taken.append(next(candidates(each.name, each.topology.prefix_length, taken)))
+        found.append(Floor(each.on(taken[-1])))
+    return found
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something is true."""
     deadline = time.monotonic() + 60
-    while not answers():
-        assert time.monotonic() < deadline, "a daemon did not answer"
+    while not true():
+        assert time.monotonic() < deadline, "it did not come true"
         time.sleep(0.005)
 
 

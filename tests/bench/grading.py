@@ -14,7 +14,6 @@ import poplib
 import queue
 import smtplib
 import statistics
-import subprocess
 import tempfile
 import time
 import uuid
@@ -23,20 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from labctl import resources
-from labctl.engine.docker import DockerEngine
-from labctl.engine.endpoint import Endpoint
 from labctl.engine.model import File
 from labctl.lab import origin
 from labctl.lab.blueprint import definition
-from labctl.lab.blueprint.addresses import candidates
 from labctl.lab.running import emptying
 from labctl.resolver import resolve
-from tests.bench.floor import SOCKET, Floor, archive
-from tests.bench.measure import LABCTL
+from tests.bench.floor import Floor, archive, planned, until
+from tests.bench.measure import labctl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from labctl.lab.blueprint.definition import LabDefinition
 
 ZONE: Final = "/etc/coredns/zones/beta.test.zone"
@@ -137,33 +131,22 @@ def by_labctl(lab: LabDefinition, numbers: range, jobs: int) -> float:
         for n, each in zip(numbers, attempts, strict=True):
             each.mkdir()
             (each / "handed-in").write_bytes(contents(lab, n))
-        command = [*LABCTL, "grade", *map(str, attempts), "--lab", str(lab.directory), "--jobs", str(jobs)]
-        began = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        seconds = time.monotonic() - began
-        assert done.returncode == 0, done.stdout + done.stderr
-    return seconds
+        return labctl("grade", *map(str, attempts), "--lab", str(lab.directory), "--jobs", str(jobs))
 
 
 def floors(lab: LabDefinition, numbers: range) -> list[Floor]:
     """Plan a laboratory for each of these attempts, each on a subnet of its own."""
     specs = origin.image_specs()
-    engine = DockerEngine(Endpoint(SOCKET))
-    taken = [subnet for network in engine.networks({}) for subnet in network.subnets]
-    planned = []
     key = lab.editable[0].service, lab.editable[0].target
-    for n in numbers:
-        name = f"floor-{uuid.uuid4().hex[:8]}"
-        planner = origin.planner_for(name, lab, specs, handed_in={key: contents(lab, n)})
-        subnet = next(candidates(name, planner.topology.prefix_length, taken))
-        taken.append(subnet)
-        planned.append(Floor(planner.on(subnet)))
-    return planned
+    names = {n: f"floor-{uuid.uuid4().hex[:8]}" for n in numbers}
+    return planned(
+        origin.planner_for(name, lab, specs, handed_in={key: contents(lab, n)}) for n, name in names.items()
+    )
 
 
 def by_hand_fresh(lab: LabDefinition, numbers: range, jobs: int) -> float:
     """Examine attempts by hand, each in a laboratory of its own; return the seconds."""
-    planned = floors(lab, numbers)
+    made = floors(lab, numbers)
 
     def one(floor: Floor) -> None:
         try:
@@ -174,13 +157,13 @@ def by_hand_fresh(lab: LabDefinition, numbers: range, jobs: int) -> float:
 
     began = time.monotonic()
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        list(pool.map(one, planned))
+        list(pool.map(one, made))
     return time.monotonic() - began
 
 
 def by_hand_reused(lab: LabDefinition, numbers: range, jobs: int) -> float:
     """Examine attempts by hand in laboratories that are emptied in between; return the seconds."""
-    planned = floors(lab, numbers[:jobs])
+    made = floors(lab, numbers[:jobs])
     free: queue.SimpleQueue[Floor] = queue.SimpleQueue()
 
     def up(floor: Floor) -> None:
@@ -197,10 +180,10 @@ def by_hand_reused(lab: LabDefinition, numbers: range, jobs: int) -> float:
     began = time.monotonic()
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
-            list(pool.map(up, planned))
+            list(pool.map(up, made))
             list(pool.map(one, numbers))
         finally:
-            list(pool.map(Floor.down, planned))
+            list(pool.map(Floor.down, made))
     return time.monotonic() - began
 
 
@@ -209,7 +192,7 @@ def give(floor: Floor, zone: bytes, serial: int) -> None:
     name = floor.plan.host("dns").container.name
     floor.client().put_archive(name, "/", archive([File(ZONE, zone)]))
     floor.client().kill(name, "USR1")
-    soon(lambda: any(f" {serial} " in text for text in records(floor, "SOA")))
+    until(lambda: any(f" {serial} " in text for text in records(floor, "SOA")))
 
 
 def empty(floor: Floor) -> None:
@@ -268,15 +251,7 @@ def arrives(floor: Floor, owner: str, text: str) -> None:
             mailbox.noop()
             return bool(mailbox.search(None, "TEXT", f'"{text}"')[1][0])
 
-        soon(there)
-
-
-def soon(true: Callable[[], bool]) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.01)
+        until(there)
 
 
 def compare(what: str, rounds: int, attempts: int, jobs: int) -> None:

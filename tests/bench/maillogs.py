@@ -30,6 +30,7 @@ TURNS: Final = 3
 """How often commands that are compared take turns."""
 
 # The lines are those of Postfix 3.10 and Dovecot 2.4, with what differs from message to message left out.
+# `pid` is the process of a whole conversation, `other` that of a single line.
 CONNECT: Final = "postfix/smtpd[{pid}]: connect from {client}"
 TLS: Final = (
     "postfix/smtpd[{pid}]: Anonymous TLS connection established from {client}: TLSv1.3 with cipher "
@@ -44,22 +45,22 @@ SUBMISSION_END: Final = (
     "postfix/submission/smtpd[{pid}]: disconnect from {client} ehlo=2 starttls=1 auth=1 mail=1 rcpt=1 data=1 "
     "quit=1 commands=8"
 )
-MESSAGE_ID: Final = "postfix/cleanup[{pid}]: {qid}: message-id={message_id}"
+MESSAGE_ID: Final = "postfix/cleanup[{other}]: {qid}: message-id={message_id}"
 ACTIVE: Final = "postfix/qmgr[812]: {qid}: from=<{sender}>, size={size}, nrcpt={nrcpt} (queue active)"
 DISCONNECT: Final = (
     "postfix/smtpd[{pid}]: disconnect from {client} ehlo=2 starttls=1 mail=1 rcpt=1 data=1 quit=1 commands=7"
 )
 SENT: Final = (
-    "postfix/smtp[{pid}]: {qid}: to=<{rcpt}>, relay={relay}:25, delay={delay}, delays=0.02/0.01/0.03/0.05, "
+    "postfix/smtp[{other}]: {qid}: to=<{rcpt}>, relay={relay}:25, delay={delay}, delays=0.02/0.01/0.03/0.05, "
     "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as {next})"
 )
 STORED: Final = (
-    "postfix/lmtp[{pid}]: {qid}: to=<{rcpt}>, relay=mail.lab.test[198.51.100.143]:24, delay=0.08, "
+    "postfix/lmtp[{other}]: {qid}: to=<{rcpt}>, relay=mail.lab.test[198.51.100.143]:24, delay=0.08, "
     "delays=0.02/0.01/0.01/0.04, dsn=2.0.0, status=sent (250 2.0.0 <{rcpt}> {session} Saved)"
 )
 SAVED: Final = "dovecot: lmtp({rcpt})<{pid}><{session}>: msgid={message_id}: saved mail to INBOX"
 FORWARDED: Final = (
-    "postfix/local[{pid}]: {qid}: to=<{rcpt}>, orig_to=<{alias}>, relay=local, delay=0.04, "
+    "postfix/local[{other}]: {qid}: to=<{rcpt}>, orig_to=<{alias}>, relay=local, delay=0.04, "
     "delays=0.02/0.01/0/0.01, dsn=2.0.0, status=sent (forwarded as {next})"
 )
 REFUSED: Final = "postfix/smtp[{pid}]: connect to {relay}:25: Connection refused"
@@ -68,11 +69,11 @@ DEFERRED: Final = (
     "dsn=4.4.1, status=deferred (connect to {relay}:25: Connection refused)"
 )
 BOUNCED: Final = (
-    "postfix/smtp[{pid}]: {qid}: to=<{rcpt}>, relay={relay}:25, delay=0.08, delays=0.02/0.01/0.03/0.02, "
+    "postfix/smtp[{other}]: {qid}: to=<{rcpt}>, relay={relay}:25, delay=0.08, delays=0.02/0.01/0.03/0.02, "
     "dsn=5.1.1, status=bounced (host {relay} said: 550 5.1.1 <{rcpt}>: Recipient address rejected: User "
     "unknown in virtual mailbox table (in reply to RCPT TO command))"
 )
-NOTIFIED: Final = "postfix/bounce[{pid}]: {qid}: sender non-delivery notification: {next}"
+NOTIFIED: Final = "postfix/bounce[{other}]: {qid}: sender non-delivery notification: {next}"
 REMOVED: Final = "postfix/qmgr[812]: {qid}: removed"
 REJECTED: Final = (
     "postfix/smtpd[{pid}]: NOQUEUE: reject: RCPT from {client}: 550 5.1.1 <{rcpt}>: Recipient address "
@@ -166,19 +167,21 @@ class Generator:
             at = max(at, BEGIN + timedelta(days=DAYS) * (written / self.size))
             at += timedelta(milliseconds=self.random.randrange(1, 40))
             while self._lines and self._lines[0][0] <= at:
-                self._write()
+                said_at, _, host, text = heapq.heappop(self._lines)
+                host.write(said_at, text)
         for host in self.hosts:
             host.close()
         (self.directory / "messages.json").write_text(json.dumps(self.messages))
 
-    def _write(self) -> None:
-        at, _, host, text = heapq.heappop(self._lines)
-        host.write(at, text)
-
-    def _say(self, host: Host, at: datetime, template: str, **fields: object) -> datetime:
-        self._count += 1
-        heapq.heappush(self._lines, (at, self._count, host, template.format(**fields)))
-        return at + timedelta(milliseconds=self.random.randrange(2, 20))
+    def _say(self, host: Host, at: datetime, *templates: str, **fields: object) -> datetime:
+        """Have a host say lines, one soon after the other; return when it would say the next."""
+        fields = {"pid": self._pid(), **fields}
+        for each in templates:
+            self._count += 1
+            text = each.format(other=self._pid(), **fields)
+            heapq.heappush(self._lines, (at, self._count, host, text))
+            at += timedelta(milliseconds=self.random.randrange(2, 20))
+        return at
 
     # What messages are made of.
 
@@ -210,49 +213,33 @@ class Generator:
         return first, self.random.choice([host for host in self.hosts if host is not first] or [first])
 
     def _submit(self, host: Host, at: datetime, sender: str, nrcpt: int = 1) -> tuple[str, str, datetime]:
-        qid, pid, client = self._queue_id(host, at), self._pid(), "unknown[203.0.113.77]"
+        qid = self._queue_id(host, at)
         message_id = f"<{self._session()}.{at:%Y%m%d%H%M%S}@client.lab.test>"
-        at = self._say(host, at, SUBMISSION, pid=pid, client=client)
-        at = self._say(host, at, SUBMITTED, pid=pid, qid=qid, client=client, sender=sender)
-        at = self._say(host, at, MESSAGE_ID, pid=self._pid(), qid=qid, message_id=message_id)
-        at = self._say(host, at, ACTIVE, qid=qid, sender=sender, size=2400, nrcpt=nrcpt)
-        return qid, message_id, self._say(host, at, SUBMISSION_END, pid=pid, client=client)
+        lines = (SUBMISSION, SUBMITTED, MESSAGE_ID, ACTIVE, SUBMISSION_END)
+        client, size = "unknown[203.0.113.77]", 2400
+        told = {"qid": qid, "message_id": message_id, "sender": sender, "size": size, "nrcpt": nrcpt}
+        return qid, message_id, self._say(host, at, *lines, client=client, **told)
 
     def _relay(
         self, here: Host, there: Host, at: datetime, *, qid: str, message_id: str, sender: str, rcpt: str
     ) -> datetime:
         """Hand a message to the next host, which stores it."""
-        after = self._arrive(there, here, at, message_id, sender)
-        at = self._say(
-            here,
-            after[1],
-            SENT,
-            pid=self._pid(),
-            qid=qid,
-            rcpt=rcpt,
-            relay=there.relay,
-            delay=0.11,
-            next=after[0],
-        )
-        self._store(there, at, after[0], message_id, rcpt)
+        following, at = self._arrive(there, here, at, message_id, sender)
+        at = self._say(here, at, SENT, qid=qid, rcpt=rcpt, relay=there.relay, delay=0.11, next=following)
+        self._store(there, at, following, message_id, rcpt)
         return at
 
     def _arrive(
         self, host: Host, client: Host, at: datetime, message_id: str, sender: str
     ) -> tuple[str, datetime]:
-        qid, pid = self._queue_id(host, at), self._pid()
-        at = self._say(host, at, CONNECT, pid=pid, client=client.relay)
-        at = self._say(host, at, TLS, pid=pid, client=client.relay)
-        at = self._say(host, at, CLIENT, pid=pid, qid=qid, client=client.relay)
-        at = self._say(host, at, MESSAGE_ID, pid=self._pid(), qid=qid, message_id=message_id)
-        at = self._say(host, at, ACTIVE, qid=qid, sender=sender, size=2900, nrcpt=1)
-        return qid, self._say(host, at, DISCONNECT, pid=pid, client=client.relay)
+        qid = self._queue_id(host, at)
+        lines = (CONNECT, TLS, CLIENT, MESSAGE_ID, ACTIVE, DISCONNECT)
+        told = {"qid": qid, "message_id": message_id, "sender": sender, "size": 2900, "nrcpt": 1}
+        return qid, self._say(host, at, *lines, client=client.relay, **told)
 
     def _store(self, host: Host, at: datetime, qid: str, message_id: str, rcpt: str) -> datetime:
-        session, pid = self._session(), self._pid()
-        at = self._say(host, at, SAVED, rcpt=rcpt, pid=pid, session=session, message_id=message_id)
-        at = self._say(host, at, STORED, pid=self._pid(), qid=qid, rcpt=rcpt, session=session)
-        return self._say(host, at, REMOVED, qid=qid)
+        told = {"qid": qid, "message_id": message_id, "rcpt": rcpt, "session": self._session()}
+        return self._say(host, at, SAVED, STORED, REMOVED, **told)
 
     # What becomes of them.
 
@@ -275,9 +262,7 @@ class Generator:
         at = arrived
         for attempt in range(self.random.randrange(1, 7)):
             delay = round((at - arrived).total_seconds() + 0.1, 1)
-            pid = self._pid()
-            at = self._say(here, at, REFUSED, pid=pid, relay=there.relay)
-            self._say(here, at, DEFERRED, pid=pid, qid=qid, rcpt=rcpt, relay=there.relay, delay=delay)
+            at = self._say(here, at, REFUSED, DEFERRED, qid=qid, rcpt=rcpt, relay=there.relay, delay=delay)
             at += timedelta(seconds=300 * 2**attempt)
             at = self._say(here, at, ACTIVE, qid=qid, sender=sender, size=2400, nrcpt=1)
         at = self._relay(here, there, at, qid=qid, message_id=message_id, sender=sender, rcpt=rcpt)
@@ -287,17 +272,12 @@ class Generator:
     def _bounced(self, at: datetime) -> dict[str, object]:
         (here, there), sender, rcpt = self._pair(), self._user(), self._user()
         qid, message_id, at = self._submit(here, at, sender)
-        pid = self._pid()
-        refused = self._say(there, at, CONNECT, pid=pid, client=here.relay)
-        refused = self._say(
-            there, refused, REJECTED, pid=pid, client=here.relay, rcpt=rcpt, sender=sender, helo="mx.lab.test"
-        )
-        at = self._say(there, refused, DISCONNECT, pid=pid, client=here.relay)
-        at = self._say(here, at, BOUNCED, pid=self._pid(), qid=qid, rcpt=rcpt, relay=there.relay)
+        at = self._reject(there, at, here.relay, rcpt=rcpt, sender=sender, helo="mx.lab.test")
+        at = self._say(here, at, BOUNCED, qid=qid, rcpt=rcpt, relay=there.relay)
         notice = self._queue_id(here, at)
         notice_id = f"<{at:%Y%m%d%H%M%S}.{notice}@{here.name}.lab.test>"
-        at = self._say(here, at, MESSAGE_ID, pid=self._pid(), qid=notice, message_id=notice_id)
-        at = self._say(here, at, NOTIFIED, pid=self._pid(), qid=qid, next=notice)
+        at = self._say(here, at, MESSAGE_ID, qid=notice, message_id=notice_id)
+        at = self._say(here, at, NOTIFIED, qid=qid, next=notice)
         at = self._say(here, at, ACTIVE, qid=notice, sender="", size=4400, nrcpt=1)
         self._say(here, at, REMOVED, qid=qid)
         self._store(here, at, notice, notice_id, sender)
@@ -306,58 +286,32 @@ class Generator:
     def _aliased(self, at: datetime) -> dict[str, object]:
         (here, there), sender, rcpt = self._pair(), self._user(), self._user()
         qid, message_id, at = self._submit(here, at, sender)
-        second, after = self._arrive(there, here, at, message_id, sender)
-        at = self._say(
-            here,
-            after,
-            SENT,
-            pid=self._pid(),
-            qid=qid,
-            rcpt="team@lab1.test",
-            relay=there.relay,
-            delay=0.1,
-            next=second,
-        )
+        team = "team@lab1.test"
+        second, at = self._arrive(there, here, at, message_id, sender)
+        at = self._say(here, at, SENT, qid=qid, rcpt=team, relay=there.relay, delay=0.1, next=second)
         self._say(here, at, REMOVED, qid=qid)
         third = self._queue_id(there, at)
-        at = self._say(there, at, MESSAGE_ID, pid=self._pid(), qid=third, message_id=message_id)
-        at = self._say(
-            there,
-            at,
-            FORWARDED,
-            pid=self._pid(),
-            qid=second,
-            rcpt="team@localhost",
-            alias="team@lab1.test",
-            next=third,
-        )
-        at = self._say(there, at, REMOVED, qid=second)
+        at = self._say(there, at, MESSAGE_ID, qid=third, message_id=message_id)
+        told = {"qid": second, "rcpt": "team@localhost", "alias": team, "next": third}
+        at = self._say(there, at, FORWARDED, REMOVED, **told)
         at = self._say(there, at, ACTIVE, qid=third, sender=sender, size=2950, nrcpt=1)
         self._store(there, at, third, message_id, rcpt)
         return {"queue_id": qid, "message_id": message_id}
 
     def _rejected(self, at: datetime) -> None:
-        host, pid = self.random.choice(self.hosts), self._pid()
-        client = f"unknown[203.0.113.{self.random.randrange(80, 250)}]"
-        at = self._say(host, at, CONNECT, pid=pid, client=client)
-        at = self._say(
-            host,
-            at,
-            REJECTED,
-            pid=pid,
-            client=client,
-            rcpt=self._user(),
-            sender=self._user(),
-            helo="spam.test",
+        rcpt, sender = self._user(), self._user()
+        self._reject(
+            self.random.choice(self.hosts), at, self._stray(), rcpt=rcpt, sender=sender, helo="spam.test"
         )
-        self._say(host, at, DISCONNECT, pid=pid, client=client)
+
+    def _reject(self, host: Host, at: datetime, client: str, **told: str) -> datetime:
+        return self._say(host, at, CONNECT, REJECTED, DISCONNECT, client=client, **told)
 
     def _stranger(self, at: datetime) -> None:
-        host, pid = self.random.choice(self.hosts), self._pid()
-        client = f"unknown[203.0.113.{self.random.randrange(80, 250)}]"
-        at = self._say(host, at, CONNECT, pid=pid, client=client)
-        at = self._say(host, at, LOST, pid=pid, client=client)
-        self._say(host, at, BRIEF, pid=pid, client=client)
+        self._say(self.random.choice(self.hosts), at, CONNECT, LOST, BRIEF, client=self._stray())
+
+    def _stray(self) -> str:
+        return f"unknown[203.0.113.{self.random.randrange(80, 250)}]"
 
     def _reader(self, at: datetime) -> None:
         host, rcpt, pid, session = self.random.choice(self.hosts), self._user(), self._pid(), self._session()

@@ -19,23 +19,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from labctl import resources
-from labctl.engine import images
 from labctl.engine.docker import DockerEngine
 from labctl.engine.endpoint import Endpoint
-from labctl.lab import catalogue
-from labctl.lab.blueprint.addresses import candidates
-from labctl.lab.blueprint.plan import make_planner
+from labctl.lab import catalogue, origin
 from labctl.lab.mark import labels
 from labctl.lab.running.emptying import SEARCH
-from tests.bench.floor import SOCKET, Floor
+from tests.bench.floor import SOCKET, Floor, planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from labctl.lab.blueprint.plan import Plan
+T = TypeVar("T")
 
 LABCTL = [str(Path(sys.executable).with_name("labctl"))]
 SHIM = "containerd-shim"
@@ -85,21 +82,15 @@ def in_turn(runs: int, **things: Callable[[], float]) -> dict[str, Figure]:
 
 def ratio(figures: dict[str, Figure], above: str, below: str) -> None:
     """Print the ratio of two figures, run by run."""
-    pairs = [a / b for a, b in zip(figures[above].seconds, figures[below].seconds, strict=True)]
-    print(
-        f"| {above} / {below} | {statistics.median(pairs):.2f} | {min(pairs):.2f}-{max(pairs):.2f} | |",
-        flush=True,
-    )
+    found = [a / b for a, b in zip(figures[above].seconds, figures[below].seconds, strict=True)]
+    middle = statistics.median(found)
+    print(f"| {above} / {below} | {middle:.2f} | {min(found):.2f}-{max(found):.2f} | |", flush=True)
 
 
-def plan_of(name: str) -> Plan:
-    """Return the plan that `Floor` makes by hand."""
-    specs = images.image_specs(resources.compose_dir() / "images")
+def floors_of(names: Iterable[str]) -> list[Floor]:
+    """Plan labs that are made by hand, each on a subnet of its own."""
     lab = catalogue.find("two-domains", os.environ)
-    planner = make_planner(name, lab, images={each.plain_tag: each.tag for each in specs})
-    engine = DockerEngine(Endpoint(SOCKET))
-    taken = [subnet for network in engine.networks({}) for subnet in network.subnets]
-    return planner.on(next(candidates(name, planner.topology.prefix_length, taken)))
+    return planned(origin.planner_for(name, lab, origin.image_specs()) for name in names)
 
 
 def warm(runs: int, compose: list[str] | None) -> dict[str, Figure]:
@@ -112,7 +103,7 @@ def warm(runs: int, compose: list[str] | None) -> dict[str, Figure]:
         return seconds
 
     def by_floor() -> float:
-        floor = Floor(plan_of("floor"))
+        [floor] = floors_of(["floor"])
         seconds = floor.up()
         downs["floor"].append(floor.down())
         return seconds
@@ -141,7 +132,7 @@ def warm(runs: int, compose: list[str] | None) -> dict[str, Figure]:
 def running(runs: int, compose: list[str] | None) -> dict[str, Figure]:
     """What is done to a lab that runs."""
     labctl("up", "--name", "bench")
-    floor = Floor(plan_of("bench"))
+    [floor] = floors_of(["bench"])
     things: dict[str, Callable[[], float]] = {
         "up_again": lambda: labctl("up", "--name", "bench"),
         "reset": lambda: labctl("reset", "--name", "bench"),
@@ -202,38 +193,27 @@ def many(labs: int) -> tuple[float, float]:
     """Many labs at once, four in parallel; return their time by the floor's, and the megabytes each takes."""
     names = [f"bench{n}" for n in range(labs)]
     began = time.monotonic()
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(lambda name: labctl("up", "--name", name), names))
+    at_once(lambda name: labctl("up", "--name", name), names)
     took = time.monotonic() - began
     fresh = memory(names) / labs / 1e6
     for name in names:
         labctl("send", "--name", name, "alice@alpha.test", "bob@beta.test", "--wait", "delivered")
     used = memory(names) / labs / 1e6
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(lambda name: labctl("down", "--name", name), names))
-    floors = []
-    taken: list[str] = []
-    for name in names:
-        plan = plan_of_distinct(name, taken)
-        taken.append(str(plan.network.subnet))
-        floors.append(Floor(plan))
+    at_once(lambda name: labctl("down", "--name", name), names)
+    floors = floors_of(names)
     began = time.monotonic()
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(Floor.up, floors))
+    at_once(Floor.up, floors)
     floor_took = time.monotonic() - began
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(Floor.down, floors))
+    at_once(Floor.down, floors)
     print(f"| {labs} labs, 4 in parallel | {took:.2f} | floor {floor_took:.2f} | {took / floor_took:.2f} |")
     print(f"| memory of a lab, {labs} running | {fresh:.1f} MB, {used:.1f} with mail | | |", flush=True)
     return took / floor_took, used
 
 
-def plan_of_distinct(name: str, taken: list[str]) -> Plan:
-    """Return a plan on a subnet that no other of these has."""
-    n = 0
-    while str((plan := plan_of(f"{name}x{n}" if n else name)).network.subnet) in taken:
-        n += 1
-    return plan
+def at_once(work: Callable[[T], object], things: Iterable[T]) -> None:
+    """Do the same about several things, four at a time."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(work, things))
 
 
 def memory(names: Iterable[str]) -> float:
