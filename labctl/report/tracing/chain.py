@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.report.layout.tree import Branch, branches
 from labctl.report.layout.wrap import brief, columns, padded, wrapped
-from labctl.report.tracing.headline import NAMES
+from labctl.report.tracing.headline import told
 from labctl.trace.picture.path import Mark, Path, Station
 
 if TYPE_CHECKING:
@@ -26,13 +26,6 @@ _FRAMES: Final = {
     Mark.UNKNOWN: "┌┄┐┊└┘",
 }
 _PLAIN: Final = "┌─┐│└┘"
-_WORDS: Final = {
-    Mark.HERE: "HERE",
-    Mark.WAITING: "HERE",
-    Mark.FAILED: "failed",
-    Mark.NOT_REACHED: "not reached",
-    Mark.UNKNOWN: "unknown",
-}
 _LINKS: Final = {
     Mark.PASSED: "────→",
     Mark.FAILED: "──✗─→",
@@ -132,16 +125,9 @@ def _content(box: _Box, room: int) -> list[str]:
     for each in station.lines[:3]:
         lines.extend(wrapped(brief(each, 200), room, rows if " " in each else 1))
     lines.extend(line for each in box.extra for line in wrapped(each, room, 2))
-    return [*lines, *_says(station, room)]
-
-
-def _says(station: Station, room: int) -> list[str]:
-    """Say in words what a station's frame says, and what it did."""
-    if station.state is Mark.PASSED:
-        said = f"{NAMES[station.state]} {brief(station.says)}"
-        return wrapped(said, room, 2) if station.says else []
-    said = brief(station.says) or _WORDS[station.state]
-    return wrapped(f"{NAMES[station.state]} {said}", room, 3)
+    if said := told(station):
+        lines.extend(wrapped(said, room, 2 if station.state is Mark.PASSED else 3))
+    return lines
 
 
 def _drawn(station: Station, lines: Sequence[str], width: int) -> list[str]:

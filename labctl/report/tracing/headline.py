@@ -27,6 +27,14 @@ NAMES: Final = {
 }
 """The sign of each mark; none is told by its colour alone."""
 
+_WORDS: Final = {
+    Mark.HERE: "HERE",
+    Mark.WAITING: "HERE",
+    Mark.FAILED: "failed",
+    Mark.NOT_REACHED: "not reached",
+    Mark.UNKNOWN: "unknown",
+}
+
 SIGNS: Final = {
     MessageState.REJECTED: NAMES[Mark.FAILED],
     MessageState.BOUNCED: NAMES[Mark.FAILED],
@@ -46,6 +54,12 @@ def sign(state: MessageState) -> str:
     return SIGNS.get(state, NAMES[Mark.WAITING])
 
 
+def told(station: Station) -> str:
+    """Say in words what a station did, else what its frame says; empty where it has passed the message on."""
+    words = brief(station.says) or _WORDS.get(station.state)
+    return f"{NAMES[station.state]} {words}" if words else ""
+
+
 def headline(message: TracedMessage, ways: Sequence[Path]) -> str:
     """Tell in one sentence what became of a message.
 
@@ -63,8 +77,8 @@ def headline(message: TracedMessage, ways: Sequence[Path]) -> str:
     if len(message.recipients) == 1:
         return f"{state}: {said}"
     count = Counter(each.state for each in message.recipients)
-    told = ", ".join(f"{count[each]} {each}" for each in reversed(MessageState) if count[each])
-    return f"{told}: {said}"
+    states = ", ".join(f"{count[each]} {each}" for each in reversed(MessageState) if count[each])
+    return f"{states}: {said}"
 
 
 def meaning_of(recipient: RecipientState) -> Meaning | None:
@@ -115,9 +129,9 @@ def _delivered(way: Path, address: str) -> str:
     address += f" and {others} more" if others else ""
     if last.state is Mark.HERE:
         return f"{address} has it: {brief(last.says)}"
-    told = f" {brief(where.name, 80)}" if where else ""
+    place = f" {brief(where.name, 80)}" if where else ""
     seen = f", who {brief(last.says)}" if last.state is Mark.PASSED and not others else ""
-    return f"it lies at{told} in the mailbox of {address}{copies}{seen}"
+    return f"it lies at{place} in the mailbox of {address}{copies}{seen}"
 
 
 def _who_stopped(way: Path, recipient: RecipientState) -> str:

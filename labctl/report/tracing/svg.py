@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from labctl.report.layout.junit import lawful
 from labctl.report.layout.tree import Branch, branches
 from labctl.report.layout.wrap import brief, wrapped
-from labctl.report.tracing.headline import NAMES, headline
+from labctl.report.tracing.headline import NAMES, headline, told
 from labctl.trace.picture.path import Mark, Station, StationKind, paths
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ _ROOM: Final = 23
 _DNS_ROOM: Final = 30
 _DNS_BOX: Final = 254
 _MOST_WAYS: Final = 12
-_NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""What no XML document may hold (XML 1.0, section 2.2)."""
 
 _STYLE: Final = """
 .lj{--bg:#fcfcfa;--ink:#1d2330;--soft:#555e6e;--line:#7a8494;--box:#fff;
@@ -57,13 +55,6 @@ _STYLE: Final = """
 .lj text.cross{font-size:19px;font-weight:700;text-anchor:middle}
 .lj a:focus rect.b,.lj a:hover rect.b{stroke-width:4}
 """
-_SAYS: Final = {
-    Mark.HERE: "HERE",
-    Mark.WAITING: "HERE",
-    Mark.FAILED: "failed",
-    Mark.NOT_REACHED: "not reached",
-    Mark.UNKNOWN: "unknown",
-}
 
 
 def svg(message: TracedMessage, anchor: Callable[[Path, Station], str | None] | None = None) -> str:
@@ -256,8 +247,7 @@ def _content(station: Station, room: int) -> tuple[list[str], list[str]]:
     lines = wrapped(brief(station.name, 200), room, 3)
     for each in station.lines[:3]:
         lines.extend(wrapped(brief(each, 200), room, 4 if station.state is Mark.FAILED else 2))
-    said = station.says if station.state is Mark.PASSED else station.says or _SAYS[station.state]
-    return lines, wrapped(f"{NAMES[station.state]} {brief(said)}", room, 3) if said else []
+    return lines, wrapped(said, room, 3) if (said := told(station)) else []
 
 
 def _height(station: Station, room: int) -> int:
@@ -272,16 +262,16 @@ def _text(x: int, y: int, kind: str, text: str) -> str:
 
 def _safe(text: str) -> str:
     """Return text that is text to every reader of XML and HTML."""
-    return escape(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", text))
+    return escape(lawful(text))
 
 
 def _described(ways: Sequence[Path]) -> str:
     """Tell the picture in words, for those who do not see it."""
-    told = []
+    sentences = []
     for way in ways[: 2 * _MOST_WAYS]:
         steps = (
             f"{each.kind} {brief(each.name, 80)}: {brief(each.says, 80) or each.state}"
             for each in way.stations
         )
-        told.append(("The way back: " if way.notice else "") + "; ".join(steps) + ".")
-    return " ".join(told)
+        sentences.append(("The way back: " if way.notice else "") + "; ".join(steps) + ".")
+    return " ".join(sentences)
