@@ -45,8 +45,7 @@ class Identity:
         commit: A link to the commit.
         release: A link to the release.
         review: A link to all changes.
-        handed_in: When the commit was made.
-        graded_at: When it was graded.
+        at: When it was graded, and handed in as far as is known.
         assignment_type: ``individual``, ``group`` or ``team``.
         username: The login of who pushed; empty where it is not known.
         user_id: Their number.
@@ -59,8 +58,7 @@ class Identity:
     commit: str
     release: str
     review: str
-    handed_in: datetime
-    graded_at: datetime
+    at: datetime
     assignment_type: str = "individual"
     username: str = ""
     user_id: int | None = None
@@ -73,7 +71,7 @@ def identity(environ: Mapping[str, str], now: datetime) -> Identity:
 
     Args:
         environ: The environment.
-        now: The time of grading, and of handing in as far as is known here.
+        now: The time.
 
     Raises:
         UsageError: A variable is missing: this is not Classroom 50's runner.
@@ -89,8 +87,7 @@ def identity(environ: Mapping[str, str], now: datetime) -> Identity:
     number = there.get("GITHUB_ACTOR_ID", "")
     return Identity(
         **{field: there[name] for field, name in _VARIABLES.items()},
-        handed_in=now,
-        graded_at=now,
+        at=now,
         assignment_type=there.get("ASSIGNMENT_TYPE") or "individual",
         username=there.get("GITHUB_ACTOR", ""),
         user_id=int(number) if number.isascii() and number.isdigit() else None,
@@ -120,16 +117,8 @@ def classroom50(attempt: GradedAttempt, identity: Identity) -> str:
     tests = [_test(each, scale) for each in shown.checks] or [_refused(attempt, scale)]
     content: dict[str, Any] = {
         "schema": SCHEMA,
-        "classroom": harmless(identity.classroom),
-        "assignment": harmless(identity.assignment),
-        "assignment_type": harmless(identity.assignment_type),
-        "owner": harmless(identity.owner),
-        "submission": harmless(identity.submission),
-        "commit": harmless(identity.commit),
-        "release": harmless(identity.release),
-        "review": harmless(identity.review),
-        "datetime": _time(identity.handed_in),
-        "graded_at": _time(identity.graded_at),
+        **{name: harmless(getattr(identity, name)) for name in (*_VARIABLES, "assignment_type")},
+        **dict.fromkeys(("datetime", "graded_at"), f"{identity.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"),
         "score": sum(each["score"] for each in tests),
         "max-score": sum(each["max-score"] for each in tests),
         "tests": tests,
@@ -168,7 +157,3 @@ def _refused(attempt: GradedAttempt, scale: int) -> dict[str, Any]:
         "output": "\n".join(excerpt(rejected.said.splitlines(), _ROOM)) if rejected is not None else "",
         "hint": brief(rejected.hint, 500) if rejected is not None else "",
     }
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
