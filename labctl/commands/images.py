@@ -72,7 +72,6 @@ def images_build(
     environ: Mapping[str, str],
     base_reference: str | None = None,
     may_install: bool = False,
-    directory: Path | None = None,
     progress: Progress = silent,
 ) -> Images:
     """Build the images that are not there.
@@ -82,32 +81,25 @@ def images_build(
         environ: The environment whose proxies, ``GOPROXY`` and ``TMPDIR`` hold for the build.
         base_reference: The Debian to build on; None stands for Debian's own image, or one made here.
         may_install: Whether a missing mmdebstrap may be installed on this machine.
-        directory: What the images are made of; None stands for labctl's own.
         progress: Told what is going on.
     """
     built = ensure(
         engine,
-        image_specs(directory or images_dir()),
+        image_specs(images_dir()),
         environ=environ,
         base_reference=base_reference,
         may_install=may_install,
         progress=progress,
     )
-    return replace(images_list(engine, directory=directory), built=built)
+    return replace(images_list(engine), built=built)
 
 
 def images_save(
-    engine: Engine,
-    file: Path,
-    *,
-    directory: Path | None = None,
-    stdout: BinaryIO | None = None,
-    progress: Progress = silent,
+    engine: Engine, file: Path, *, stdout: BinaryIO | None = None, progress: Progress = silent
 ) -> Images:
     """Write the images to one file; see `archive.save`."""
-    specs = image_specs(directory or images_dir())
-    tags = archive.save(engine, specs, file, stdout=stdout, progress=progress)
-    return replace(images_list(engine, directory=directory), file=str(file), tags=tags)
+    tags = archive.save(engine, image_specs(images_dir()), file, stdout=stdout, progress=progress)
+    return replace(images_list(engine), file=str(file), tags=tags)
 
 
 def images_load(
