@@ -12,6 +12,7 @@ from labctl.grading.job import Rejection
 from labctl.grading.score import GradedAttempt, GradedCheck
 from labctl.grading.seedfrom import SeedFrom
 from labctl.grading.verdict import AttemptVerdict, CheckVerdict
+from tests.unit.report.hostile import HOSTILE
 
 ANYTHING: Final = st.text(st.characters(codec=None, exclude_categories=()), max_size=40) | st.sampled_from(
     [
@@ -25,6 +26,7 @@ ANYTHING: Final = st.text(st.characters(codec=None, exclude_categories=()), max_
         "\t+1",
         "\u202egnp.exe\ud800\ufffe",
         "\r\n\u2028\x85",
+        *HOSTILE,
     ]
 )
 """Text as a student may bring it about, bytes that are no text included."""

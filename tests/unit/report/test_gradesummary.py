@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 from markdown_it import MarkdownIt
 
 from labctl.report.grading.summary import summary
 from tests.unit.report.formats import controls
 from tests.unit.report.grades import graded, grades
-from tests.unit.report.hostile import HOSTILE, spoilt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,10 +91,3 @@ def test_whatever_a_student_writes_the_markup_is_labctls_own(result: Grade) -> N
     assert len([each for each in found if each.type == "tr_open"]) == (
         len(result.attempts) + 1 if result.attempts else 0
     )
-
-
-@pytest.mark.parametrize("junk", HOSTILE)
-def test_hostile_text_becomes_text(junk: str) -> None:
-    found = list(tokens(summary(spoilt(graded(), junk))))
-    assert {each.type for each in found} <= OURS | INLINE
-    assert {each.content for each in found if each.type == "html_inline"} <= {"<code>", "</code>"}
