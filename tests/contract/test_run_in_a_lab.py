@@ -189,10 +189,15 @@ def test_of_all_labs_each_is_brought_up_and_taken_down_again_and_one_that_is_ano
     assert {each.labels["labctl.name"] for each in bed.engine.containers({})} == {"x-two-domains"}
 
 
-def test_plain_pytest_runs_exercises_in_a_lab_that_is_gone_at_the_end(labctl: Labctl, bed: Bed) -> None:
+@pytest.mark.parametrize(
+    ("options", "labs"), [(["--narrate"], {"plain"}), (["-n", "2"], {"plain-gw0", "plain-gw1"})]
+)
+def test_plain_pytest_runs_exercises_each_worker_in_a_lab_of_its_own_that_is_gone_at_the_end(
+    labctl: Labctl, bed: Bed, options: list[str], labs: set[str]
+) -> None:
     path = labctl.home / "own" / "exercises" / "test_it.py"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--narrate", str(path)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, str(path)],
         capture_output=True,
         text=True,
         check=False,
@@ -201,8 +206,10 @@ def test_plain_pytest_runs_exercises_in_a_lab_that_is_gone_at_the_end(labctl: La
         timeout=60,
     )
     assert "5 failed, 4 passed, 1 skipped" in done.stdout, done.stdout
-    assert "✓ alice@alpha.test sends “Hi” to bob@beta.test" in done.stdout
+    assert ("✓ alice@alpha.test sends “Hi” to bob@beta.test" in done.stdout) or "--narrate" not in options
     assert "labctl/exercises/vocabulary" not in done.stdout  # of the traceback only the exercise's own line
+    made_ones = {call.subject for call in bed.engine.calls if call.method == "create_network"}
+    assert made_ones == {f"labctl-{each}" for each in labs}
     assert bed.engine.containers({}) == ()
 
 

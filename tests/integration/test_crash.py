@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from labctl import resources
+from labctl.wait import eventually
+from tests.integration.conftest import SOON, by_night
+from tests.integration.test_in_use import HOLDS_A_FAULT
 
 if TYPE_CHECKING:
     import subprocess
@@ -16,11 +19,15 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Lab, OwnLab
 
 
-STAGES_OF_UP: Final = (0, 1, 3, 5, 6, 7, 9, 11, 13, 14)
-"""After how many lines of its progress an `up` is killed: 5 hosts created, 1 network, 5 started, 5 ready."""
-
-STAGES_OF_DOWN: Final = (0, 1, 2, 3, 4, 5)
-"""The same of a `down`: 5 hosts removed, 1 network."""
+ROUNDS: Final = (
+    (1, 1),
+    (5, 3),
+    (11, 5),
+    *(by_night(*each) for each in ((0, 0), (3, 2), (6, 4), (7, 0), (9, 1), (13, 5), (14, 2))),
+)
+"""After how many lines of their progress an `up` and a `down` are killed: an `up` tells of 5 hosts created,
+1 network, 5 hosts started and 5 ready, a `down` of 5 hosts removed and 1 network.
+"""
 
 
 def await_progress(process: subprocess.Popen[str], lines: int) -> list[str]:
@@ -38,31 +45,40 @@ def killed(lab: Lab, command: str, *, after: int) -> None:
     assert ending == 0 or (ending == -signal.SIGKILL and len(seen) == after), (ending, seen)
 
 
-@pytest.mark.parametrize("stage", STAGES_OF_UP)
-def test_an_up_that_was_killed_is_taken_up_by_the_next(new_lab: Callable[[], Lab], stage: int) -> None:
+@pytest.mark.parametrize(("up", "down"), ROUNDS)
+def test_what_was_killed_is_finished_by_the_next(new_lab: Callable[[], Lab], up: int, down: int) -> None:
     lab = new_lab()
-    killed(lab, "up", after=stage)
+    killed(lab, "up", after=up)
     assert lab.up()["status"]["state"] == "ready"
     assert len(lab.leftovers()) == 6
     assert lab.up()["changed"] == []
     lab.send("alice@alpha.test", "bob@beta.test")
-
-
-@pytest.mark.parametrize("stage", STAGES_OF_UP[1::2])
-def test_an_up_that_was_killed_is_cleared_away_by_a_down(new_lab: Callable[[], Lab], stage: int) -> None:
-    lab = new_lab()
-    killed(lab, "up", after=stage)
+    killed(lab, "down", after=down)
     lab.json("down")
     assert lab.leftovers() == []
 
 
-@pytest.mark.parametrize("stage", [6, 8])
-@pytest.mark.usefixtures("alone")
-def test_an_up_that_was_killed_is_cleared_away_by_prune_and_whole_labs_are_not(
-    new_lab: Callable[[], Lab], standing_lab: Lab, stage: int
+@pytest.mark.parametrize(("up", "down"), [(7, 4), by_night(1, 1), by_night(5, 3), by_night(11, 5)])
+def test_a_lab_half_made_is_cleared_away_and_one_half_taken_down_comes_back(
+    new_lab: Callable[[], Lab], up: int, down: int
 ) -> None:
     lab = new_lab()
-    killed(lab, "up", after=stage)
+    killed(lab, "up", after=up)
+    lab.json("down")
+    assert lab.leftovers() == []
+    lab.up()
+    killed(lab, "down", after=down)
+    assert lab.up()["status"]["state"] == "ready"
+    assert len(lab.leftovers()) == 6
+    lab.send("bob@beta.test", "alice@alpha.test")
+
+
+@pytest.mark.usefixtures("alone")
+def test_an_up_that_was_killed_is_cleared_away_by_prune_and_whole_labs_are_not(
+    new_lab: Callable[[], Lab], standing_lab: Lab
+) -> None:
+    lab = new_lab()
+    killed(lab, "up", after=6)
     lab.container("mail-beta").remove(force=True)  # however far it had come, it is not whole
     before = standing_lab.ids()
     removed = lab.labctl.json("prune")["removed"]
@@ -71,6 +87,7 @@ def test_an_up_that_was_killed_is_cleared_away_by_prune_and_whole_labs_are_not(
     assert standing_lab.ids() == before
 
 
+@pytest.mark.nightly
 def test_a_lab_survives_one_crash_after_the_other(new_lab: Callable[[], Lab]) -> None:
     lab = new_lab()
     for stage in (1, 4, 6, 2, 6):
@@ -78,38 +95,6 @@ def test_a_lab_survives_one_crash_after_the_other(new_lab: Callable[[], Lab]) ->
         killed(lab, "down", after=1)
     assert lab.up()["status"]["state"] == "ready"
     assert len(lab.leftovers()) == 6
-
-
-@pytest.mark.parametrize("stage", STAGES_OF_DOWN)
-def test_a_down_that_was_killed_is_finished_by_the_next(new_lab: Callable[[], Lab], stage: int) -> None:
-    lab = new_lab()
-    lab.up()
-    killed(lab, "down", after=stage)
-    lab.json("down")
-    assert lab.leftovers() == []
-
-
-@pytest.mark.parametrize("stage", STAGES_OF_DOWN[1::2])
-def test_a_lab_half_taken_down_comes_back_whole(new_lab: Callable[[], Lab], stage: int) -> None:
-    lab = new_lab()
-    lab.up()
-    killed(lab, "down", after=stage)
-    assert lab.up()["status"]["state"] == "ready"
-    assert len(lab.leftovers()) == 6
-    lab.send("bob@beta.test", "alice@alpha.test")
-
-
-@pytest.mark.parametrize("stage", [1, 4, 6, 8])
-def test_an_interrupted_up_of_a_new_lab_leaves_nothing(new_lab: Callable[[], Lab], stage: int) -> None:
-    lab = new_lab()
-    with lab.labctl.started("up", "--name", lab.name) as process:
-        await_progress(process, stage)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "interrupted" in said
-    assert "Traceback" not in said
-    assert lab.leftovers() == []
 
 
 def test_an_up_that_waits_for_a_daemon_in_vain_can_be_interrupted(
@@ -141,21 +126,21 @@ def test_an_interrupted_up_of_a_lab_that_was_there_keeps_it(lab: Lab) -> None:
     assert lab.up()["status"]["state"] == "ready"
 
 
-def test_a_wait_that_is_interrupted_ends_with_130(lab: Lab) -> None:
-    lab.container("mx-beta").kill()
-    arguments = ("alice@alpha.test", "bob@beta.test", "--wait", "delivered", "--timeout", "60")
-    with lab.labctl.started("send", "--name", lab.name, *arguments) as process:
-        assert lab.queued_soon("mx-alpha")
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in said
+def test_a_reset_that_was_killed_is_finished_by_the_next(lab: Lab) -> None:
+    for stage in (0, 1, 3, 5, 7):
+        lab.send("alice@alpha.test", "bob@beta.test")
+        killed(lab, "reset", after=stage)
+        assert lab.json("reset")["status"]["state"] == "ready"
+        assert lab.inbox("bob@beta.test") == []
 
 
-@pytest.mark.parametrize("stage", [0, 1, 3, 5, 7])
-def test_a_reset_that_was_killed_is_finished_by_the_next(lab: Lab, stage: int) -> None:
-    lab.send("alice@alpha.test", "bob@beta.test")
-    killed(lab, "reset", after=stage)
-    assert lab.json("reset")["status"]["state"] == "ready"
-    assert lab.inbox("bob@beta.test") == []
-    lab.send("alice@alpha.test", "bob@beta.test")
+def test_the_fault_of_an_exercise_that_was_killed_is_undone(lab: Lab, own_lab: OwnLab) -> None:
+    path = own_lab.file("exercises/test_it.py", HOLDS_A_FAULT)
+    with lab.labctl.started("run", str(path), "--lab", "two-domains", "--name", lab.name) as process:
+        assert process.stdout is not None
+        assert any("✓ Ask dns.lab.test" in line for line in process.stdout)
+        assert lab.json("status")["faults"] == ["mx-null"]
+        process.send_signal(signal.SIGKILL)
+        process.wait(SOON)
+    gone = eventually(lambda: True if lab.json("status")["faults"] == [] else None, within=SOON)
+    assert gone, "the fault is still applied"

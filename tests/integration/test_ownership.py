@@ -62,11 +62,12 @@ def test_what_was_made_is_taken_down_where_the_start_comes_to_nothing(
     assert ours.leftovers() == []
 
 
-def test_what_can_not_be_undone_at_the_end_keeps_no_lab(
+def test_it_is_in_use_until_its_end_and_what_can_not_be_undone_then_keeps_no_lab(
     new_lab: Callable[[], Lab], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = new_lab()
     started = MailLab().with_name(ours.name).start()
+    assert ours.json("down", code=2)["detail"]["holder"]["pid"] == os.getpid()
     close = started.mail.close
 
     def fail() -> None:

@@ -6,26 +6,22 @@ import base64
 import json
 import os
 import signal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labctl import resources
 from labctl.lab.mark import labels
 from labctl.wait import eventually
-from tests.integration.conftest import SOON
+from tests.integration.conftest import SOON, by_night
 from tests.integration.test_crash import await_progress
-from tests.integration.test_in_use import HOLDS_A_FAULT, LAB, graded_containers
+from tests.integration.test_in_use import HOLDS_A_FAULT
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.conftest import Lab, Labctl
-
-
-SENT_BY_OTHERS: Final = (signal.SIGTERM, signal.SIGHUP)
+    from tests.integration.conftest import GradedLab, Lab, Labctl
 
 
 def stopped(process: subprocess.Popen[str], *numbers: signal.Signals) -> str:
@@ -39,14 +35,23 @@ def stopped(process: subprocess.Popen[str], *numbers: signal.Signals) -> str:
     return said
 
 
-@pytest.mark.parametrize("number", SENT_BY_OTHERS)
-@pytest.mark.parametrize("stage", [0, 4, 8])
+@pytest.mark.parametrize(
+    ("number", "stage"),
+    [
+        (signal.SIGINT, 1),
+        (signal.SIGTERM, 4),
+        (signal.SIGHUP, 8),
+        *(by_night(signal.SIGINT, stage) for stage in (4, 6, 8)),
+        *(by_night(signal.SIGTERM, stage) for stage in (1, 8)),
+        *(by_night(signal.SIGHUP, stage) for stage in (1, 4)),
+    ],
+)
 def test_an_up_of_a_new_lab_leaves_nothing(
     new_lab: Callable[[], Lab], number: signal.Signals, stage: int
 ) -> None:
     lab = new_lab()
     with lab.labctl.started("up", "--name", lab.name) as process:
-        await_progress(process, stage or 1)
+        await_progress(process, stage)
         stopped(process, number)
     assert lab.leftovers() == []
 
@@ -59,7 +64,7 @@ def test_one_order_that_comes_by_several_signals_is_one(new_lab: Callable[[], La
     assert lab.leftovers() == []
 
 
-@pytest.mark.parametrize("number", SENT_BY_OTHERS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, by_night(signal.SIGHUP)])
 def test_a_run_undoes_what_its_exercise_did(lab: Lab, tmp_path: Path, number: signal.Signals) -> None:
     path = tmp_path / "exercises.py"
     path.write_text(HOLDS_A_FAULT, encoding="utf-8")
@@ -70,33 +75,41 @@ def test_a_run_undoes_what_its_exercise_did(lab: Lab, tmp_path: Path, number: si
     assert lab.json("status")["faults"] == []
 
 
-@pytest.mark.parametrize("number", SENT_BY_OTHERS)
-@pytest.mark.parametrize("command", ["grade", "labs test", "examine"])
-@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [
+        ("grade", signal.SIGINT),
+        ("labs test", signal.SIGTERM),
+        ("examine", signal.SIGHUP),
+        by_night("grade", signal.SIGTERM),
+        by_night("labs test", signal.SIGHUP),
+        by_night("examine", signal.SIGTERM),
+    ],
+)
 def test_what_grades_takes_its_laboratories_down(
-    command: str, number: signal.Signals, labctl: Labctl, docker: Any, tmp_path: Path
+    command: str, number: signal.Signals, labctl: Labctl, graded_lab: GradedLab, tmp_path: Path
 ) -> None:
-    directory = resources.labs_dir() / LAB
+    directory = graded_lab.directory
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     orders = {
-        "grade": ("grade", str(directory / "solution"), str(directory / "starter"), "--lab", LAB),
-        "labs test": ("labs", "test", LAB, "--jobs", "2"),
+        "grade": ("grade", str(directory / "solution"), str(directory / "starter"), "--lab", str(directory)),
+        "labs test": ("labs", "test", str(directory), "--jobs", "2"),
         "examine": ("examine",),
     }
     job = tmp_path / "job.json"
     job.write_text(json.dumps(_job(directory)), encoding="utf-8")
-    before = graded_containers(docker)
     with (
         job.open() as stdin,
         labctl.started(*orders[command], env={"TMPDIR": str(temporary)}, stdin=stdin) as process,
     ):
-        assert eventually(lambda: graded_containers(docker) - before or None, within=120)
+        names = eventually(lambda: graded_lab.laboratories() or None, within=120)
+        assert names
         assert list(temporary.iterdir())
         stopped(process, number)
-    assert graded_containers(docker) == before
-    for of_kind in (docker.networks, docker.volumes):
-        assert of_kind.list(filters={"label": labels.RUN}) == []
+    assert graded_lab.laboratories() == set()
+    volumes = graded_lab.docker.volumes
+    assert [volumes.list(filters={"label": f"{labels.NAME}={each}"}) for each in names] == [[]] * len(names)
     assert list(temporary.iterdir()) == []
 
 
