@@ -5,31 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
-import threading
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from labctl import resources
-from labctl.engine import search
-from labctl.engine.docker import DockerEngine
-from labctl.lab.running import leftovers
 from labctl.wait import eventually
+from tests.integration.conftest import TO_GRADE
+from tests.integration.unruly import unruly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from tests.integration.conftest import Labctl
+    from tests.integration.conftest import GradedLab, Labctl
 
-LAB: Final = "fix-the-mx"
 ZONE: Final = "beta.test.zone"
 
 
 def directory_of_lab() -> Path:
-    return resources.labs_dir() / LAB
+    return resources.labs_dir() / TO_GRADE
 
 
 def zone(which: str) -> str:
@@ -122,25 +117,18 @@ def verdicts(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def left_behind() -> tuple[str, ...]:
-    """Name what gradings that are over have left on the engine."""
-    with closing(DockerEngine(search.find(os.environ, Path.home()))) as engine:
-        found = leftovers.of_runs(engine)
-        return (*found.removable, *found.unknown)
-
-
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory, nightly: bool) -> Iterator[list[str]]:
-    """Attempts, good, broken and hostile: two of each kind, by night a hundred."""
+    """Attempts, good, broken and hostile: one or two of each kind, by night a hundred."""
     directory = tmp_path_factory.mktemp("attempts")
-    yield attempts(directory, 100 if nightly else 2 * len(KINDS))
+    yield attempts(directory, 100 if nightly else len(KINDS) + 4)
     shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="module")
 def one_by_one(labctl: Labctl, many: list[str]) -> dict[str, Any]:
     """What they come to, one after the other."""
-    return labctl.json("grade", *many, "--lab", LAB, "--jobs", "1", code=1)
+    return labctl.json("grade", *many, "--lab", TO_GRADE, "--jobs", "1", code=1)
 
 
 def test_each_kind_of_attempt_comes_to_what_it_deserves(one_by_one: dict[str, Any]) -> None:
@@ -154,134 +142,44 @@ def test_each_kind_of_attempt_comes_to_what_it_deserves(one_by_one: dict[str, An
     assert by_kind["planted"] == by_kind["mutants-no-mx"] < {("failed", each) for each in range(int(most))}
 
 
-def test_four_at_a_time_come_to_the_same_as_one_by_one(
-    labctl: Labctl, many: list[str], one_by_one: dict[str, Any]
+def test_a_run_that_was_killed_and_one_whose_engine_ended_are_taken_up_by_the_next(
+    labctl: Labctl, many: list[str], one_by_one: dict[str, Any], graded_lab: GradedLab, tmp_path: Path
 ) -> None:
-    together = labctl.json("grade", *many, "--lab", LAB, "--jobs", "4", code=1)
-    assert verdicts(together) == verdicts(one_by_one)
-    assert left_behind() == ()
-
-
-@pytest.mark.usefixtures("alone")
-def test_a_run_that_was_killed_is_taken_up_by_the_next(
-    labctl: Labctl, many: list[str], one_by_one: dict[str, Any], tmp_path: Path
-) -> None:
+    """All of them examine four at a time, and together they come to the same as one by one."""
     out = tmp_path / "graded"
-    order = ("grade", *many, "--lab", LAB, "--jobs", "4", "--out", str(out))
+    order = ("grade", "--json", *many, "--lab", str(graded_lab), "--jobs", "4", "--out", str(out))
 
-    def kept() -> list[Path]:
-        return list(out.glob("examinations/*.json"))
+    def kept(number: int) -> bool | None:
+        return len(list(out.glob("examinations/*.json"))) >= number or None
 
     with labctl.started(*order) as process:
-        assert eventually(lambda: len(kept()) >= 5 or None, within=120)
+        assert eventually(lambda: kept(3), within=120)
         os.killpg(process.pid, signal.SIGKILL)
-    before = len(kept())
+    before = len(list(out.glob("examinations/*.json")))
+    with (
+        unruly(tmp_path, "sound", 0.0) as (url, engine),
+        labctl.started(*order, env={"DOCKER_HOST": url}) as process,
+    ):
+        assert eventually(lambda: kept(before + 1), within=120)
+        engine.go_away()
+        said, _ = process.communicate(timeout=120)
 
-    finished = labctl.json(order[0], *order[1:], code=1)
+    assert process.returncode == 4
+    broken = labctl.document_of(said)
+    errors = [each for each in broken["attempts"] if each["verdict"] == "error"]
+    assert 0 < len(errors) < len(broken["attempts"]) == len(many)
+    assert all(each["explanation"] for each in errors)
+
+    finished = labctl.json(order[0], *order[2:], code=1)
     assert verdicts(finished) == verdicts(one_by_one)
-    assert sum(each["cached"] for each in finished["attempts"]) >= before
-    assert left_behind() == ()
+    assert sum(each["cached"] for each in finished["attempts"]) > before
+    assert graded_lab.laboratories() == set()
     assert {each.name for each in out.iterdir()} == {"examinations", "grade.json", "grades.csv", "index.html"}
 
 
-@contextmanager
-def a_door_to(engine: str) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Open a second socket of the engine's; closing it is, for whoever came by it, an engine that ends."""
-    path = f"/tmp/labctl-door-{os.getpid()}.sock"  # noqa: S108  # a socket's path is short
-    with suppress(FileNotFoundError):
-        Path(path).unlink()
-    door = socket.socket(socket.AF_UNIX)
-    door.bind(path)
-    door.listen(64)
-    passing: list[socket.socket] = []
-
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    def open_up() -> None:
-        with suppress(OSError):
-            while True:
-                inside, _ = door.accept()
-                outside = socket.socket(socket.AF_UNIX)
-                outside.connect(engine)
-                passing.extend((inside, outside))
-                for pair in ((inside, outside), (outside, inside)):
-                    threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    def close() -> None:
-        with suppress(OSError):
-            door.shutdown(socket.SHUT_RDWR)
-        door.close()
-        Path(path).unlink(missing_ok=True)
-        for each in passing:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    threading.Thread(target=open_up, daemon=True).start()
-    try:
-        yield f"unix://{path}", close
-    finally:
-        close()
-
-
-@pytest.mark.usefixtures("alone")
-def test_an_engine_that_ends_makes_errors_and_no_zeros_of_what_is_left(
-    labctl: Labctl, tmp_path: Path
+def test_hidden_checks_are_graded_and_never_told_of_in_a_container(
+    labctl: Labctl, graded_lab: GradedLab, tmp_path: Path
 ) -> None:
-    made = attempts(tmp_path / "attempts", 28)
-    out = tmp_path / "graded"
-    order = ("grade", "--json", *made, "--lab", LAB, "--jobs", "2", "--out", str(out))
-    url = search.find(os.environ, Path.home()).url
-    with (
-        a_door_to(url.removeprefix("unix://")) as (door, close),
-        labctl.started(*order, env={"DOCKER_HOST": door}) as process,
-    ):
-        assert eventually(lambda: len(list(out.glob("examinations/*.json"))) >= 4 or None, within=120)
-        close()
-        said, _ = process.communicate(timeout=120)
-    assert process.returncode == 4
-    broken = labctl.document_of(said)
-    found = {each["verdict"] for each in broken["attempts"]}
-    assert len(broken["attempts"]) == 28
-    assert found <= {"passed", "failed", "rejected", "error"}
-    errors = {each["id"] for each in broken["attempts"] if each["verdict"] == "error"}
-    assert errors
-    assert len(errors) < 28
-    assert all(each["explanation"] for each in broken["attempts"] if each["id"] in errors)
-
-    again = labctl.json(order[0], *order[2:], code=1)
-    assert "error" not in {each["verdict"] for each in again["attempts"]}
-    kept = {each["id"]: each["score"] for each in broken["attempts"] if each["id"] not in errors}
-    assert {each["id"]: each["score"] for each in again["attempts"] if each["id"] in kept} == kept
-    assert left_behind() == ()
-
-
-def test_shards_join_to_what_one_machine_would_have_found(labctl: Labctl, tmp_path: Path) -> None:
-    made = attempts(tmp_path / "attempts", 14)
-    for part in ("1", "2", "3"):
-        out = str(tmp_path / part)
-        labctl("grade", *made, "--lab", LAB, "--shard", f"{part}/3", "--out", out)
-    joined = labctl.json("merge", *(str(tmp_path / part) for part in ("1", "2", "3")), code=1)
-    assert verdicts(joined) == verdicts(labctl.json("grade", *made, "--lab", LAB, code=1))
-
-
-@pytest.mark.usefixtures("alone")
-def test_ctrl_c_leaves_nothing_but_what_was_seen(labctl: Labctl, tmp_path: Path) -> None:
-    out = tmp_path / "graded"
-    made = attempts(tmp_path / "attempts", 40)
-    with labctl.started("grade", *made, "--lab", LAB, "--jobs", "2", "--out", str(out)) as process:
-        assert eventually(lambda: list(out.glob("examinations/*.json")) or None, within=120)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert left_behind() == ()
-
-
-def test_hidden_checks_are_graded_and_never_told_of_in_a_container(labctl: Labctl, tmp_path: Path) -> None:
     """A hidden check counts as its author says; while it runs, no container holds a word of it."""
     hidden = tmp_path / "hidden"
     hidden.mkdir()
@@ -297,7 +195,7 @@ def test_hidden_checks_are_graded_and_never_told_of_in_a_container(labctl: Labct
         encoding="utf-8",
     )
     attempt = write(tmp_path / "anna", zone("solution"))
-    document = labctl.json("grade", str(attempt), "--lab", LAB, "--checks", str(hidden))
+    document = labctl.json("grade", str(attempt), "--lab", str(graded_lab), "--checks", str(hidden))
     [graded] = document["attempts"]
     last = graded["checks"][-1]
     assert (last["id"], last["verdict"], last["score"], last["hidden"]) == (
@@ -306,17 +204,4 @@ def test_hidden_checks_are_graded_and_never_told_of_in_a_container(labctl: Labct
         5,
         True,
     )
-    assert left_behind() == ()
-
-
-def test_an_engine_door_is_closed_in_the_end() -> None:
-    """The second socket of these tests really ends what passes through it."""
-    url = search.find(os.environ, Path.home()).url
-    with a_door_to(url.removeprefix("unix://")) as (door, close):
-        with closing(socket.socket(socket.AF_UNIX)) as visitor:
-            visitor.connect(door.removeprefix("unix://"))
-            visitor.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-            assert visitor.recv(12).startswith(b"HTTP/1")
-        close()
-        with closing(socket.socket(socket.AF_UNIX)) as visitor, pytest.raises(OSError, match="No such file"):
-            visitor.connect(door.removeprefix("unix://"))
+    assert graded_lab.laboratories() == set()

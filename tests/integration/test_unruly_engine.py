@@ -13,6 +13,7 @@ from labctl.engine import search
 from labctl.engine.docker import DockerEngine
 from labctl.errors import ServiceCommandFailed
 from labctl.wait import eventually
+from tests.integration.conftest import by_night
 from tests.integration.unruly import unruly
 
 if TYPE_CHECKING:
@@ -44,24 +45,20 @@ def look(labctl: Labctl, url: str, *argv: str) -> int:
     return ran.code
 
 
-def engines_socket() -> str:
-    return search.find(os.environ, Path.home()).url.removeprefix("unix://")
-
-
-@pytest.mark.parametrize("seed", ["one", "two"])
+@pytest.mark.parametrize("seed", ["one", by_night("two")])
 def test_no_command_breaks_with_its_engine(lab: Lab, labctl: Labctl, tmp_path: Path, seed: str) -> None:
-    with unruly(tmp_path, engines_socket(), seed, 0.2) as (url, engine):
+    with unruly(tmp_path, seed, 0.2) as (url, engine):
         codes = {look(labctl, url, name, "--name", lab.name, *rest) for name, *rest in COMMANDS}
     assert engine.spoiled
     assert 4 in codes, engine.spoiled
 
 
-@pytest.mark.parametrize("seed", ["one", "two"])
+@pytest.mark.parametrize("seed", ["one", by_night("two")])
 def test_a_lab_whose_start_failed_half_way_is_taken_down(
     new_lab: Callable[[], Lab], labctl: Labctl, tmp_path: Path, seed: str
 ) -> None:
     lab = new_lab()
-    with unruly(tmp_path, engines_socket(), seed, 0.1) as (url, engine):
+    with unruly(tmp_path, seed, 0.1) as (url, engine):
         look(labctl, url, "up", "--name", lab.name)
         look(labctl, url, "down", "--name", lab.name)
     assert engine.spoiled

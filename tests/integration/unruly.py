@@ -1,16 +1,19 @@
-"""What stands before a real engine and spoils some of its answers, the same ones for the same seed."""
+"""What stands before a real engine, spoils answers, the same ones for the same seed, and may go away."""
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import threading
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from labctl.engine import search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 _CHUNK: Final = 1 << 16
 _REFUSAL: Final = b'{"message":"out of order \\u001b[2J"}'
@@ -54,13 +57,22 @@ class Unruly:
         self._random = random.Random(seed)  # noqa: S311  # nothing secret
         self._rate = rate
         self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
         self.spoiled: list[str] = []
 
     def serve(self, listener: socket.socket) -> None:
+        self._open.append(listener)
         with suppress(OSError):
             while True:
                 connection, _ = listener.accept()
+                self._open.append(connection)
                 threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def go_away(self) -> None:
+        """End every connection, and take no more."""
+        for each in self._open:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
     def _answer(self, asking: socket.socket) -> None:
         engine = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -102,8 +114,9 @@ def _pass_on(source: socket.socket, target: socket.socket, most: int | None = No
 
 
 @contextmanager
-def unruly(directory: Path, upstream: str, seed: str, rate: float) -> Iterator[tuple[str, Unruly]]:
+def unruly(directory: Path, seed: str, rate: float) -> Iterator[tuple[str, Unruly]]:
     """Give the URL of such a socket, and what came of it."""
+    upstream = search.find(os.environ, Path.home()).url.removeprefix("unix://")
     path = directory / f"{seed}.sock"
     found = Unruly(upstream, seed, rate)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -113,4 +126,4 @@ def unruly(directory: Path, upstream: str, seed: str, rate: float) -> Iterator[t
         try:
             yield f"unix://{path}", found
         finally:
-            listener.shutdown(socket.SHUT_RDWR)
+            found.go_away()
