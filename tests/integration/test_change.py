@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from labctl import resources
 from labctl.wait import eventually
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.conftest import Lab, OwnLab
+    from tests.integration.conftest import DefinedLab, Lab, OwnLab
 
 CAROL: Final = '[[accounts]]\naddress = "carol@beta.test"\n'
 
@@ -40,17 +42,20 @@ def exchangers(lab: Lab) -> list[str]:
     return [str(each) for each in lab.json("dig", "beta.test", "MX")["records"]]
 
 
-def test_a_changed_definition_reaches_the_running_daemons(
-    new_lab: Callable[[], Lab], own_lab: OwnLab
-) -> None:
-    lab = new_lab()
-    lab.up(own_lab.directory)
+@pytest.fixture
+def lab(defined_lab: DefinedLab) -> DefinedLab:
+    """A lab that is up, whatever was changed in it before."""
+    defined_lab.changed()
+    return defined_lab
+
+
+def test_a_changed_definition_reaches_the_running_daemons(lab: DefinedLab) -> None:
     sent = lab.send("alice@alpha.test", "bob@beta.test")
     before = lab.ids()
     assert lab.json("send", "carol@beta.test", "bob@beta.test", code=2)["code"] == "no-such-account"
 
-    own_lab.define('[clock]\nmaximal_queue_lifetime = ["5d", "77s"]\n' + CAROL)
-    changed = lab.up(own_lab.directory)["changed"]
+    lab.own.define('[clock]\nmaximal_queue_lifetime = ["5d", "77s"]\n' + CAROL)
+    changed = lab.changed()
 
     said = {each.split()[0]: each for each in changed}
     assert said.keys() == {"mx-alpha", "mx-beta", "mail-beta"}
@@ -64,24 +69,13 @@ def test_a_changed_definition_reaches_the_running_daemons(
     to_carol = lab.send("alice@alpha.test", "carol@beta.test")
     assert [each["message_id"] for each in lab.inbox("carol@beta.test")] == [to_carol["message_id"]]
     lab.send("carol@beta.test", "alice@alpha.test")
-    assert lab.up(own_lab.directory)["changed"] == []
+    assert lab.changed() == []
 
 
-def test_another_lab_of_the_same_name_replaces_what_differs(
-    new_lab: Callable[[], Lab], own_lab: OwnLab
-) -> None:
-    own_lab.file(
-        "compose.yaml",
-        "services:\n  mx-beta:\n    environment:\n      EXTRA: one\n",
-    )
-    lab = new_lab()
-    lab.up(own_lab.directory)
+def test_another_lab_of_the_same_name_replaces_what_differs(lab: DefinedLab) -> None:
     before = lab.ids()
-    own_lab.file(
-        "compose.yaml",
-        "services:\n  mx-beta:\n    environment:\n      EXTRA: two\n",
-    )
-    changed = lab.up(own_lab.directory)["changed"]
+    lab.own.file("compose.yaml", "services:\n  mx-beta:\n    environment:\n      EXTRA: two\n")
+    changed = lab.changed()
     assert [each.split()[:2] for each in changed] == [["mx-beta", "recreated"]]
     assert "queue is lost" in changed[0]
     after = lab.ids()
@@ -89,44 +83,40 @@ def test_another_lab_of_the_same_name_replaces_what_differs(
     assert lab.execute("mx-beta", "printenv", "EXTRA") == (0, "two\n")
 
 
-def test_an_attempt_is_laid_over_the_lab(new_lab: Callable[[], Lab], own_lab: OwnLab, tmp_path: Path) -> None:
-    own_lab.define(ZONE_IS_EDITABLE)
-    lab = new_lab()
-    lab.up(own_lab.directory)
+def test_an_attempt_is_laid_over_the_lab(lab: DefinedLab, tmp_path: Path) -> None:
+    lab.own.define(ZONE_IS_EDITABLE)
+    lab.changed()
     assert exchangers(lab) == ["10 mx.beta.test."]
     before = lab.ids()
 
-    attempt = tmp_path / "attempt"
-    attempt.mkdir()
-    (attempt / "beta.test.zone").write_text(zone_with_another_mx())
-    changed = lab.up(own_lab.directory, "--attempt", str(attempt))["changed"]
+    (tmp_path / "beta.test.zone").write_text(zone_with_another_mx())
+    changed = lab.changed("--attempt", str(tmp_path))
 
     assert changed == ["dns given new files (/etc/coredns/zones/beta.test.zone)"]
     assert lab.ids() == before
     assert eventually(lambda: exchangers(lab) == ["10 mail.beta.test."] or None, within=10)
 
 
-def test_an_attempt_that_is_a_link_is_refused_before_anything_is_done(
-    new_lab: Callable[[], Lab], own_lab: OwnLab, tmp_path: Path
+def test_a_lab_whose_directory_is_gone_can_be_used_and_removed(lab: DefinedLab) -> None:
+    lab.own.directory.rename(lab.own.directory.with_name("elsewhere"))
+    lab.send("alice@alpha.test", "bob@beta.test")
+    assert lab.json("status")["state"] == "ready"
+    assert len(lab.json("down")["removed"]) == 6
+    assert lab.leftovers() == []
+    lab.own.directory.with_name("elsewhere").rename(lab.own.directory)
+
+
+@pytest.mark.parametrize(("link", "code"), [("/etc/passwd", "forbidden-file"), (None, "missing-file")])
+def test_an_attempt_without_the_file_or_with_a_link_is_refused_before_anything_is_done(
+    new_lab: Callable[[], Lab], own_lab: OwnLab, tmp_path: Path, link: str | None, code: str
 ) -> None:
     own_lab.define(ZONE_IS_EDITABLE)
     attempt = tmp_path / "attempt"
     attempt.mkdir()
-    (attempt / "beta.test.zone").symlink_to("/etc/passwd")
+    if link:
+        (attempt / "beta.test.zone").symlink_to(link)
     lab = new_lab()
-    error = lab.up(own_lab.directory, "--attempt", str(attempt), code=1)
-    assert error["code"] == "forbidden-file"
-    assert "beta.test.zone" in error["message"]
-    assert lab.leftovers() == []
-
-
-def test_an_attempt_without_the_file_is_told_which_one(
-    new_lab: Callable[[], Lab], own_lab: OwnLab, tmp_path: Path
-) -> None:
-    own_lab.define(ZONE_IS_EDITABLE)
-    (tmp_path / "attempt").mkdir()
-    lab = new_lab()
-    error = lab.up(own_lab.directory, "--attempt", str(tmp_path / "attempt"), code=1)
-    assert error["code"] == "missing-file"
+    error = lab.up(str(own_lab), "--attempt", str(attempt), code=1)
+    assert error["code"] == code
     assert "beta.test.zone" in error["message"]
     assert lab.leftovers() == []

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.integration.conftest import Lab, OwnLab
+    from tests.integration.conftest import DefinedLab, Lab
 
 
 def test_mail_for_a_stopped_mta_waits_with_its_reason_and_is_delivered_when_it_is_back(
-    new_lab: Callable[[], Lab], own_lab: OwnLab
+    defined_lab: DefinedLab,
 ) -> None:
-    own_lab.define('[clock]\nmaximal_queue_lifetime = ["5d", "300s"]\n')
-    lab = new_lab()
-    lab.up(own_lab.directory)
+    lab = defined_lab
+    lab.own.define('[clock]\nmaximal_queue_lifetime = ["5d", "300s"]\n')
+    lab.changed()
     lab.container("mx-beta").stop()
 
     sent = lab.send("alice@alpha.test", "bob@beta.test", wait="deferred")
@@ -39,7 +37,7 @@ def test_mail_for_a_stopped_mta_waits_with_its_reason_and_is_delivered_when_it_i
     assert "mx.beta.test" in recipient["delay_reason"]
     assert (beta["host"], beta["state"], beta["messages"]) == ("mx.beta.test", "stopped", [])
 
-    assert lab.up(own_lab.directory)["changed"] == ["mx-beta started"]
+    assert lab.changed() == ["mx-beta started"]
     assert lab.received("bob@beta.test")["message_id"] == sent["message_id"]
     assert eventually(lambda: lab.queued("mx-alpha")["messages"] == [] or None, within=10)
 
@@ -63,13 +61,13 @@ def test_mail_for_a_stopped_mda_waits_at_its_own_domains_mta(lab: Lab) -> None:
     assert lab.received("bob@beta.test")["message_id"] == sent["message_id"]
 
 
-def test_mail_that_waits_too_long_is_returned(new_lab: Callable[[], Lab], own_lab: OwnLab) -> None:
-    own_lab.define(
+def test_mail_that_waits_too_long_is_returned(defined_lab: DefinedLab) -> None:
+    lab = defined_lab
+    lab.own.define(
         '[clock]\nmaximal_queue_lifetime = ["5d", "2s"]\nsmtp_connect_timeout = ["30s", "1s"]\n'
         'maximal_backoff_time = ["4000s", "1s"]\ndelay_warning_time = ["0", "0"]\n'
     )
-    lab = new_lab()
-    lab.up(own_lab.directory)
+    lab.changed()
     lab.container("mx-beta").kill()
     sent = lab.send("alice@alpha.test", "bob@beta.test", wait="expired")
     report = lab.bounce("alice@alpha.test", sent["message_id"])
@@ -79,24 +77,15 @@ def test_mail_that_waits_too_long_is_returned(new_lab: Callable[[], Lab], own_la
     assert failure["status"].startswith("4.4.")
 
 
-def test_a_stopped_mailbox_server_is_told_as_such(lab: Lab) -> None:
-    lab.container("mail-beta").kill()
-    error = lab.json("inbox", "bob@beta.test", code=2)
-    assert error["code"] == "lab-not-up"
-    assert "mail.beta.test" in error["message"]
-    assert "stopped" in error["message"]
-    assert error["hint"] == "labctl status"  # which knows whether a fault has stopped it, or up mends it
-
-
-def test_a_stopped_submission_server_is_told_as_such(lab: Lab) -> None:
-    lab.container("mx-alpha").kill()
-    error = lab.json("send", "alice@alpha.test", "bob@beta.test", code=2)
-    assert error["code"] == "lab-not-up"
-    assert "mx.alpha.test" in error["message"]
-
-
-def test_a_stopped_resolver_is_told_as_such(lab: Lab) -> None:
-    lab.container("dns").kill()
-    error = lab.json("dig", "beta.test", "MX", code=2)
-    assert error["code"] == "lab-not-up"
-    assert "dns.lab.test" in error["message"]
+def test_a_stopped_server_is_told_as_such(lab: Lab) -> None:
+    for service, host, *command in (
+        ("mail-beta", "mail.beta.test", "inbox", "bob@beta.test"),
+        ("mx-alpha", "mx.alpha.test", "send", "alice@alpha.test", "bob@beta.test"),
+        ("dns", "dns.lab.test", "dig", "beta.test", "MX"),
+    ):
+        lab.container(service).kill()
+        error = lab.json(command[0], *command[1:], code=2)
+        assert error["code"] == "lab-not-up"
+        assert host in error["message"]
+        assert "stopped" in error["message"]
+        assert error["hint"] == "labctl status"  # which knows whether a fault has stopped it, or up mends it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from labctl.lab.attempt import rejection
 from labctl.lab.attempt.rejection import reloaded
 from labctl.lab.blueprint import definition
 from labctl.lab.running import instance
-from tests.integration.conftest import Lab, OwnLab
+from tests.integration.conftest import DefinedLab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,12 +66,11 @@ TEXTS = {
 }
 
 
-class Tried(Lab):
+class Tried(DefinedLab):
     """A lab whose files may be handed in, for one attempt after the other."""
 
     def __init__(self, labctl: Labctl, docker: Any, directory: Path) -> None:
-        super().__init__(f"it-{os.getpid()}-{uuid.uuid4().hex[:6]}", labctl, docker)
-        self.own = OwnLab(directory / "lab")
+        super().__init__(labctl, docker, directory)
         self.own.define(EDITABLE)
         self.attempt = directory / "attempt"
 
