@@ -15,8 +15,6 @@ from itertools import pairwise
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from labctl.wait import eventually
 from tests.integration.conftest import SOON
 
@@ -164,17 +162,20 @@ def test_a_watch_on_a_terminal_draws_the_table_in_its_place_and_leaves_it_as_it_
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
 
 
-@pytest.mark.parametrize("what", ["stop", "pause"])
-def test_a_watch_sees_a_host_go_and_come(lab: Lab, what: str) -> None:
-    def states() -> list[str]:
-        return [each["hosts"][1]["state"] for each in found]
+def test_a_watch_sees_a_host_go_and_come(lab: Lab) -> None:
+    def state(wanted: str) -> Callable[[], bool | None]:
+        return lambda: found[-1]["hosts"][1]["state"] == wanted or None
 
     container = lab.container("mx-beta")
     with documents(lab) as (found, process):
         seen_soon(lambda: found or None)
-        getattr(container, what)()
-        seen_soon(lambda: states()[-1] in {"stopped", "paused"} or None)
-        {"stop": container.start, "pause": container.unpause}[what]()
-        seen_soon(lambda: states()[-1] == "ready" or None)
+        for leave, left, come in (
+            (container.kill, "stopped", container.start),
+            (container.pause, "paused", container.unpause),
+        ):
+            leave()
+            seen_soon(state(left))
+            come()
+            seen_soon(state("ready"))
         process.send_signal(signal.SIGINT)
         assert process.wait(SOON) == 130
