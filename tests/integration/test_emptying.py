@@ -43,19 +43,6 @@ def nothing_but_new(lab: Lab) -> bool:
     }
 
 
-def test_what_waits_and_what_has_arrived_is_gone_and_files_stay(engine: Engine, lab: Lab) -> None:
-    lab.send("alice@alpha.test", "bob@beta.test", "amy@alpha.test")
-    lab.execute("mx-alpha", "postconf", "-e", "defer_transports=smtp")
-    lab.execute("mx-alpha", "postfix", "reload")
-    lab.send("alice@alpha.test", "bea@beta.test", wait="deferred")
-    before = lab.ids()
-    assert empty(engine, lab) == ()
-    assert lab.queued("mx-alpha")["messages"] == []
-    assert [lab.inbox(each) for each in ACCOUNTS] == [[]] * 4
-    assert lab.execute("mx-alpha", "postconf", "-h", "defer_transports") == (0, "smtp\n")
-    assert lab.ids() == before
-
-
 def test_mail_that_is_on_its_way_turns_up_nowhere(engine: Engine, lab: Lab) -> None:
     with (
         smtplib.SMTP(*lab.endpoint("mx-alpha", "submission"), timeout=30) as alpha,
@@ -71,15 +58,6 @@ def test_mail_that_is_on_its_way_turns_up_nowhere(engine: Engine, lab: Lab) -> N
     assert nothing_but_new(lab)
 
 
-def test_mail_that_is_on_its_way_survives_no_reset_either(lab: Lab) -> None:
-    with smtplib.SMTP(*lab.endpoint("mx-alpha", "submission"), timeout=30) as alpha:
-        alpha.login("alice@alpha.test", "alice")
-        for n in range(30):
-            alpha.sendmail("alice@alpha.test", ["bob@beta.test", "bea@beta.test"], f"Subject: {n}\r\n\r\n")
-        assert lab.json("reset")["changed"] == []
-    assert nothing_but_new(lab)
-
-
 def test_mail_that_an_mda_did_not_take_yet_never_reaches_it(engine: Engine, lab: Lab) -> None:
     lab.container("mail-beta").pause()
     lab.send("alice@alpha.test", "bob@beta.test", wait="queued")
@@ -88,19 +66,6 @@ def test_mail_that_an_mda_did_not_take_yet_never_reaches_it(engine: Engine, lab:
     assert lab.queued("mx-beta")["messages"] == []
     lab.container("mail-beta").unpause()
     assert nothing_but_new(lab)
-
-
-def test_each_log_is_marked(engine: Engine, lab: Lab) -> None:
-    def marks() -> dict[str, int]:
-        return {
-            service: sum(line.endswith("labctl: reset") for line in lab.log(service).splitlines())
-            for service in lab.ids()
-        }
-
-    before = marks()
-    empty(engine, lab)
-    wanted = {service: count + 1 for service, count in before.items()}
-    assert eventually(lambda: marks() == wanted or None, within=10)
 
 
 def test_who_was_greylisted_is_a_stranger_again(engine: Engine, lab: Lab) -> None:
