@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from tests.integration.workflows import ROOT, Job, Runner, github, gitlab, make_wheels
+from tests.integration.workflows import ROOT, Job, Runner, github, gitlab, make_python, make_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,10 +43,15 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_wheels(tmp_path_factory.mktemp("wheels"))
 
 
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_python(tmp_path_factory.mktemp("python"))
+
+
 @pytest.fixture
-def runner(tmp_path: Path, wheels: Path) -> Runner:
+def runner(tmp_path: Path, python: Path, wheels: Path) -> Runner:
     (tmp_path / "runner").mkdir()
-    return Runner(tmp_path / "runner", wheels)
+    return Runner(tmp_path / "runner", python, wheels)
 
 
 @pytest.fixture
@@ -80,28 +85,31 @@ def is_bad(case: ET.Element) -> bool:
     return any(case.find(each) is not None for each in ("failure", "error", "skipped"))
 
 
-@pytest.mark.parametrize("service", READERS)
-def test_the_workflow_of_a_handout_grades_the_starter_and_then_the_solution(
-    service: str, attempt: Path, runner: Runner
+def test_the_workflows_of_a_handout_grade_the_starter_and_then_the_solution(
+    attempt: Path, runner: Runner
 ) -> None:
-    job = job_of(attempt, service)
-
-    *before, starter = runner.runs(job, attempt)
+    *before, starter = runner.runs(job_of(attempt, "github"), attempt)
 
     assert [each.returncode for each in before] == [0] * len(before), before
     assert starter.returncode == 1, starter
     seen = is_graded(attempt)
     assert 0 < seen["not passed"] <= seen["checks"]
+    assert runner.summary.stat().st_size > 0
 
     assert (attempt / IMAGES).is_file()  # as the service's cache would bring it the next time
     shutil.rmtree(attempt / "labctl-results")
+
+    [again] = runner.runs(job_of(attempt, "gitlab"), attempt)
+
+    assert again.returncode == 1, again
+    assert is_graded(attempt) == seen
+    shutil.rmtree(attempt / "labctl-results")
     shutil.copytree(SOLUTION, attempt, dirs_exist_ok=True)
 
-    *before, solution = runner.runs(job, attempt)
+    *before, solution = runner.runs(job_of(attempt, "github"), attempt)
 
     assert [each.returncode for each in (*before, solution)] == [0] * (len(before) + 1), solution
     assert is_graded(attempt) == {"checks": seen["checks"], "not passed": 0}
-    assert (runner.summary.stat().st_size > 0) == (service == "github")
 
 
 @pytest.mark.parametrize("service", READERS)

@@ -1,4 +1,4 @@
-"""Running the steps of a workflow as its service would: by a shell, in a clean directory, in a fresh venv."""
+"""Running a workflow's steps as its service would: by a shell, in a clean directory, by its own Python."""
 
 from __future__ import annotations
 
@@ -62,23 +62,23 @@ def gitlab(text: str, name: str) -> Job:
 
 
 class Runner:
-    """A machine of a service, with a Python of its own that has nothing installed.
+    """A machine of a service.
 
     Args:
         directory: Its own.
+        python: The Python that is set up on it, as a virtual environment.
         wheels: Where pip finds labctl and all that it needs.
     """
 
-    def __init__(self, directory: Path, wheels: Path) -> None:
+    def __init__(self, directory: Path, python: Path, wheels: Path) -> None:
         self._directory = directory
         self.summary = directory / "summary.md"
         self.summary.touch()
         (directory / "home").mkdir()
-        subprocess.run([sys.executable, "-m", "venv", directory / "venv"], check=True)
         kept = {name: os.environ[name] for name in _OF_THE_MACHINE if name in os.environ}
         self._environment = {
             **kept,
-            "PATH": f"{directory / 'venv/bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": f"{python / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(directory / "home"),
             "CI": "true",
             "GITHUB_ACTIONS": "true",
@@ -113,6 +113,12 @@ class Runner:
             timeout=_LONGEST_STEP,
             check=False,
         )
+
+
+def make_python(directory: Path) -> Path:
+    """Make a Python that has nothing installed; who comes second finds what the first one has installed."""
+    subprocess.run([sys.executable, "-m", "venv", directory], check=True)
+    return directory
 
 
 def make_wheels(directory: Path) -> Path:
