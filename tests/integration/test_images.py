@@ -24,6 +24,7 @@ from labctl.errors import ImageUnavailable, OutputError
 from labctl.progress import silent
 from labctl.resources import compose_dir
 from labctl.wait import eventually
+from tests.integration.conftest import by_night
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -374,7 +375,7 @@ def interrupted(
 
 
 @wants_root
-@pytest.mark.parametrize("at", ["extracting archives", "installing essential packages"])
+@pytest.mark.parametrize("at", ["extracting archives", by_night("installing essential packages")])
 def test_an_interrupt_while_debian_is_made_leaves_nothing(
     engine: DockerEngine, images_dir: Path, tmp_path: Path, at: str
 ) -> None:
@@ -435,17 +436,17 @@ def own_dns(tmp_path: Path, engine: DockerEngine) -> Iterator[Callable[[], Image
     engine.remove_image(spec.tag)
 
 
-@pytest.mark.parametrize("stage", [False, True], ids=["the machine's Go", "a build stage"])
+@pytest.mark.parametrize("how", ["the machine's Go", by_night("a build stage")])
 def test_the_resolver_is_built_by_the_machines_go_or_else_in_a_stage(
     engine: DockerEngine,
     docker: Any,
     own_dns: Callable[[], ImageSpec],
     tmp_path: Path,
-    stage: bool,
+    how: str,
 ) -> None:
     spec = own_dns()
     environ = dict(os.environ)
-    if stage:
+    if how == "a build stage":
         environ["PATH"] = without_go(tmp_path / "bin")
     elif coredns.machine_go(spec.context, environ) is None:
         pytest.skip("this machine has no Go that is new enough")
