@@ -176,6 +176,14 @@ def test_steps_are_plain_shell(path: str, attempt: Path) -> None:
     assert {each.uses for each in steps} - {""} <= ACTIONS
 
 
+def test_both_services_keep_the_images_by_the_same_shell(attempt: Path) -> None:
+    [here], [there] = (
+        [each for each in job_of(attempt, service).scripts if IMAGES in each] for service in READERS
+    )
+
+    assert here == there
+
+
 def class_workflow() -> str:
     [block] = re.findall(
         r"^```yaml\n(.*?)^```$",
