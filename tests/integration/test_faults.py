@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl.wait import eventually
-from tests.integration.conftest import SERVICES, SOON
+from tests.integration.conftest import SERVICES, SOON, by_night
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tests.integration.conftest import Lab
 
@@ -204,9 +204,37 @@ CASES = (
     Case("hold", "held", None, "for a person to look at$", "mx.beta.test"),
 )
 
+FOR_THE_NIGHT = {
+    "ptr-missing permanent=yes",
+    "ptr-wrong permanent=yes",
+    "mailbox-full temporarily=yes",
+    "mailbox-full at=rcpt temporarily=yes",
+    "reject stage=sender",
+    "reject stage=helo",
+    "reject stage=content code=554 status=5.6.0",
+    "partition how=reject",
+    "tarpit stage=HELO",
+    "tarpit stage=MAIL",
+    "tarpit stage=DATA",
+    "relay-denied permanent=yes",
+    "discard by=access",
+}
+"""Faults that by day are seen with other values; what these set is in ``unit/faults/test_plans.py``."""
 
-def left(lab: Lab) -> dict[str, str]:
-    return {service: lab.execute(service, "sh", "-c", FILES)[1] for service in SERVICES}
+
+def left(lab: Lab, services: Iterable[str] = SERVICES) -> dict[str, str]:
+    return {service: lab.execute(service, "sh", "-c", FILES)[1] for service in services}
+
+
+@pytest.fixture(scope="module")
+def before(standing_lab: Lab) -> Iterator[dict[str, str]]:
+    """What hosts without a fault hold, and hold again when all tests of this file are over."""
+    standing_lab.json("reset")
+    found = left(standing_lab)
+    yield found
+    assert left(standing_lab) == found
+    status = standing_lab.json("status")
+    assert (status["state"], status["faults"]) == ("ready", [])
 
 
 def fault(lab: Lab, command: str, *arguments: str, code: int = 0) -> dict[str, Any]:
@@ -231,10 +259,22 @@ def active(lab: Lab) -> list[str]:
     return sorted(found)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_fault_does_what_it_says_and_ends_when_it_is_undone(lab: Lab, case: Case) -> None:
-    name = case.order.split()[0]
-    before = left(lab)
+@pytest.fixture
+def used_lab(standing_lab: Lab, before: dict[str, str]) -> Iterator[Lab]:  # noqa: ARG001  # which has reset it
+    """The shared lab with the mail of the test before, and as new after a test that has left a fault."""
+    yield standing_lab
+    volumes = standing_lab.docker.volumes.list(filters={"name": f"labctl-{standing_lab.name}-fault-"})
+    if volumes or standing_lab.damaged():
+        standing_lab.json("reset")
+
+
+@pytest.mark.parametrize(
+    "case", [by_night(each) if each.order in FOR_THE_NIGHT else each for each in CASES], ids=str
+)
+def test_a_fault_does_what_it_says_and_ends_when_it_is_undone(
+    used_lab: Lab, before: dict[str, str], case: Case
+) -> None:
+    lab, name = used_lab, case.order.split()[0]
 
     applied = apply(lab, case.order)
     body = "a line of text\n" * (case.size // 15 or 1)
@@ -244,13 +284,12 @@ def test_a_fault_does_what_it_says_and_ends_when_it_is_undone(lab: Lab, case: Ca
     [recipient] = sent["recipients"]
     assert (recipient["state"], recipient["dsn"], recipient["host"]) == (case.state, case.dsn, case.host)
     assert re.search(case.reason, recipient["reason"])
-    assert lab.json("status")["faults"] == [name]
 
     assert revert(lab, name) == [name]
-    assert left(lab) == before
-    status = lab.json("status")
-    assert (status["state"], status["faults"]) == ("ready", [])
-    assert lab.send(ALICE, BOB)["state"] == "delivered"
+    assert left(lab, applied["services"]).items() <= before.items()
+    lab.send(ALICE, BOB)
+    if case.state in {"deferred", "held"}:
+        lab.json("reset")  # what still waits would take part in the next fault
 
 
 def test_a_greylist_takes_the_letter_when_it_comes_again(lab: Lab) -> None:
@@ -331,8 +370,7 @@ def test_a_line_that_loses_everything_is_a_dead_one(lab: Lab) -> None:
     assert lab.received(BOB)
 
 
-def test_latency_is_applied_or_refused_as_a_whole(lab: Lab) -> None:
-    before = left(lab)
+def test_latency_is_applied_or_refused_as_a_whole(lab: Lab, before: dict[str, str]) -> None:
     ran = lab.labctl("fault", "apply", "--name", lab.name, "--json", "latency", "ms=50")
     said = lab.labctl.document_of(ran.stdout)
     if ran.code == 0:
@@ -346,48 +384,13 @@ def test_latency_is_applied_or_refused_as_a_whole(lab: Lab) -> None:
     assert active(lab) == []
 
 
-@pytest.mark.parametrize(
-    ("order", "code", "said"),
-    [
-        ("mx-null domain=gamma.test", "usage", "no mta for a mail domain 'gamma.test'"),
-        ("refuse host=mx-gamma", "no-such-host", "mx-gamma"),
-        ("mta-down host=dns", "no-such-host", "dns is no mta"),
-        ("mailbox-full user=carol@beta.test", "no-such-account", "carol@beta.test"),
-        ("mx-loop to=mx-beta", "usage", "would not loop"),
-        ("reject code=450", "usage", "contradict"),
-    ],
-)
-def test_a_fault_that_can_not_be_is_refused_and_leaves_nothing(
-    lab: Lab, *, order: str, code: str, said: str
+def test_what_somebody_stopped_while_a_fault_was_on_is_started_to_undo_it(
+    lab: Lab, before: dict[str, str]
 ) -> None:
-    before = left(lab)
-    error = apply(lab, order, code=2)
-    assert error["code"] == code
-    assert said in error["message"]
-    assert left(lab) == before
-    assert active(lab) == []
-
-
-def test_two_that_can_not_be_together_are_told(lab: Lab) -> None:
-    apply(lab, "mx-null")
-    apply(lab, "hold")
-    assert apply(lab, "mx-null", code=2)["code"] == "fault-clash"
-    assert apply(lab, "mx-wrong", code=2)["code"] == "fault-clash"
-    assert apply(lab, "reject stage=data", code=2)["code"] == "fault-clash"
-    lab.container("mx-alpha").stop()
-    assert apply(lab, "refuse host=mx-alpha", code=2)["code"] == "lab-not-up"
-    assert active(lab) == ["hold", "mx-null"]
-    assert fault(lab, "revert", "mx-nul", code=2)["code"] == "no-such-fault"
-    assert revert(lab) == ["hold", "mx-null"]
-    assert revert(lab) == []
-
-
-def test_what_somebody_stopped_while_a_fault_was_on_is_started_to_undo_it(lab: Lab) -> None:
-    before = left(lab)
     apply(lab, "mailbox-full")
     lab.container("mail-beta").stop()
     assert revert(lab) == ["mailbox-full"]
-    assert left(lab) == before
+    assert left(lab, ["mail-beta"]).items() <= before.items()
     lab.send(ALICE, BOB)
 
 
@@ -406,32 +409,40 @@ def stopped_at_work(lab: Lab, order: str, sent: signal.Signals, later: float) ->
         return process.wait(timeout=SOON)
 
 
-@pytest.mark.parametrize("order", ["partition", "ptr-missing"])
-def test_ctrl_c_while_a_fault_is_applied_undoes_it(lab: Lab, order: str) -> None:
-    before = left(lab)
-    for later in (0.001, 0.05, 0.1):
-        code = stopped_at_work(lab, order, signal.SIGINT, later)
-        assert code in {0, 130}
-        assert active(lab) == ([order] if code == 0 else [])
-        revert(lab)
-        assert left(lab) == before
+MOMENTS = [
+    ("partition", 0.05),
+    ("ptr-missing", 0.001),
+    *(by_night("partition", later) for later in (0.001, 0.1)),
+    *(by_night("ptr-missing", later) for later in (0.05, 0.1)),
+]
 
 
-@pytest.mark.parametrize("order", ["partition", "ptr-missing"])
-def test_what_a_killed_labctl_has_half_applied_is_undone_by_revert_and_by_reset(lab: Lab, order: str) -> None:
-    before = left(lab)
-    for later in (0.001, 0.05, 0.1):
-        stopped_at_work(lab, order, signal.SIGKILL, later)
-        assert revert(lab) == [order]
-        assert active(lab) == []
-        assert left(lab) == before
-        lab.send(ALICE, BOB)
-    stopped_at_work(lab, order, signal.SIGKILL, 0.05)
+@pytest.mark.parametrize(("order", "later"), MOMENTS)
+def test_ctrl_c_while_a_fault_is_applied_undoes_it(
+    lab: Lab, before: dict[str, str], order: str, later: float
+) -> None:
+    code = stopped_at_work(lab, order, signal.SIGINT, later)
+    assert code in {0, 130}
+    assert active(lab) == ([order] if code == 0 else [])
+    revert(lab)
+    assert left(lab) == before
+
+
+@pytest.mark.parametrize(("order", "later"), MOMENTS)
+def test_what_a_killed_labctl_has_half_applied_is_undone_by_revert_and_by_reset(
+    lab: Lab, before: dict[str, str], order: str, later: float
+) -> None:
+    stopped_at_work(lab, order, signal.SIGKILL, later)
+    assert revert(lab) == [order]
+    assert left(lab) == before
+    lab.send(ALICE, BOB)
+    stopped_at_work(lab, order, signal.SIGKILL, later)
     assert lab.json("reset")["status"]["state"] == "ready"
     assert active(lab) == []
     lab.send(ALICE, BOB)
 
 
+@pytest.mark.nightly
 def test_a_lab_with_faults_and_one_half_applied_is_taken_down(new_lab: Callable[[], Lab]) -> None:
     lab = new_lab()
     lab.up()
