@@ -4,28 +4,65 @@ from __future__ import annotations
 
 import smtplib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from labctl.lab.blueprint import addresses
 from labctl.wait import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from tests.integration.conftest import Lab, OwnLab
+    from tests.integration.conftest import Lab
 
 SERVICES = {"dns", "mx-alpha", "mail-alpha", "mx-beta", "mail-beta"}
 
 
-def test_a_new_lab_says_what_was_made_and_is_ready(new_lab: Callable[[], Lab]) -> None:
+def test_what_is_made_and_what_is_removed_is_told_and_a_stranger_on_the_network_is_let_go(
+    new_lab: Callable[[], Lab],
+) -> None:
     lab = new_lab()
+    planned = lab.up("two-domains", "--dry-run")
+    assert made(planned) == SERVICES | {"network"}
+    assert planned["status"] is None
+    assert lab.leftovers() == []
+
     result = lab.up()
-    made = {each.split()[0] for each in result["changed"] if not each.startswith("image")}
-    assert made == SERVICES | {"network"}
+    assert made(result) == SERVICES | {"network"}
     assert result["status"]["state"] == "ready"
     assert result["status"] == {key: value for key, value in lab.json("status").items() if key != "schema"}
-    lab.json("down")
-    assert lab.leftovers() == []
+
+    follower = lab.labctl.started("logs", "-f", "mx-beta", "--name", lab.name)
+    with a_stranger_on_its_network(lab) as stranger, follower as following:
+        assert lab.up()["changed"] == []
+        removed = lab.json("down")["removed"]
+        assert set(removed) == {f"labctl-{lab.name}", *(f"labctl-{lab.name}-{each}" for each in SERVICES)}
+        assert lab.leftovers() == []
+        stranger.reload()
+        assert stranger.status == "running"
+        assert "Traceback" not in following.communicate(timeout=30)[1]  # the logs end with their lab
+    assert lab.json("down")["removed"] == []
+    assert "Nothing to remove" in lab.run("down").stdout
+
+
+def made(result: dict[str, Any]) -> set[str]:
+    return {each.split()[0] for each in result["changed"] if not each.startswith("image")}
+
+
+@contextmanager
+def a_stranger_on_its_network(lab: Lab) -> Iterator[Any]:
+    stranger = lab.docker.containers.run(
+        lab.container("dns").image.id,
+        ["sleep", "600"],
+        entrypoint="",
+        detach=True,
+        network=f"labctl-{lab.name}",
+        name=f"{lab.name}-x",
+    )
+    try:
+        yield stranger
+    finally:
+        stranger.remove(force=True)
 
 
 def test_a_second_up_changes_nothing_and_says_so(lab: Lab) -> None:
@@ -39,30 +76,16 @@ def test_a_second_up_changes_nothing_and_says_so(lab: Lab) -> None:
     assert "Nothing to do" in lab.run("up").stdout
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(new_lab: Callable[[], Lab]) -> None:
-    lab = new_lab()
-    planned = lab.up("two-domains", "--dry-run")
-    assert {each.split()[0] for each in planned["changed"] if not each.startswith("image")} == SERVICES | {
-        "network"
-    }
-    assert planned["status"] is None
-    assert lab.leftovers() == []
-
-
-def test_a_dry_run_on_a_damaged_lab_repairs_nothing(lab: Lab) -> None:
-    lab.container("mx-beta").kill()
-    planned = lab.up("two-domains", "--dry-run")
-    assert planned["changed"] == ["mx-beta started"]
-    assert lab.json("status")["state"] == "degraded"
-
-
-def test_stopped_paused_and_missing_hosts_come_back(lab: Lab) -> None:
+def test_stopped_paused_and_missing_hosts_come_back_and_a_dry_run_only_says_which(lab: Lab) -> None:
     before = lab.ids()
     sent = lab.send("alice@alpha.test", "bob@beta.test")
     lab.container("dns").kill()
     lab.container("mail-beta").pause()
     lab.container("mx-alpha").remove(force=True)
+    planned = lab.up("two-domains", "--dry-run")
+    assert lab.json("status")["state"] == "degraded"
     result = lab.up()
+    assert planned["changed"] == result["changed"]
     assert {tuple(each.split()[:2]) for each in result["changed"]} == {
         ("dns", "started"),
         ("mail-beta", "unpaused"),
@@ -75,62 +98,9 @@ def test_stopped_paused_and_missing_hosts_come_back(lab: Lab) -> None:
     lab.send("bob@beta.test", "alice@alpha.test")
 
 
-def test_a_stranger_on_the_labs_network_is_let_go_and_not_removed(new_lab: Callable[[], Lab]) -> None:
+def test_published_ports_answer_on_loopback(new_lab: Callable[[], Lab]) -> None:
     lab = new_lab()
-    lab.up()
-    image = lab.container("dns").image.id
-    stranger = lab.docker.containers.run(
-        image,
-        ["sleep", "600"],
-        entrypoint="",
-        detach=True,
-        network=f"labctl-{lab.name}",
-        name=f"{lab.name}-x",
-    )
-    try:
-        assert lab.up()["changed"] == []
-        lab.json("down")
-        assert lab.leftovers() == []
-        stranger.reload()
-        assert stranger.status == "running"
-    finally:
-        stranger.remove(force=True)
-
-
-def test_down_is_done_when_nothing_is_there(new_lab: Callable[[], Lab]) -> None:
-    lab = new_lab()
-    lab.up()
-    removed = lab.json("down")["removed"]
-    assert set(removed) == {f"labctl-{lab.name}", *(f"labctl-{lab.name}-{each}" for each in SERVICES)}
-    assert lab.json("down")["removed"] == []
-    assert "Nothing to remove" in lab.run("down").stdout
-
-
-def test_a_lab_whose_directory_is_gone_can_be_used_and_removed(
-    new_lab: Callable[[], Lab], own_lab: OwnLab
-) -> None:
-    lab = new_lab()
-    lab.up(own_lab.directory)
-    own_lab.directory.rename(own_lab.directory.with_name("elsewhere"))
-    lab.send("alice@alpha.test", "bob@beta.test")
-    assert lab.json("status")["state"] == "ready"
-    assert len(lab.json("down")["removed"]) == 6
-    assert lab.leftovers() == []
-
-
-def test_published_ports_answer_on_loopback_and_the_change_says_what_it_costs(
-    new_lab: Callable[[], Lab],
-) -> None:
-    lab = new_lab()
-    lab.up()
-    lab.send("alice@alpha.test", "bob@beta.test")
-    changed = lab.up("two-domains", "--publish")["changed"]
-    said = {each.split()[0]: each for each in changed}
-    assert said.keys() == SERVICES
-    assert all("recreated" in each for each in changed)
-    assert "mailboxes are lost" in said["mail-beta"]
-    assert "queue is lost" in said["mx-alpha"]
-    assert lab.inbox("bob@beta.test") == []
+    lab.up("two-domains", "--publish")
     assert {each["host"] for each in lab.json("status")["endpoints"]} == {"127.0.0.1"}
     with smtplib.SMTP(*lab.endpoint("mx-alpha", "submission"), timeout=30) as client:
         client.login("alice@alpha.test", "alice")
@@ -140,44 +110,36 @@ def test_published_ports_answer_on_loopback_and_the_change_says_what_it_costs(
     assert lab.up("two-domains", "--publish")["changed"] == []
 
 
-def test_two_ups_of_one_name_at_once_make_one_lab(new_lab: Callable[[], Lab]) -> None:
-    lab = new_lab()
-    with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda _: lab.up(), range(2))
-    assert sorted(bool(each["changed"]) for each in (first, second)) == [False, True]
-    assert len(lab.leftovers()) == 6
-    assert lab.json("status")["state"] == "ready"
-
-
-def test_a_taken_subnet_is_left_alone(new_lab: Callable[[], Lab]) -> None:
+def test_ups_at_once_make_one_lab_of_one_name_and_none_on_a_subnet_that_is_taken(
+    new_lab: Callable[[], Lab],
+) -> None:
     from docker.types import IPAMConfig, IPAMPool  # noqa: PLC0415  # as late as the engine's client
 
-    lab = new_lab()
-    taken = next(addresses.candidates(lab.name, 27, addresses.routed_here()))
-    occupier = lab.docker.networks.create(
-        f"{lab.name}-occupier", ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=str(taken))])
-    )
-    try:
-        lab.up()
-        network = lab.docker.networks.get(f"labctl-{lab.name}")
-        assert network.attrs["IPAM"]["Config"][0]["Subnet"] != str(taken)
-    finally:
-        occupier.remove()
-
-
-def test_labs_that_want_the_same_subnet_at_the_same_moment_all_get_one(new_lab: Callable[[], Lab]) -> None:
     labs = [new_lab(), new_lab()]
-    wanted = next(addresses.candidates(labs[0].name, 27, ()))
+    taken = next(addresses.candidates(labs[0].name, 27, addresses.routed_here()))
     labs[1].name = next(
         name
         for name in (f"{labs[1].name}-{n}" for n in range(200_000))
-        if next(addresses.candidates(name, 27, ())) == wanted
+        if next(addresses.candidates(name, 27, addresses.routed_here())) == taken
     )
-    with ThreadPoolExecutor(len(labs)) as pool:
-        results = list(pool.map(lambda each: each.up(), labs))
-    assert [each["status"]["state"] for each in results] == ["ready", "ready"]
+    occupier = labs[0].docker.networks.create(
+        f"{labs[0].name}-occupier", ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=str(taken))])
+    )
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            results = list(pool.map(lambda each: each.up(), (*labs, labs[0])))
+    finally:
+        occupier.remove()
+    assert sorted(bool(each["changed"]) for each in (results[0], results[2])) == [False, True]
+    assert [each["status"]["state"] for each in results] == ["ready"] * 3
+    assert [len(each.leftovers()) for each in labs] == [6, 6]
     endpoints = [{each["host"] for each in result["status"]["endpoints"]} for result in results]
+    assert endpoints[0] == endpoints[2]
     assert not endpoints[0] & endpoints[1]
+    subnets = [
+        each.docker.networks.get(f"labctl-{each.name}").attrs["IPAM"]["Config"][0]["Subnet"] for each in labs
+    ]
+    assert str(taken) not in subnets
 
 
 def test_a_lab_that_stood_still_with_the_engine_comes_back_whole(lab: Lab) -> None:
