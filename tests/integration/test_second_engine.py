@@ -118,7 +118,9 @@ def dockerd_pid(machine: Machine) -> int:
     return pid
 
 
-def test_a_started_engine_is_reported_with_its_process_and_log(started: Machine) -> None:
+def test_a_started_engine_is_reported_and_not_started_twice_and_a_stopped_one_leaves_no_process(
+    started: Machine,
+) -> None:
     report = engine_status({}, started.root, machine=started)
     assert report.state == "running"
     assert report.version
@@ -126,60 +128,43 @@ def test_a_started_engine_is_reported_with_its_process_and_log(started: Machine)
     assert report.pid == dockerd_pid(started)
     assert report.log is not None
     assert Path(report.log).stat().st_size > 0
-
-
-def test_starting_twice_changes_nothing(started: Machine) -> None:
-    first = dockerd_pid(started)
-    assert bootstrap.start(started).pid == first
-
-
-def test_a_stopped_engine_leaves_no_process_and_no_container(started: Machine) -> None:
+    assert bootstrap.start(started).pid == report.pid
     run_container(started)
     assert engine_stop({}, started.root, machine=started).state == "stopped"
     assert own_processes(started) == []
 
 
-def test_a_killed_dockerd_starts_again_beside_its_orphans(started: Machine) -> None:
+def test_a_killed_dockerd_starts_again_beside_its_orphans_and_its_end_is_theirs(started: Machine) -> None:
     container = run_container(started)
     kill(dockerd_pid(started))
     assert bootstrap.status(started).state != "running"
     assert bootstrap.start(started).state == "running"
     assert not container_runs(started, container)
+    run_container(started)
+    kill(dockerd_pid(started))
+    assert bootstrap.stop(started).state == "stopped"
+    assert own_processes(started) == []
+    assert traces.mounts_below(Path("/proc/self/mountinfo").read_text(), f"{started.root}/var/lib/docker")
+    traces.remove_directories(started, ())
+    assert not (started.root / "var/lib/docker").exists()
 
 
-def test_stale_pid_files_that_name_living_processes_do_no_harm(started: Machine) -> None:
+def test_stale_pid_files_that_name_living_processes_and_a_hung_containerd_do_no_harm(
+    started: Machine,
+) -> None:
     containerd = containerd_pid(started)
     kill(dockerd_pid(started))
     kill(containerd)
     (started.root / "var/run/docker.pid").write_text("1")
     (started.root / "var/run/docker/containerd/containerd.pid").write_text(str(os.getpid()))
     assert bootstrap.start(started).state == "running"
-    assert containerd_pid(started) not in {containerd, os.getpid()}
-
-
-def test_a_hung_containerd_of_a_killed_dockerd_is_got_rid_of(started: Machine) -> None:
-    containerd = containerd_pid(started)
+    hung = containerd_pid(started)
+    assert hung not in {containerd, os.getpid()}
     kill(dockerd_pid(started))
-    os.kill(containerd, signal.SIGSTOP)
+    os.kill(hung, signal.SIGSTOP)
     bootstrap.start(started)
     bootstrap.stop(started)
     assert own_processes(started) == []
-
-
-def test_stopping_after_a_kill_ends_the_orphaned_containers(started: Machine) -> None:
-    run_container(started)
-    kill(dockerd_pid(started))
-    assert bootstrap.stop(started).state == "stopped"
-    assert own_processes(started) == []
-
-
-def test_what_a_killed_engine_left_mounted_does_not_keep_its_directories(started: Machine) -> None:
-    run_container(started)
-    kill(dockerd_pid(started))
-    bootstrap.stop(started)
-    assert traces.mounts_below(Path("/proc/self/mountinfo").read_text(), f"{started.root}/var/lib/docker")
-    traces.remove_directories(started, ())
-    assert not (started.root / "var/lib/docker").exists()
 
 
 def test_an_engine_that_can_not_start_says_why(machine: Machine) -> None:
