@@ -38,22 +38,6 @@ def ended(image: str, *command: str, entrypoint: str | None = None, **environmen
         return code, inner.logs().decode()
 
 
-@pytest.mark.parametrize(
-    ("image", "command", "version"),
-    [
-        ("mta", ("postconf", "-d", "mail_version"), "mail_version = 3.10."),
-        ("mda", ("dovecot", "--version"), "2.4."),
-        ("dns", ("coredns", "-version"), "CoreDNS-1."),
-    ],
-)
-def test_an_image_holds_its_daemon(image: str, command: tuple[str, ...], version: str) -> None:
-    program, *arguments = command
-    code, said = ended(image, *arguments, entrypoint=program)
-
-    assert code == 0, said
-    assert version in said
-
-
 def test_the_resolver_has_only_the_plugins_that_a_lab_needs() -> None:
     code, said = ended("dns", "-plugins", entrypoint="coredns")
 
