@@ -301,7 +301,7 @@ class Story:
             (file.host, event.dsn_queue_id)
             for host, queue_id in named
             if (file := journal.last(host, queue_id)) is not None
-            for _, event in file.notifications
+            for _, event in file.notices
         }
         others = {(each.host, each.queue_id) for each in message.notices} - named
         yield from _different("reports about reports", second, others)

@@ -131,7 +131,7 @@ class Watch:
         if isinstance(arrived, Exception):
             raise arrived
         insort(self.sayings, arrived, key=lambda each: each.at)
-        self.journal.feed(arrived.host.hostname, arrived.at, arrived.event)
+        self.journal.take(arrived.host.hostname, arrived.at, arrived.event)
 
     def close(self) -> None:
         """End it."""

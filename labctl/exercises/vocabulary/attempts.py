@@ -78,9 +78,7 @@ def gone(letter: Letter) -> bool:
     """Say whether every queue file of a letter's is closed."""
     if not letter.accepted:
         return True
-    journal = letter.watch.journal
-    files = [journal.last(host, queue_id) for host, queue_id in letter.tracker.queue_ids]
-    return bool(files) and letter.over() and all(each is not None and each.closed for each in files)
+    return letter.over() and letter.tracker.gone
 
 
 def happy(letter: Letter) -> bool:

@@ -1,26 +1,27 @@
 """Where a message is, told from the logs of all hosts.
 
-Events go into a `Journal` in any interleaving of the hosts (each host's own order is kept). A
-`DeliveryTracker` walks it from the queue id under which the message was submitted, along "queued as" to the
-next host and along "forwarded as" to the next queue file, to where each recipient's copy is now. What it
-finds depends on what the journal holds, not on which host was read first.
+What they say goes into a `Journal` in any interleaving of the hosts (each host's own order is kept). From the
+queue files that a message came in as, one walk leads along "queued as" to the next host and along "forwarded
+as" to the next queue file, to where each recipient's copy is now. What it finds depends on what the journal
+holds, not on which host was read first.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from labctl.contract.value import Word
 from labctl.mail.content.message import normal_message_id
-from labctl.mail.log.journal import Attempt, Journal, QueueFile
-from labctl.mail.log.logevent import Delivery, DeliveryStatus, Event, NotificationKind
+from labctl.mail.log.journal import Journal
 from labctl.mail.state import MessageState, contradicts, is_final, least_happy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from labctl.mail.log.logevent import Event, NotificationKind
+    from labctl.mail.log.queuefile import Copy, QueueFile
     from labctl.mail.reply import SmtpReply
 
 __all__ = [
@@ -29,20 +30,20 @@ __all__ = [
     "MessageState",
     "Notification",
     "RecipientState",
+    "addresses_of",
     "contradicts",
+    "distinct",
+    "fates",
     "is_final",
     "least_happy",
+    "refusals",
+    "state_of",
 ]
 
 MAX_HOPS: Final = 50
 """Postfix's own ``hopcount_limit``: what went further goes in circles."""
 
-_STATES: Final[dict[str, MessageState]] = {
-    DeliveryStatus.SENT: MessageState.RELAYED,  # until a mailbox took it: sent is not delivered
-    DeliveryStatus.DEFERRED: MessageState.DEFERRED,
-    DeliveryStatus.SOFTBOUNCE: MessageState.DEFERRED,
-    DeliveryStatus.BOUNCED: MessageState.BOUNCED,
-}
+_HAPPY: Final = (MessageState.DELIVERED, MessageState.RELAYED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,13 @@ class RecipientState:
     """The host whose log says so; empty where none does."""
     at: datetime | None = None
 
+    @classmethod
+    def of(
+        cls, host: str, copy: Copy, original: str, state: MessageState, reason: str | None
+    ) -> RecipientState:
+        """Tell of a copy at the last host that tries, or refuses, to take it."""
+        return cls(copy.recipient, original, state, copy.dsn, reason, host, copy.at)
+
 
 @dataclass(frozen=True, slots=True)
 class Notification:
@@ -72,6 +80,71 @@ class Notification:
     kind: NotificationKind
     message_id: str | None
     """None until the log says it."""
+
+
+def addresses_of(root: QueueFile) -> tuple[str, ...]:
+    """Return whom a message was for when it came in, as far as the log names them."""
+    uses = _requeued(root)
+    tried = [copy.original for use in uses for copy in use.copies.values()]
+    named = tried or [each for use in uses for each in use.named]
+    return tuple(named) if len(named) < 2 else distinct(named)  # noqa: PLR2004  # most have one
+
+
+def distinct(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return each address once, as it comes first: upper and lower case are the same."""
+    found: dict[str, str] = {}
+    for each in addresses:
+        found.setdefault(each.casefold(), each)
+    return tuple(found.values())
+
+
+def fates(
+    journal: Journal, root: QueueFile, addresses: Iterable[str]
+) -> Iterator[tuple[RecipientState, Copy | None]]:
+    """Tell where each recipient's copy is, with the last attempt for it, if there was one.
+
+    Args:
+        journal: What the logs said.
+        root: The queue file that the message came in as.
+        addresses: Whom it was for; an alias has as many copies as it expands to.
+    """
+    for address in addresses:
+        yield from _walk(journal, root, address, address, ())
+
+
+def refusals(
+    roots: Iterable[QueueFile], files: Iterable[QueueFile], told: Iterable[RecipientState]
+) -> Iterator[RecipientState]:
+    """Tell whom hosts refused that took a message in for others.
+
+    Args:
+        roots: The queue files that it came in as.
+        files: All its queue files.
+        told: Whose copies are told already: what a further host refused, the one before tells of.
+    """
+    first = set(roots)
+    known = {each.address for each in told}
+    for file in files:
+        for copy in file.refused:
+            if file in first or copy.recipient not in known:
+                yield RecipientState.of(file.host, copy, copy.recipient, copy.state, copy.reason)
+
+
+def state_of(roots: Sequence[QueueFile], recipients: Sequence[RecipientState]) -> MessageState:
+    """Return the least happy of a message's recipients' states, those counted in whom no line names.
+
+    Where the beginning of what it came in as was not read, nobody knows who else it was for: then it is not
+    called delivered or relayed.
+    """
+    states = [recipient.state for recipient in recipients]
+    for root in roots:
+        last = _requeued(root)[-1]
+        if last.untold:
+            states.append(last.state)
+    state = states[0] if len(states) == 1 else least_happy(states)
+    if state in _HAPPY and not all(root.began for root in roots):
+        return MessageState.UNKNOWN
+    return state
 
 
 class DeliveryTracker:
@@ -107,7 +180,7 @@ class DeliveryTracker:
 
     def feed(self, host: str, at: datetime, event: Event | None) -> None:
         """Take in what a host's log says; events of other messages do no harm."""
-        self.journal.feed(host, at, event)
+        self.journal.take(host, at, event)
 
     @property
     def state(self) -> MessageState:
@@ -118,23 +191,23 @@ class DeliveryTracker:
     def recipients(self) -> tuple[RecipientState, ...]:
         """Where each recipient's copy is; an alias has as many as it expands to."""
         if self._cache is None or self._cache[0] != self.journal.version:
-            found = (state for address in self._addresses() for state in self._from_root(address))
-            self._cache = (self.journal.version, (*dict.fromkeys(found), *self._refused))
+            found = dict.fromkeys((*self._found(), *self._refused))
+            self._cache = (self.journal.version, tuple(found))
         return self._cache[1]
 
     @property
     def knows_all(self) -> bool:
         """Whether no recipient is left to be told by the first host's log, where only that tells them."""
         root = self._root()
-        return self._recipients is not None or root is None or root.closed or len(root.attempts) >= root.nrcpt
+        return self._recipients is not None or root is None or root.closed or len(root.copies) >= root.nrcpt
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
         """What bounce(8) wrote about this message, on any host on its way, in the order of time."""
         found = []
         for file in self._trail():
-            for at, event in file.notifications:
-                written = self.journal.last(file.host, event.dsn_queue_id)
+            for at, event in file.notices:
+                written = self.journal.written(file, at, event)
                 message_id = written.message_id if written else None
                 found.append(Notification(at, file.host, event.dsn_queue_id, event.kind, message_id))
         return tuple(sorted(found, key=lambda notification: notification.at))
@@ -144,70 +217,36 @@ class DeliveryTracker:
         """Every (host, queue id) that the message is known to have had, the first host's first."""
         return tuple((file.host, file.queue_id) for file in self._trail())
 
-    def _addresses(self) -> tuple[str, ...]:
-        if self._recipients is not None:
-            return self._recipients
-        root = self._root()
-        tried = () if root is None else root.attempts
-        return tuple(dict.fromkeys(orig_to or recipient for recipient, orig_to in tried))
+    @property
+    def gone(self) -> bool:
+        """Whether it is known to have left each queue that it was in."""
+        trail = self._trail()
+        return bool(trail) and all(file.closed for file in trail)
 
     def _root(self) -> QueueFile | None:
         if self._queue_id is None:
             return None
         return self.journal.holding(self._host, self._queue_id, self.message_id)
 
-    def _from_root(self, address: str) -> Iterator[RecipientState]:
+    def _found(self) -> Iterator[RecipientState]:
         root = self._root()
         if root is None:
             state = MessageState.UNKNOWN if self._queue_id is None else MessageState.SUBMITTED
-            yield RecipientState(address, address, state, host=self._host)
+            for address in self._recipients or ():
+                yield RecipientState(address, address, state, host=self._host)
             return
-        for found in self._walk(root, address, ()):
-            yield replace(found, original=address)
-
-    def _walk(
-        self, file: QueueFile, address: str, passed: tuple[QueueFile, ...], *, whole: bool = False
-    ) -> Iterator[RecipientState]:
-        """Tell where the copies for an address went from one queue file, whose `whole` may be theirs."""
-        attempts = list(file.attempts.values()) if whole else _attempts_for(file, address)
-        if not attempts or _more_to_come(file, attempts, expanded=whole):
-            here = RecipientState(address, address, file.state, file.dsn, file.reason, file.host, file.since)
-            yield from self._onward(here, file.requeued_as, (*passed, file), whole=whole)
-        for at, delivery in attempts:
-            here = _outcome(file, at, delivery)
-            next_file = None if is_final(here.state) else file.requeued_as
-            if here.state is MessageState.RELAYED:
-                next_file = self.journal.onward(file, delivery, self.message_id)
-            # local(8) makes a queue file for each address that it forwards; of a list with an owner, it does
-            # not say there whom the copies were sent to.
-            forwarded = here.state is MessageState.RELAYED and delivery.program == "local"
-            yield from self._onward(here, next_file, (*passed, file), whole=forwarded)
-
-    def _onward(
-        self,
-        here: RecipientState,
-        next_file: QueueFile | None,
-        passed: tuple[QueueFile, ...],
-        *,
-        whole: bool = False,
-    ) -> Iterator[RecipientState]:
-        if next_file is None or next_file in passed or len(passed) > MAX_HOPS:
-            yield here
-        else:
-            yield from self._walk(next_file, here.address, passed, whole=whole)
+        addresses = addresses_of(root) if self._recipients is None else self._recipients
+        for recipient, _ in fates(self.journal, root, addresses):
+            yield recipient
 
     def _trail(self) -> list[QueueFile]:
         trail: dict[QueueFile, None] = {}
-        ahead = [self._root()]
+        ahead = [root] if (root := self._root()) is not None else []
         while ahead:
             file = ahead.pop(0)
-            if file is None or file in trail:
-                continue
-            trail[file] = None
-            ahead.append(file.requeued_as)
-            ahead.extend(
-                self.journal.onward(file, delivery, self.message_id) for _, delivery in file.attempts.values()
-            )
+            if file not in trail:
+                trail[file] = None
+                ahead.extend(self.journal.after(file))
         return list(trail)
 
 
@@ -216,41 +255,63 @@ def _refused(address: str, reply: SmtpReply, host: str) -> RecipientState:
     return RecipientState(address, address, MessageState.REJECTED, dsn, str(reply), host)
 
 
-def _attempts_for(file: QueueFile, address: str) -> list[Attempt]:
-    """Return the last attempt for each copy that an address's message became in a file (aliases, lists)."""
-    wanted = address.casefold()
-    every = list(file.attempts.values())
-    own = [pair for pair in every if (pair[1].orig_to or pair[1].recipient).casefold() == wanted]
-    own = own or [pair for pair in every if pair[1].recipient.casefold() == wanted]
-    # Rewriting may have changed the address; a message for one recipient is still theirs.
-    return own or (every if file.nrcpt == 1 else [])
+def _requeued(root: QueueFile) -> list[QueueFile]:
+    """Return a queue file and those that it was requeued as, one after the other."""
+    uses = [root]
+    while (after := uses[-1].requeued_as) is not None and after not in uses:
+        uses.append(after)
+    return uses
 
 
-def _more_to_come(file: QueueFile, attempts: list[Attempt], *, expanded: bool) -> bool:
+def _walk(
+    journal: Journal,
+    file: QueueFile,
+    address: str,
+    original: str,
+    passed: tuple[QueueFile, ...],
+    *,
+    whole: bool = False,
+) -> Iterator[tuple[RecipientState, Copy | None]]:
+    """Tell where the copies for an address went from one queue file, whose `whole` may be theirs."""
+    copies = list(file.copies.values()) if whole else file.copies_for(address)
+    passed = (*passed, file)
+
+    def may_go_to(after: QueueFile | None) -> bool:
+        return after is not None and after not in passed and len(passed) <= MAX_HOPS
+
+    if not copies or _more_to_come(file, copies, expanded=whole):
+        after = file.requeued_as
+        if after is not None and may_go_to(after):
+            yield from _walk(journal, after, address, original, passed, whole=whole)
+        else:
+            yield (
+                RecipientState(address, original, file.state, file.dsn, file.reason, file.host, file.since),
+                None,
+            )
+    for copy in copies:
+        state, reason = file.outcome(copy)
+        after = _went_to(journal, file, copy, state)
+        if after is not None and may_go_to(after):
+            # local(8) makes a queue file for each address that it forwards; of a list with an owner, it does
+            # not say there whom the copies were sent to.
+            forwarded = copy.program == "local" and state is MessageState.RELAYED
+            yield from _walk(journal, after, copy.recipient, original, passed, whole=forwarded)
+        else:
+            yield RecipientState.of(file.host, copy, original, state, reason), copy
+
+
+def _went_to(journal: Journal, file: QueueFile, copy: Copy, state: MessageState) -> QueueFile | None:
+    """Return the queue file that a copy went into."""
+    if (found := journal.onward(file, copy)) is not None:
+        return found
+    if state in _HAPPY:  # a content filter took it perhaps, and gave it back
+        back = list(journal.given_back(file))
+        of_copy = (each for each in back if each.copies_for(copy.recipient))
+        return next(of_copy, None) or next((each for each in back if each.untold), None)
+    return None if is_final(state) else file.requeued_as
+
+
+def _more_to_come(file: QueueFile, copies: list[Copy], *, expanded: bool) -> bool:
     """Whether an alias has copies that nobody has tried to deliver yet."""
-    expanded = expanded or any(delivery.orig_to is not None for _, delivery in attempts)
-    return expanded and not file.closed and len(file.attempts) < file.nrcpt
-
-
-def _outcome(file: QueueFile, at: datetime, delivery: Delivery) -> RecipientState:
-    """Tell what the last delivery attempt means for its recipient's copy."""
-    state = _STATES.get(delivery.status, MessageState.UNKNOWN)
-    reason = delivery.reply_text
-    if state is MessageState.RELAYED and delivery.program == "discard":
-        state = MessageState.DISCARDED
-    elif state is MessageState.RELAYED and delivery.next_queue_id is None and delivery.program != "smtp":
-        # LMTP's acceptance is the mailbox's own (RFC 2033, section 4.2), and other agents deliver themselves.
-        state = MessageState.DELIVERED
-    elif state is MessageState.DEFERRED and file.state not in (MessageState.SUBMITTED, MessageState.QUEUED):
-        # Since then the file expired, or was held or removed; why it expired is the last attempt's to say.
-        state = file.state
-        reason = reason if state is MessageState.EXPIRED else file.reason or reason
-    return RecipientState(
-        delivery.recipient,
-        delivery.orig_to or delivery.recipient,
-        state,
-        dsn=delivery.dsn,
-        reason=reason,
-        host=file.host,
-        at=at,
-    )
+    expanded = expanded or any(copy.orig_to is not None for copy in copies)
+    return expanded and not file.closed and len(file.copies) < file.nrcpt

@@ -1,178 +1,347 @@
-"""What the logs of all hosts said so far, by host and queue id."""
+"""The queue files of all hosts as their logs tell of them, and how messages went from one to the next."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from labctl.mail.content.message import normal_message_id
-from labctl.mail.log.logevent import (
-    Accepted,
-    Delivery,
-    DeliveryStatus,
-    Discarded,
-    Event,
-    Expired,
-    Held,
-    NonDelivery,
-    Queued,
-    Received,
-    Rejected,
-    Released,
-    Removed,
-)
-from labctl.mail.state import MessageState, is_final
+from labctl.mail.log.logevent import Delivery, Discarded, Event, Held, NonDelivery, Queued, Received
+from labctl.mail.log.queuefile import Copy, QueueFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
 MAX_QUEUE_IDS: Final = 20_000
 """How many queue ids a journal remembers; the longest untouched are forgotten first."""
 
-_PROBES: Final = (DeliveryStatus.DELIVERABLE, DeliveryStatus.UNDELIVERABLE)
+_MAX_NAMESAKES: Final = 64
+"""How much is remembered of one queue id or Message-ID: a log that has more was made to cost time."""
+_MAX_SESSIONS: Final = 500
+_SLACK: Final = 2.0
+"""Seconds by which a host may log the arrival of a message later than its sender logs that it was taken."""
 
-Attempt: TypeAlias = "tuple[datetime, Delivery]"
-
-
-@dataclass(slots=True, eq=False)
-class QueueFile:
-    """One use of a queue id on one host, and what is known of it.
-
-    It holds the last attempt for each recipient, not every attempt, so that it does not grow with retries.
-    """
-
-    host: str
-    queue_id: str
-    message_id: str | None = None
-    nrcpt: int = 0
-    attempts: dict[tuple[str, str | None], Attempt] = field(default_factory=dict)
-    notifications: list[tuple[datetime, NonDelivery]] = field(default_factory=list)
-    begun: bool = False
-    """Whether anything was said of it."""
-    closed: bool = False
-    requeued_as: QueueFile | None = None
-    state: MessageState = MessageState.SUBMITTED
-    """What is true of the copies that are still in it."""
-    reason: str | None = None
-    dsn: str | None = None
-    since: datetime | None = None
-
-    def add(self, at: datetime, event: Event) -> None:
-        """Take in what the host's log says next of this file."""
-        self.begun = True
-        match event:
-            case Delivery():
-                if event.status not in _PROBES:
-                    self.attempts[event.recipient, event.orig_to] = (at, event)
-            case Queued():
-                if self.message_id is None:
-                    self.message_id = normal_message_id(event.message_id)
-                if self.state is MessageState.SUBMITTED:
-                    self._become(MessageState.QUEUED, at)
-            case Accepted():
-                self.nrcpt = event.nrcpt
-                self._become(MessageState.QUEUED, at)
-            case NonDelivery():
-                self.notifications.append((at, event))
-            case _:
-                self._judge(at, event)
-
-    def _judge(self, at: datetime, event: Event) -> None:
-        match event:
-            case Released():
-                self._become(MessageState.QUEUED, at)
-            case Held():
-                self._become(MessageState.HELD, at, event.reason)
-            case Discarded():
-                self._become(MessageState.DISCARDED, at, event.reason)
-            case Expired():
-                self._become(MessageState.EXPIRED, at, "returned to sender")
-            case Rejected() if event.stage != "RCPT":
-                self._become(MessageState.REJECTED, at, str(event.reply))
-                self.dsn = str(event.reply.enhanced) if event.reply.enhanced else None
-            case Removed():
-                self.closed = True
-                if not is_final(self.state):
-                    self._become(MessageState.UNKNOWN, at, f"removed from the queue by {event.by}")
-            case _:
-                pass
-
-    def _become(self, state: MessageState, at: datetime, reason: str | None = None) -> None:
-        self.state, self.reason, self.since = state, reason, at
+_T = TypeVar("_T")
 
 
 class Journal:
-    """The queue files of all hosts, bounded; what is not known to belong to a message yet is here too."""
+    """The queue files of all hosts; what is not known to belong to a message yet is here too.
 
-    def __init__(self, *, max_queue_ids: int = MAX_QUEUE_IDS) -> None:
-        self._files: OrderedDict[tuple[str, str], list[QueueFile]] = OrderedDict()
-        self._hosts: dict[str, dict[str, None]] = {}
+    Each host's lines come in their order, those of several hosts in any: how messages went is told from all
+    that is known when it is asked for.
+
+    Args:
+        max_queue_ids: How many queue ids it remembers; None where nothing is to be forgotten.
+        hosts: Host names by IP address, as far as they are known.
+    """
+
+    def __init__(
+        self, *, max_queue_ids: int | None = MAX_QUEUE_IDS, hosts: Mapping[str, str] | None = None
+    ) -> None:
         self._max = max_queue_ids
+        self._hosts = hosts or {}
+        self._uses: OrderedDict[str, list[QueueFile]] = OrderedDict()
+        """The uses of each queue id on all hosts, the latest last."""
+        self._sent_to: dict[str, list[tuple[QueueFile, Copy]]] = {}
+        """By queue id, what went to it."""
+        self._given_back: dict[str, list[QueueFile]] = {}
+        """By queue id, what a content filter took from it and gave back."""
+        self._alike: dict[str, list[QueueFile]] = {}
+        """By Message-ID."""
+        self._verdicts: dict[tuple[str, int], Held | Discarded] = {}
+        """What was decided, in a session of smtpd(8), of a message that has no queue id yet."""
+        self._announced: dict[tuple[str, str], str] = {}
+        """Notifications that were not seen yet, with what they are about."""
+        self.size = 0
+        """Roughly the bytes of memory that all take."""
         self.version = 0
         """Grows with every event taken in."""
 
-    def feed(self, host: str, at: datetime, event: Event | None) -> None:
-        """Take in what a host's log says; what concerns no queue file is left out."""
-        if event is None or event.queue_id is None:
-            return
+    def take(self, host: str, at: datetime, event: Event | None, pid: int = 0) -> QueueFile | None:
+        """Take in what a host's log says next.
+
+        Args:
+            host: The host.
+            at: When.
+            event: What; what concerns no queue file is left out.
+            pid: Of the daemon that says it; 0 where that is not known.
+
+        Returns:
+            The queue file that it concerns.
+        """
+        if event is None:
+            return None
+        queue_id = event.queue_id
+        if queue_id is None:
+            if pid and isinstance(event, Held | Discarded):
+                self._decided(host, pid, event)
+            return None
         self.version += 1
-        key = (host, event.queue_id)
-        uses = self._files.get(key)
-        if uses is None:
-            uses = self._files[key] = []
-            self._hosts.setdefault(event.queue_id, {})[host] = None
-            if len(self._files) > self._max:
-                self._forget_oldest()
+        file = self._use(host, queue_id, at, event)
+        before = file.size
+        if isinstance(event, Delivery):
+            self._tried(file, at, event)
         else:
-            self._files.move_to_end(key)
-        # Postfix uses an id again once its message is gone, and a log may not have it that it went.
-        if not uses or uses[-1].closed or (isinstance(event, Received) and uses[-1].begun):
-            uses.append(QueueFile(host, event.queue_id))
-        uses[-1].add(at, event)
-        if isinstance(event, Received) and event.original_queue_id is not None:
-            before = self.last(host, event.original_queue_id)
-            if before is not None and before is not uses[-1]:
-                before.requeued_as = uses[-1]
-
-    def _forget_oldest(self) -> None:
-        (host, queue_id), _ = self._files.popitem(last=False)
-        hosts = self._hosts[queue_id]
-        del hosts[host]
-        if not hosts:
-            del self._hosts[queue_id]
-
-    def hosts(self, queue_id: str) -> Iterator[str]:
-        """Return the hosts that know a queue id."""
-        return iter(self._hosts.get(queue_id, ()))
+            file.take(at, event)
+        if isinstance(event, Queued):
+            self._named(file)
+        elif isinstance(event, Received):
+            self._received(file, at, event, pid)
+        elif isinstance(event, NonDelivery):
+            self._notified(file, event)
+        self.size += file.size - before
+        return file
 
     def last(self, host: str, queue_id: str) -> QueueFile | None:
         """Return the latest use of a queue id on a host."""
-        uses = self._files.get((host, queue_id))
-        return uses[-1] if uses else None
+        for file in reversed(self._uses.get(queue_id, ())):
+            if file.host == host:
+                return file
+        return None
 
     def holding(self, host: str, queue_id: str, message_id: str) -> QueueFile | None:
         """Return the latest use of a queue id that holds a message; failing that, one that may hold it.
 
         A use whose Message-ID is empty or not told yet may.
         """
-        uses = self._files.get((host, queue_id), ())
-        sure = (file for file in reversed(uses) if file.message_id == message_id)
-        possible = (file for file in reversed(uses) if not file.message_id)
+        uses = [file for file in reversed(self._uses.get(queue_id, ())) if file.host == host]
+        sure = (file for file in uses if file.message_id == message_id)
+        possible = (file for file in uses if not file.message_id)
         return next(sure, None) or next(possible, None)
 
-    def onward(self, file: QueueFile, delivery: Delivery, message_id: str) -> QueueFile | None:
-        """Find the queue file that an accepted delivery went into.
+    def onward(self, file: QueueFile, copy: Copy) -> QueueFile | None:
+        """Find the queue file that an accepted copy went into.
 
-        Two hosts may use the same id; it must be one that may hold this message.
+        Two hosts may use the same id, and a host uses it again: it must be one that may hold this message.
+        One that surely does comes before one that may, a host that the relay names before others, and what
+        came in just then before what came in at another time.
         """
-        queue_id = delivery.next_queue_id
-        if queue_id is None:
+        if copy.next_id is None:
             return None
-        if delivery.program == "local":  # "forwarded as": the same host's next queue file
-            return self.holding(file.host, queue_id, message_id)
-        # False sorts first: a host that the relay names comes before those it does not.
-        hosts = sorted(self.hosts(queue_id), key=lambda host: not delivery.relay.startswith(f"{host}["))
-        holding = (self.holding(host, queue_id, message_id) for host in hosts)
-        return next((found for found in holding if found is not None and found is not file), None)
+        here_only = copy.program == "local"  # "forwarded as": the same host's next queue file
+        found: QueueFile | None = None
+        best = (False, False, 0.0)
+        for use in self._uses.get(copy.next_id, ()):
+            if use is file or not use.may_hold(file.message_id) or (here_only and use.host != file.host):
+                continue
+            apart = abs((use.first_at - copy.at).total_seconds())
+            rank = (bool(use.message_id), copy.relay.startswith(f"{use.host}["), -apart)
+            if found is None or rank > best:
+                found, best = use, rank
+        return found
+
+    def given_back(self, file: QueueFile) -> Iterator[QueueFile]:
+        """Yield what a content filter took from a queue file and gave back."""
+        for each in self._given_back.get(file.queue_id, ()):
+            if self._filtered(each) is file:
+                yield each
+
+    def written(self, file: QueueFile, at: datetime, event: NonDelivery) -> QueueFile | None:
+        """Return the queue file of a notification about a queue file, which was written at some time."""
+        uses = [
+            use for use in self._uses.get(event.dsn_queue_id, ()) if use.host == file.host and use is not file
+        ]
+        return min(uses, key=lambda use: abs(use.first_at - at), default=None)
+
+    def after(self, file: QueueFile) -> Iterator[QueueFile]:
+        """Yield the queue files that a queue file's message went into next; one may come several times."""
+        if file.requeued_as is not None:
+            yield file.requeued_as
+        for copy in file.copies.values():
+            if copy.next_id is not None and (found := self.onward(file, copy)) is not None:
+                yield found
+        yield from self.given_back(file)
+        for other in self._alike.get(file.message_id or "", ()):
+            if other is not file and other.host != file.host and self._inferred(other) is file:
+                yield other
+
+    def before(self, file: QueueFile) -> Iterator[QueueFile]:
+        """Yield the queue files that a queue file's message came from; one may come several times."""
+        told = False
+        for each in self._told_before(file):
+            told = True
+            yield each
+        if not told and (inferred := self._inferred(file)) is not None:
+            yield inferred
+
+    def message_of(self, file: QueueFile) -> list[QueueFile]:
+        """Return all queue files of the message that is in one, by time and in the order of its way."""
+        steps = {file: 0}
+        ahead = [file]
+        while ahead:
+            each = ahead.pop()
+            for neighbours, step in ((self.before(each), -1), (self.after(each), 1)):
+                for other in neighbours:
+                    if other not in steps:
+                        steps[other] = steps[each] + step
+                        ahead.append(other)
+        if len(steps) == 1:
+            return [file]
+        return sorted(steps, key=lambda each: (each.first_at, steps[each], each.host, each.queue_id))
+
+    def roots(self, files: Iterable[QueueFile]) -> list[QueueFile]:
+        """Return those of a message's queue files that it came in as."""
+        files = list(files)
+        if len(files) == 1:
+            return files
+        found = [file for file in files if next(self.before(file), None) is None]
+        return found or files[:1]  # a circle has no beginning
+
+    def forget(self, files: Iterable[QueueFile]) -> None:
+        """Forget queue files, and how messages came to them and went on."""
+        for file in files:
+            self.size -= file.size
+            _drop(self._uses, file.queue_id, file)
+            for copy in file.copies.values():
+                if copy.next_id is not None:
+                    _drop(self._sent_to, copy.next_id, (file, copy))
+            if file.filtered_from is not None:
+                _drop(self._given_back, file.filtered_from, file)
+            if file.message_id:
+                _drop(self._alike, file.message_id, file)
+
+    def _use(self, host: str, queue_id: str, at: datetime, event: Event) -> QueueFile:
+        """Return the use of a queue id that a line is of."""
+        uses = self._uses.get(queue_id)
+        file = uses[-1] if uses else None
+        if file is not None and file.host != host:
+            file = self.last(host, queue_id)
+        if file is None or file.is_before(event):
+            return self._opened(host, queue_id, at, file)
+        if self._max is not None:
+            self._uses.move_to_end(queue_id)
+        return file
+
+    def _opened(self, host: str, queue_id: str, at: datetime, before: QueueFile | None) -> QueueFile:
+        """Begin a use of a queue id: the one before it is over."""
+        if before is not None:
+            self._close(before, at)
+        file = QueueFile(host, queue_id, at, at)
+        self.size += file.size
+        _append(self._uses, queue_id, file)
+        if self._announced:
+            file.about = self._announced.pop((host, queue_id), None)
+        if self._max is not None:
+            self._uses.move_to_end(queue_id)
+            if len(self._uses) > self._max:
+                self.forget(list(next(iter(self._uses.values()))))
+        return file
+
+    def _tried(self, file: QueueFile, at: datetime, event: Delivery) -> None:
+        """Take in an attempt, and where the copy went to."""
+        key = Copy.key(event)
+        before = file.copies.get(key)
+        file.take(at, event)
+        copy = file.copies.get(key)
+        if copy is before:  # it only asked for an address
+            return
+        if before is not None and before.next_id is not None:
+            _drop(self._sent_to, before.next_id, (file, before))
+        if copy is not None and copy.next_id is not None:
+            _append(self._sent_to, copy.next_id, (file, copy))
+
+    def _named(self, file: QueueFile) -> None:
+        if file.message_id and file not in self._alike.get(file.message_id, ()):
+            _append(self._alike, file.message_id, file)
+
+    def _close(self, file: QueueFile, _: datetime) -> None:
+        """Note at what time it became known that a message is not in a queue file any more."""
+        file.closed = True
+
+    def _received(self, file: QueueFile, at: datetime, event: Received, pid: int) -> None:
+        if event.original_queue_id is not None:
+            before = self.last(file.host, event.original_queue_id)
+            if before is not None and before is not file:
+                before.requeued_as, file.requeued_from = file, before
+                self._close(before, at)
+        if event.filtered_from is not None:
+            _append(self._given_back, event.filtered_from, file)
+        if self._verdicts and (verdict := self._verdicts.pop((file.host, pid), None)) is not None:
+            file.take(at, verdict)
+
+    def _decided(self, host: str, pid: int, event: Held | Discarded) -> None:
+        """Note what was decided in a session before the message had its id."""
+        if len(self._verdicts) >= _MAX_SESSIONS:
+            self._verdicts.clear()
+        self._verdicts[host, pid] = event
+
+    def _notified(self, file: QueueFile, event: NonDelivery) -> None:
+        written = self.last(file.host, event.dsn_queue_id)
+        about = file.message_id or file.queue_id
+        if written is file:
+            return
+        if written is not None and written.first_at >= file.first_at:
+            written.about = about
+            return
+        if len(self._announced) >= _MAX_SESSIONS:
+            self._announced.clear()
+        self._announced[file.host, event.dsn_queue_id] = about
+
+    def _told_before(self, file: QueueFile) -> Iterator[QueueFile]:
+        """Yield the queue files that a message came from, as the log itself says."""
+        if file.requeued_from is not None:
+            yield file.requeued_from
+        for before, copy in self._sent_to.get(file.queue_id, ()):
+            if before is not file and self.onward(before, copy) is file:
+                yield before
+        if (filtered := self._filtered(file)) is not None:
+            yield filtered
+
+    def _filtered(self, file: QueueFile) -> QueueFile | None:
+        """Find what a content filter took, to give it back as this: mostly on the same host."""
+        if file.filtered_from is None:
+            return None
+        found: QueueFile | None = None
+        best = (False, 0.0)
+        for use in self._uses.get(file.filtered_from, ()):
+            if use is not file and use.may_hold(file.message_id):
+                rank = (use.host == file.host, -abs((file.first_at - use.first_at).total_seconds()))
+                if found is None or rank > best:
+                    found, best = use, rank
+        return found
+
+    def _inferred(self, file: QueueFile) -> QueueFile | None:
+        """Find whom a queue file came from, where no line says it: the sender lost the connection, perhaps.
+
+        It must be the same message, from that host, while that host still had it.
+        """
+        alike = self._alike.get(file.message_id or "", ()) if file.client else ()
+        if len(alike) < 2 or next(self._told_before(file), None) is not None:  # noqa: PLR2004  # itself alone
+            return None
+        name, _, rest = file.client.partition("[")
+        known = self._hosts.get(rest.rstrip("]"), name).casefold()
+        for other in alike:
+            if other.host == file.host or not _is_called(known, other.host):
+                continue
+            if other.closed and not other.copies:
+                continue
+            early, late = file.first_at - other.first_at, file.first_at - other.last_at
+            if early.total_seconds() >= -_SLACK and (not other.closed or late.total_seconds() <= _SLACK):
+                return other
+        return None
+
+
+def _is_called(known: str, host: str) -> bool:
+    """Whether a host's name is the one that a client gave; a log may know it by the first label only."""
+    host = host.casefold()
+    label = host.partition("/")[0]
+    return known == host or ("." not in label and known.partition(".")[0] == label)
+
+
+def _append(index: dict[str, list[_T]], key: str, value: _T) -> None:
+    """Put a value behind others of its key, of which only so many are remembered."""
+    if (values := index.get(key)) is None:
+        index[key] = [value]
+        return
+    values.append(value)
+    if len(values) > _MAX_NAMESAKES:
+        del values[0]
+
+
+def _drop(index: dict[str, list[_T]], key: str, value: _T) -> None:
+    """Take a value away from others of its key, if it is there."""
+    values = index.get(key, [])
+    if value in values:
+        values.remove(value)
+        if not values:
+            del index[key]

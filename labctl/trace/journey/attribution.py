@@ -149,7 +149,7 @@ class Surroundings:
             match event:
                 case Received() if session is not None and event.client:
                     names = self._of_client(session.client or event.client)
-                    names |= {_domain(part.mail_from or "")}
+                    names |= {_domain(part.file.mail_from or "")}
                     slack = _slack(entry)
                     until = max((each.at for each in part.entries[:4]), default=entry.at)
                     yield _Work(
@@ -161,7 +161,7 @@ class Surroundings:
                     yield _Work(part.file.host, began - _LATE, ended, wanted, message, event.reply_text)
                     for refusal, reject, caller in self._refusals(part, entry, event):
                         names = self._of_client(caller.client or reject.client)
-                        names |= {_domain(part.mail_from or ""), _domain(event.recipient)}
+                        names |= {_domain(part.file.mail_from or ""), _domain(event.recipient)}
                         slack = _slack(refusal)
                         yield _Work(
                             refusal.host,
@@ -182,7 +182,7 @@ class Surroundings:
                 continue
             if reject.rcpt_to is not None and reject.rcpt_to.casefold() != event.recipient.casefold():
                 continue
-            if reject.mail_from is not None and reject.mail_from != (part.mail_from or reject.mail_from):
+            if reject.mail_from is not None and reject.mail_from != (part.file.mail_from or reject.mail_from):
                 continue
             if self._hosts.get(address_in(reject.client), part.file.host) == part.file.host:
                 yield refusal, reject, session

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labctl.mail.state import MessageState
-from labctl.trace.journey.hop import HopEvent, Note, NoteKind
+from labctl.trace.journey.hop import Note, NoteKind
 from labctl.trace.journey.world import address_in
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from labctl.mail.log.delivery import RecipientState
+    from labctl.mail.log.queuefile import Copy
     from labctl.trace.journey.hop import Hop
     from labctl.trace.journey.world import World
 
@@ -23,23 +24,28 @@ def log_cut(host: str, begins: datetime) -> str:
     return f"the log of {host} begins at {begins.isoformat(' ', 'seconds')[:19]} UTC: older lines are gone"
 
 
-def untold(recipient: RecipientState, hops: Sequence[Hop], world: World) -> RecipientState:
-    """Tell that the logs do not tell where a copy is whose next host has lost the lines that would."""
-    if recipient.state is not MessageState.RELAYED:
+def known(
+    recipient: RecipientState, copy: Copy | None, message_id: str | None, world: World
+) -> RecipientState:
+    """Tell what is known of a copy where logs are cut off.
+
+    That of the next host may have lost the lines that would tell where it is, and of its arrival in the
+    mailbox only the MDA's may still tell.
+
+    Args:
+        recipient: Where the MTAs' logs say that it is.
+        copy: The last attempt that they tell of.
+        message_id: The message's Message-ID.
+        world: When the logs begin, and what came into mailboxes.
+    """
+    state = recipient.state
+    if state is not MessageState.RELAYED and state is not MessageState.UNKNOWN:
         return recipient
-    for hop in hops:
-        if hop.event is HopEvent.RELAYED and (hop.at, hop.host) == (recipient.at, recipient.host):
-            for host, begins in _lost(hop, world):
-                return replace(recipient, state=MessageState.UNKNOWN, reason=log_cut(host, begins))
+    if world.saved and (message_id, recipient.address.casefold()) in world.saved:
+        return replace(recipient, state=MessageState.DELIVERED, reason=None)
+    if state is MessageState.RELAYED and copy is not None and (lost := lost_by(copy.relay, copy.at, world)):
+        return replace(recipient, state=MessageState.UNKNOWN, reason=log_cut(*lost))
     return recipient
-
-
-def found(recipient: RecipientState, message_id: str | None, world: World) -> RecipientState:
-    """Tell that a copy came into its mailbox where only the MDA's log still says so."""
-    lost = recipient.state in {MessageState.RELAYED, MessageState.UNKNOWN}
-    if not lost or (message_id, recipient.address.casefold()) not in world.saved:
-        return recipient
-    return replace(recipient, state=MessageState.DELIVERED, reason=None)
 
 
 def gaps(hops: Sequence[Hop], world: World) -> Iterator[Note]:

@@ -77,17 +77,13 @@ def _circles(parts: Mapping[Part, int], recipients: Sequence[RecipientState]) ->
     ]
     visits: dict[str, int] = {}
     for part in parts:
-        if any(isinstance(each.event, Received) and _from_afar(each.event) for each in part.entries):
+        if part.file.client and part.file.filtered_from is None:
             visits[part.file.host] = visits.get(part.file.host, 0) + 1
     rounds = max(visits.values(), default=1)
     copies = max(len(recipients), 1)
     if said or rounds > copies + 1:
         around = f", after {rounds} visits to one host" if rounds > 1 else ""
         yield Note(NoteKind.LOOP, f"it went in circles{around}" + (f": {said[-1]}" if said else ""))
-
-
-def _from_afar(event: Received) -> bool:
-    return bool(event.client) and event.filtered_from is None
 
 
 def _lost(recipients: Sequence[RecipientState]) -> Iterator[Note]:
@@ -106,11 +102,14 @@ def _unanswered(notices: Sequence[Notice]) -> Iterator[Note]:
             yield Note(NoteKind.DOUBLE_BOUNCE, text)
 
 
+def _taken_in(part: Part) -> bool:
+    return any(isinstance(each.event, Received) for each in part.entries)
+
+
 def _written_here(part: Part) -> bool:
     """Say whether a message is one of bounce(8)'s own: nobody submits those, they begin with cleanup(8)."""
-    of_bounce = part.mail_from is not None and (
-        not part.mail_from or part.mail_from.startswith("double-bounce@")
-    )
+    sender = part.file.mail_from
+    of_bounce = sender is not None and (not sender or sender.startswith("double-bounce@"))
     return of_bounce and any(isinstance(each.event, Queued) for each in part.entries)
 
 
@@ -126,7 +125,7 @@ def _unknown(
     elif twins:
         others = f"{twins} other message{'s have' if twins > 1 else ' has'}"
         yield Note(NoteKind.DUPLICATE_ID, f"{others} the same Message-ID")
-    if root.received is None and not _written_here(root):
+    if not _taken_in(root) and not _written_here(root):
         yield Note(NoteKind.INCOMPLETE, f"the log of {root.file.host} does not have its beginning")
     if any(each.state is MessageState.RELAYED for each in recipients):
         here = {part.file.queue_id for part in parts}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.content.message import normal_message_id
-from labctl.mail.log.delivery import DeliveryTracker, RecipientState
+from labctl.mail.log.delivery import RecipientState, state_of
 from labctl.mail.log.logevent import (
     Accepted,
     NonDelivery,
@@ -15,9 +15,10 @@ from labctl.mail.log.logevent import (
     Received,
     Rejected,
 )
-from labctl.mail.state import MessageState, least_happy
+from labctl.mail.state import MessageState
 from labctl.trace.journey import gap, telling
 from labctl.trace.journey.attribution import Surroundings
+from labctl.trace.journey.fate import message_id_of, recipients_of, sender_of
 from labctl.trace.journey.hop import Hop, HopEvent, Note, NoteKind, Notice, QueueFileName, TracedMessage
 from labctl.trace.journey.notes import notes_of
 from labctl.trace.journey.queuefiles import QueueFiles
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from labctl.mail.content.dsn import Dsn
+    from labctl.mail.log.queuefile import QueueFile
     from labctl.trace.journey.queuefiles import Part
     from labctl.trace.journey.world import World
     from labctl.trace.logs.entry import Entry
@@ -112,9 +114,9 @@ class Weaver:
             # A queue id may be used again, by a message with another Message-ID.
             if part.message_id in ids or (part.name in names and not (ids and part.message_id))
         ]
-        roots = self._files.roots(wanted)
-        alike = [root.message_id for root in roots]
-        return tuple(self._message(root, twins=alike.count(root.message_id) - 1) for root in roots)
+        found = self._files.messages(wanted)
+        alike = [roots[0].message_id for roots in found]
+        return tuple(self._message(roots, twins=alike.count(roots[0].message_id) - 1) for roots in found)
 
     def refused(self, address: str, told: Iterable[TracedMessage]) -> Iterator[TracedMessage]:
         """Tell of what was refused from or to an address, but for what is a part of the messages told."""
@@ -129,68 +131,57 @@ class Weaver:
                 continue
             yield refusal(entry, event)
 
-    def _message(self, root: Part, *, twins: int = 0) -> TracedMessage:
-        parts = self._files.whole(root)
-        recipients, state = self._fate(root)
+    def _message(self, roots: Sequence[Part], *, twins: int = 0) -> TracedMessage:
+        parts = self._files.whole(roots)
         hops = self._hops(parts)
-        recipients = tuple(self._known(_scripted(each, hops), hops, root.message_id) for each in recipients)
-        state = least_happy(each.state for each in recipients) if recipients else state
+        recipients, state = self._fate(roots, parts, hops)
         notices = tuple(self._notices(parts, depth=1))
         failures = [each for each in notices if each.kind is NotificationKind.FAILED and each.to == "sender"]
+        files = [part.file for part in parts]
         return TracedMessage(
-            message_id=root.message_id,
+            message_id=message_id_of(files[:1], files) or "",
             state=state,
             recipients=recipients,
             hops=hops,
             bounce=failures[-1] if failures else None,
-            mail_from=root.mail_from,
-            first_at=hops[0].at if hops else root.first_at,
-            last_at=hops[-1].at if hops else root.last_at,
+            mail_from=sender_of(files[:1], files),
+            first_at=hops[0].at if hops else roots[0].first_at,
+            last_at=hops[-1].at if hops else roots[0].last_at,
             queue_ids=tuple(QueueFileName(*part.name) for part in parts),
             notices=notices,
             notes=(
-                *notes_of(root, parts, recipients, hops, notices, twins=twins),
+                *notes_of(roots[0], parts, recipients, hops, notices, twins=twins),
                 *gap.gaps(hops, self._world),
             ),
         )
 
-    def _known(self, recipient: RecipientState, hops: Sequence[Hop], message_id: str) -> RecipientState:
-        """Tell what is known of a copy where logs were cut off."""
-        return gap.found(gap.untold(recipient, hops, self._world), message_id, self._world)
-
-    def _fate(self, root: Part) -> tuple[tuple[RecipientState, ...], MessageState]:
+    def _fate(
+        self, roots: Sequence[Part], parts: Iterable[Part], hops: Sequence[Hop]
+    ) -> tuple[tuple[RecipientState, ...], MessageState]:
         """Tell where each recipient's copy is."""
-        host, queue_id = root.name
-        tried = dict.fromkeys(delivery.orig_to or delivery.recipient for _, delivery in root.deliveries())
-        waiting = [
-            recipient.address
-            for each in self._world.queues.get(host, ())
-            if each.queue_id == queue_id and not root.file.closed
-            for recipient in each.recipients
-        ]
-        expanded = {delivery.recipient.casefold() for _, delivery in root.deliveries()}
-        addresses = [
-            *tried,
-            *root.named_recipients,
-            *(each for each in waiting if each.casefold() not in expanded),
-        ]
-        distinct = {each.casefold(): each for each in reversed(addresses)}
-        tracker = DeliveryTracker(
-            root.message_id,
-            queue_id,
-            host,
-            tuple(dict.fromkeys(distinct[each.casefold()] for each in addresses)),
-            journal=self._files.journal,
+        came = [part.file for part in roots]
+        told = recipients_of(
+            self._files.journal,
+            came,
+            [part.file for part in parts],
+            self._world,
+            waiting=[each for file in came for each in self._waiting(file)],
         )
-        found = tracker.recipients
-        return found, least_happy(each.state for each in found) if found else root.file.state
+        recipients = tuple(_scripted(each, hops) for each in told)
+        return recipients, state_of(came, recipients)
+
+    def _waiting(self, file: QueueFile) -> Iterator[str]:
+        """Yield whom the queue itself still has a message for."""
+        for each in () if file.closed else self._world.queues.get(file.host, ()):
+            if each.queue_id == file.queue_id:
+                yield from (recipient.address for recipient in each.recipients)
 
     def _notices(self, parts: Iterable[Part], depth: int) -> Iterator[Notice]:
         if depth > _NOTICES_OF_NOTICES:
             return
         told = [(entry, event, part) for part in parts for entry, event in part.notices()]
         for entry, event, part in sorted(told, key=lambda each: each[0].at):
-            written = self._files.written(part, event)
+            written = self._files.written(part, entry.at, event)
             if written is None:
                 yield Notice(
                     event.kind,
@@ -205,11 +196,9 @@ class Weaver:
                     None,
                 )
                 continue
-            recipients, state = self._fate(written)
-            own = self._files.whole(written)
+            own = self._files.whole([written])
             hops = self._hops(own)
-            recipients = tuple(self._known(each, hops, written.message_id) for each in recipients)
-            state = least_happy(each.state for each in recipients) if recipients else state
+            recipients, state = self._fate([written], own, hops)
             yield Notice(
                 event.kind,
                 entry.at,
@@ -258,7 +247,7 @@ class Weaver:
             )
         for entry in part.entries:
             event = entry.event
-            written = self._files.written(part, event) if isinstance(event, NonDelivery) else None
+            written = self._files.written(part, entry.at, event) if isinstance(event, NonDelivery) else None
             yield from telling.happened(entry, self._world.clock, written)
 
     def _taken_in(self, part: Part, *, first: bool) -> Iterator[Hop]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.state import MessageState
-from labctl.trace.listing.record import TEXT_LIMIT, Copy, Refusal
+from labctl.mail.log.queuefile import Copy
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,10 +17,24 @@ if TYPE_CHECKING:
 NEAR: Final = timedelta(seconds=5)
 """How far a refusal and the line of the delivery that quotes it may be apart."""
 
+_LONGEST: Final = 1000
+"""Characters of a reply by which it is known again."""
 _SAID: Final = " said: "
 _MOST_QUOTES: Final = 1000
 _MOST_ALIKE: Final = 64
 """How many refusals from one address to another are kept in sight: more were made to cost time."""
+
+
+@dataclass(slots=True, eq=False)
+class Refusal:
+    """A message that was refused before it had a queue id."""
+
+    host: str
+    at: datetime
+    mail_from: str | None
+    copy: Copy
+    told: bool = False
+    """Whether a delivery tells of it."""
 
 
 class Refusals:
@@ -36,7 +50,7 @@ class Refusals:
 
     def add(self, host: str, at: datetime, event: Rejected) -> Refusal:
         """Take in a refusal, and return what is remembered of it."""
-        refusal = Refusal(host, at, event.mail_from, refused(at, event))
+        refusal = Refusal(host, at, event.mail_from, Copy.refused(at, event))
         if refusal.mail_from is None:
             return refusal
         key = refusal.mail_from, refusal.copy.recipient
@@ -46,13 +60,13 @@ class Refusals:
             self._waiting.setdefault(key, deque(maxlen=_MOST_ALIKE)).append(refusal)
         return refusal
 
-    def quoted(self, at: datetime, mail_from: str, recipient: str, reply_text: str) -> None:
+    def quoted(self, at: datetime, mail_from: str | None, recipient: str, reply_text: str) -> None:
         """Take in what a delivery says about being refused."""
         _, said, reply = reply_text.partition(_SAID)
-        if not said:
+        if not said or mail_from is None:
             return
         key = mail_from, recipient
-        reply = reply[:TEXT_LIMIT]
+        reply = reply[:_LONGEST]
         for refusal in self._waiting.get(key, ()):
             refusal.told = refusal.told or _is_told(refusal, at, reply)
         self._quotes[key] = at, reply
@@ -71,14 +85,6 @@ class Refusals:
         return refusal
 
 
-def refused(at: datetime, event: Rejected) -> Copy:
-    """Return what is remembered of a recipient that was refused."""
-    dsn = str(event.reply.enhanced) if event.reply.enhanced else None
-    reason = str(event.reply)[:TEXT_LIMIT]
-    return Copy(at, event.rcpt_to or "", None, MessageState.REJECTED, dsn, reason)
-
-
 def _is_told(refusal: Refusal, at: datetime, reply: str) -> bool:
-    return (
-        abs(at - refusal.at) <= NEAR and bool(refusal.copy.reason) and reply.startswith(refusal.copy.reason)
-    )
+    said = refusal.copy.reason[:_LONGEST]
+    return abs(at - refusal.at) <= NEAR and bool(said) and reply.startswith(said)

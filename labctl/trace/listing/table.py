@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labctl.mail.log.delivery import RecipientState
-from labctl.trace.journey.gap import found
+from labctl.mail.log.delivery import RecipientState, state_of
+from labctl.trace.journey.fate import message_id_of, recipients_of, sender_of
 from labctl.trace.journey.hop import QueueFileName
 from labctl.trace.journey.world import World
 from labctl.trace.listing.merging import merged
-from labctl.trace.listing.outcome import recipients_of, state_of
-from labctl.trace.listing.record import Refusal
+from labctl.trace.listing.refusals import Refusal
 from labctl.trace.listing.register import MAX_BYTES, Register
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from labctl.mail.log.queuefile import QueueFile
     from labctl.mail.state import MessageState
     from labctl.trace.listing.merging import Said
-    from labctl.trace.listing.record import Copy, Message
+    from labctl.trace.listing.register import Message
     from labctl.trace.logs.entry import Entry
     from labctl.trace.logs.log import Log
 
@@ -62,19 +62,18 @@ class Filters:
     since: datetime | None = None
     """What was last heard of before is left out."""
 
-    def _let_pass(self, ended: Message | Refusal) -> bool:
-        """Whether a message may be wanted, as far as can be told before its row is made."""
-        if (
-            self.since is not None
-            and (ended.at if isinstance(ended, Refusal) else ended.last_at) < self.since
-        ):
+    def _let_pass(self, row: Row, files: Sequence[QueueFile]) -> bool:
+        """Whether a message is wanted, which was in some queue files."""
+        if self.state not in {None, row.state} or (self.since is not None and row.last_at < self.since):
             return False
-        if self.mail_from is not None and not _is_one(self.mail_from, _senders(ended)):
-            return False
-        if self.rcpt_to is not None and not _is_one(self.rcpt_to, _recipients(ended)):
-            return False
-        return self.address is None or (
-            _is_one(self.address, _senders(ended)) or _is_one(self.address, _recipients(ended))
+        if self.mail_from is None and self.rcpt_to is None and self.address is None:
+            return True
+        senders = [] if row.mail_from is None else [row.mail_from]
+        recipients = list(_recipients(row, files))
+        return (
+            (self.mail_from is None or _is_one(self.mail_from, senders))
+            and (self.rcpt_to is None or _is_one(self.rcpt_to, recipients))
+            and (self.address is None or _is_one(self.address, (*senders, *recipients)))
         )
 
 
@@ -123,67 +122,44 @@ def rows_of(
     register = Register(world, max_bytes=max_bytes)
     for entry in entries:
         if register.feed(entry):
-            yield from _rows(register.told(entry.at), filters, world)
-    yield from _rows(register.rest(), filters, world)
+            yield from _rows(register, register.told(entry.at), filters, world)
+    yield from _rows(register, register.rest(), filters, world)
 
 
-def _rows(ended: Iterable[Message | Refusal], filters: Filters, world: World) -> Iterator[Row]:
+def _rows(
+    register: Register, ended: Iterable[Message | Refusal], filters: Filters, world: World
+) -> Iterator[Row]:
     for each in ended:
-        if filters != ALL and not filters._let_pass(each):  # noqa: SLF001  # of this module
-            continue
-        row = _refused(each) if isinstance(each, Refusal) else _row(each, world)
-        if row is not None and filters.state in (None, row.state):
+        files = () if isinstance(each, Refusal) else each
+        row = _refused(each) if isinstance(each, Refusal) else _row(register, each, world)
+        if row is not None and (filters == ALL or filters._let_pass(row, files)):  # noqa: SLF001  # of this module
             yield row
 
 
-def _row(message: Message, world: World) -> Row | None:
+def _row(register: Register, files: Message, world: World) -> Row | None:
     """Return a message's row; None of what only asked for an address."""
-    records = message.records
-    if len(records) > 1:
-        records.sort(key=lambda record: record.first_at)
-    elif records[0].probe and not records[0].copies:
+    if len(files) == 1 and files[0].probe and not files[0].copies:
         return None
-    roots = message.roots
-    recipients = recipients_of(message, roots)
-    root = roots[0]
-    if world.saved:
-        recipients = tuple(found(each, root.message_id, world) for each in recipients)
-    about = None
-    incomplete = False
-    for record in records:
-        if about is None:
-            about = record.about
-        incomplete = incomplete or record.incomplete
+    roots = register.roots(files)
+    recipients = recipients_of(register, roots, files, world)
+    first_at = files[0].first_at
     return Row(
-        message.first_at,
-        max(message.first_at, message.last_at),
-        root.message_id or next((each.message_id for each in records if each.message_id), root.message_id),
-        root.mail_from if root.mail_from is not None else _first_sender(message),
+        first_at,
+        max(first_at, *[file.last_at for file in files]),
+        message_id_of(roots, files),
+        sender_of(roots, files),
         recipients,
         state_of(roots, recipients),
-        tuple([QueueFileName(record.host, record.queue_id) for record in records]),
-        about,
-        incomplete,
+        tuple([QueueFileName(file.host, file.queue_id) for file in files]),
+        next((file.about for file in files if file.about is not None), None),
+        any(file.incomplete for file in files),
     )
 
 
 def _refused(refusal: Refusal) -> Row:
     copy = refusal.copy
-    recipients = (
-        (
-            RecipientState(
-                copy.recipient,
-                copy.recipient,
-                copy.state,
-                dsn=copy.dsn,
-                reason=copy.reason,
-                host=refusal.host,
-                at=refusal.at,
-            ),
-        )
-        if copy.recipient
-        else ()
-    )
+    told = RecipientState.of(refusal.host, copy, copy.recipient, copy.state, copy.reason)
+    recipients = (told,) if copy.recipient else ()
     return Row(
         refusal.at,
         refusal.at,
@@ -197,32 +173,13 @@ def _refused(refusal: Refusal) -> Row:
     )
 
 
-def _first_sender(message: Message) -> str | None:
-    return next((each.mail_from for each in message.records if each.mail_from is not None), None)
-
-
-def _senders(ended: Message | Refusal) -> Iterator[str]:
-    if isinstance(ended, Refusal):
-        if ended.mail_from is not None:
-            yield ended.mail_from
-        return
-    for root in ended.roots:
-        if root.mail_from is not None:
-            yield root.mail_from
-
-
-def _recipients(ended: Message | Refusal) -> Iterator[str]:
-    if isinstance(ended, Refusal):
-        yield ended.copy.recipient
-        return
-    for record in ended.records:
-        copies: Iterable[Copy] = (*record.copies.values(), *record.refused)
-        for copy in copies:
-            yield copy.recipient
-            if copy.orig_to is not None:
-                yield copy.orig_to
-        if record.named is not None:
-            yield record.named
+def _recipients(row: Row, files: Iterable[QueueFile]) -> Iterator[str]:
+    for each in row.recipients:
+        yield from (each.address, each.original)
+    for file in files:
+        yield from file.named
+        for copy in file.copies.values():
+            yield from (copy.recipient, copy.original)
 
 
 def _is_one(wanted: str, addresses: Iterable[str]) -> bool:
