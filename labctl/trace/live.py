@@ -7,27 +7,25 @@ import re
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.content.message import normal_message_id
-from labctl.mail.log.logevent import (
-    Delivery,
-    NonDelivery,
-    Queued,
-    Received,
-    Rejected,
-    Removed,
-)
+from labctl.mail.log.journal import Journal
+from labctl.mail.log.logevent import Delivery, Rejected
 from labctl.mail.log.mailboxevent import LoggedOut, MailboxChanged, Saved, SaveFailed, SieveActed
 from labctl.trace.finding.wanted import Wanted, WantedKind
+from labctl.trace.journey.hop import QueueFileName
+from labctl.trace.journey.queuefiles import QueueFiles
 from labctl.trace.journey.weaving import Weaver, refusal
 from labctl.trace.journey.world import address_in
+from labctl.trace.logs.part import Part, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from labctl.mail.log.queuefile import QueueFile
     from labctl.trace.journey.hop import Hop, TracedMessage
     from labctl.trace.journey.world import World
     from labctl.trace.logs.entry import Entry
@@ -60,27 +58,6 @@ class LiveHop:
     def message_id(self) -> str:
         """The message's; empty where it has none, or where nobody knows it yet."""
         return self.message.message_id
-
-
-@dataclass(eq=False, slots=True)
-class _Group:
-    """All lines of one message; of several where they have one Message-ID."""
-
-    names: set[tuple[str, str]] = field(default_factory=set)
-    message_id: str = ""
-    entries: list[Entry] = field(default_factory=list)
-    fresh_since: datetime | None = None
-    """From when on lines came that are not told yet; None where all are."""
-    told: set[tuple[datetime, str, str, str]] = field(default_factory=set)
-    open: set[tuple[str, str]] = field(default_factory=set)
-    wanted: bool = False
-
-    def add(self, entry: Entry) -> None:
-        self.entries.append(entry)
-        began = entry.at
-        if isinstance(entry.event, Delivery):
-            began -= timedelta(seconds=min(sum(entry.event.delays[2:]), 3600))
-        self.fresh_since = min(self.fresh_since or began, began)
 
 
 def live_hops(entries: Iterable[Entry], live: Live) -> Iterator[LiveHop]:
@@ -138,12 +115,18 @@ class Live:
 
     def _begin(self) -> None:
         """Forget all: a lab that was reset has no message of before."""
-        self._by_name: dict[tuple[str, str], _Group] = {}
-        self._by_id: dict[str, _Group] = {}
-        self._at_readers: dict[str, dict[_Group, bool]] = {}
+        self._journal = Journal(max_queue_ids=None, hosts=self._world.hosts)
+        self._parts: dict[QueueFile, Part] = {}
+        self._at_mailboxes: dict[str, list[Entry]] = {}
+        """By Message-ID, what was said of it where it has no queue id any more."""
+        self._at_readers: dict[str, dict[str, bool]] = {}
         """By user: what lies in the mailboxes, and whether it is deleted since the last session's end."""
         self._around: deque[Entry] = deque(maxlen=_MAX_AROUND)
-        self._fresh: dict[_Group, None] = {}
+        self._fresh: dict[QueueFile, datetime] = {}
+        """What lines came of that are not told yet, with the time from when on they tell."""
+        self._told: dict[QueueFile, set[tuple[object, ...]]] = {}
+        self._about: set[str] = set()
+        """Message-IDs and queue ids of the wanted message: notifications about them are wanted, too."""
         self._alone: list[LiveHop] = []
         self._forgotten_at = datetime.min.replace(tzinfo=UTC)
 
@@ -153,9 +136,8 @@ class Live:
         if event is None and _RESET.fullmatch(entry.text):
             self._begin()
             return
-        queue_id = getattr(event, "queue_id", None) or entry.queue_id
-        if queue_id is not None:
-            self._of_queue_file((entry.host, queue_id), entry)
+        if (file := taken(entry, self._journal, self._parts)) is not None:
+            self._heard_of(file, entry)
         elif isinstance(event, Saved | SaveFailed | SieveActed | MailboxChanged):
             self._at_mailbox(entry, event)
         elif isinstance(event, LoggedOut):
@@ -169,9 +151,8 @@ class Live:
     def told(self) -> list[LiveHop]:
         """Return what has become known since this was last asked for, in the order of time."""
         found, self._alone = self._alone, []
-        for group in self._fresh:
-            found.extend(self._new_in(group))
-        self._fresh.clear()
+        while self._fresh:
+            found.extend(self._new_in(next(iter(self._fresh))))
         return sorted(found, key=lambda each: each.hop.at)
 
     def forget(self, now: datetime) -> None:
@@ -181,85 +162,92 @@ class Live:
         self._forgotten_at = now
         while self._around and now - self._around[0].at > _REMEMBERED:
             self._around.popleft()
-        gone = {
-            group: None
-            for group in self._by_name.values()
-            if not group.open and group.entries and now - group.entries[-1].at > _REMEMBERED
-        }
-        for group in gone:
-            for name in group.names:
-                self._by_name.pop(name, None)
-            self._by_id.pop(group.message_id, None)
-            for groups in self._at_readers.values():
-                groups.pop(group, None)
+        for part in list(self._parts.values()):
+            files = self._journal.message_of(part.file) if self._is_gone(part, now) else []
+            if files and all(self._is_gone(self._parts[file], now) for file in files):
+                self._journal.forget(files)
+                for file in files:
+                    self._forget(file)
 
-    def _of_queue_file(self, name: tuple[str, str], entry: Entry) -> None:
-        group = self._by_name.get(name)
-        if group is None or (isinstance(entry.event, Received) and name not in group.open):
-            group = self._by_name[name] = _Group({name}, open={name}, wanted=self._is_named(name))
-        match entry.event:
-            case Queued() as event if message_id := normal_message_id(event.message_id):
-                group = self._joined(group, message_id)
-            case Removed():
-                group.open.discard(name)
-            case NonDelivery() as event:
-                group.wanted = group.wanted or self._is_id(group)
-                notice = self._by_name.get((entry.host, event.dsn_queue_id))
-                if notice is not None and group.wanted:
-                    notice.wanted = True
-                    self._fresh[notice] = None
-        self._add(group, entry)
+    def _is_gone(self, part: Part, now: datetime) -> bool:
+        return part.file.over and part.file in self._parts and now - part.last_at > _REMEMBERED
 
-    def _joined(self, group: _Group, message_id: str) -> _Group:
-        """Join a queue file to the message that it is of; returns the group of both."""
-        known = self._by_id.setdefault(message_id, group)
-        known.message_id = message_id
-        known.wanted = known.wanted or group.wanted or self._is_id(known)
-        if known is not group:
-            for each in group.entries:
-                known.add(each)
-            known.names |= group.names
-            known.open |= group.open
-            self._by_name.update(dict.fromkeys(group.names, known))
-            self._fresh.pop(group, None)
-        return known
+    def _forget(self, file: QueueFile) -> None:
+        del self._parts[file]
+        self._told.pop(file, None)
+        self._at_mailboxes.pop(file.message_id or "", None)
+        for lying in self._at_readers.values():
+            lying.pop(file.message_id or "", None)
+
+    def _heard_of(self, file: QueueFile, entry: Entry) -> None:
+        began = entry.at
+        if isinstance(entry.event, Delivery):
+            began -= timedelta(seconds=min(sum(entry.event.delays[2:]), 3600))
+        self._fresh[file] = min(self._fresh.get(file, began), began)
 
     def _at_mailbox(self, entry: Entry, event: Saved | SaveFailed | SieveActed | MailboxChanged) -> None:
-        group = self._by_id.get(normal_message_id(event.message_id))
-        if group is None:
+        message_id = normal_message_id(event.message_id)
+        if not self._heard_at_mailbox(message_id, entry):
             return
-        groups = self._at_readers.setdefault(event.user.casefold(), {})
+        lying = self._at_readers.setdefault(event.user.casefold(), {})
         if isinstance(event, Saved):
-            groups[group] = False
+            lying[message_id] = False
         elif isinstance(event, MailboxChanged) and event.action == "expunge":
-            groups[group] = True
-        self._add(group, entry)
+            lying[message_id] = True
 
     def _read(self, entry: Entry, user: str) -> None:
         """Take in the end of a reader's session."""
-        groups = self._at_readers.get(user, {})
-        for group in groups if len(groups) <= _MANY else ():
-            self._add(group, entry)
-        self._at_readers[user] = {group: False for group, deleted in groups.items() if not deleted}
+        lying = self._at_readers.get(user, {})
+        for message_id in lying if len(lying) <= _MANY else ():
+            self._heard_at_mailbox(message_id, entry)
+        self._at_readers[user] = {each: False for each, deleted in lying.items() if not deleted}
 
-    def _add(self, group: _Group, entry: Entry) -> None:
-        group.add(entry)
-        self._fresh[group] = None
+    def _heard_at_mailbox(self, message_id: str, entry: Entry) -> bool:
+        """Take in what is said of a message by its Message-ID; return whether it is known."""
+        alike = self._journal.alike(message_id)
+        if alike:
+            self._at_mailboxes.setdefault(message_id, []).append(entry)
+            self._heard_of(alike[0], entry)
+        return bool(alike)
 
-    def _new_in(self, group: _Group) -> Iterator[LiveHop]:
-        if group.fresh_since is None:
+    def _new_in(self, fresh: QueueFile) -> Iterator[LiveHop]:
+        """Tell what is new of the message that was in a queue file, and of others with its Message-ID."""
+        files = self._journal.message_of(fresh)
+        ids = {file.message_id for file in files if file.message_id}
+        alike = dict.fromkeys(files)
+        for message_id in ids:
+            for file in self._journal.alike(message_id):
+                alike |= dict.fromkeys(self._journal.message_of(file))
+        since = min(self._fresh.pop(file) for file in alike if file in self._fresh)
+        parts = {file: self._parts[file] for file in alike}
+        entries = [entry for part in parts.values() for entry in part.entries]
+        entries += [entry for message_id in ids for entry in self._at_mailboxes.get(message_id, ())]
+        entries += self._since(since - _AROUND)
+        weaver = Weaver(
+            sorted(entries, key=lambda each: each.at), self._world, QueueFiles(self._journal, parts)
+        )
+        for message in weaver.messages(ids, [part.name for part in parts.values()]):
+            yield from self._new_of(message, [file for file in alike if self._is_of(file, message)])
+
+    @staticmethod
+    def _is_of(file: QueueFile, message: TracedMessage) -> bool:
+        return QueueFileName(file.host, file.queue_id) in message.queue_ids
+
+    def _new_of(self, message: TracedMessage, files: list[QueueFile]) -> Iterator[LiveHop]:
+        if not self._is_wanted(files, message):
             return
-        since, group.fresh_since = group.fresh_since - _AROUND, None
-        entries = sorted([*group.entries, *self._since(since)], key=lambda each: each.at)
-        ids = (group.message_id,) if group.message_id else ()
-        for message in Weaver(entries, self._world).messages(ids, () if ids else group.names):
-            if not self._is_wanted(group, message):
-                continue
-            for hop in message.hops:
-                key = (hop.at, hop.host, hop.event.value, hop.text)
-                if key not in group.told:
-                    group.told.add(key)
-                    yield LiveHop(replace(message, hops=(hop,), notices=(), bounce=None), hop)
+        for file in files if self._wanted is not None else ():
+            self._about.add(file.message_id or file.queue_id)
+            for at, event in file.notices:
+                written = self._journal.written(file, at, event)
+                if written is not None and written not in self._told:
+                    self._fresh.setdefault(written, at)
+        told = {key for file in files for key in self._told.get(file, ())}
+        for hop in message.hops:
+            key = (hop.at, hop.host, hop.event.value, hop.text)
+            if key not in told:
+                self._told.setdefault(files[0], set()).add(key)
+                yield LiveHop(replace(message, hops=(hop,), notices=(), bounce=None), hop)
 
     def _since(self, moment: datetime) -> Iterator[Entry]:
         for entry in reversed(self._around):
@@ -268,20 +256,15 @@ class Live:
             if entry.at >= moment:
                 yield entry
 
-    def _is_named(self, name: tuple[str, str]) -> bool:
+    def _is_wanted(self, files: list[QueueFile], message: TracedMessage) -> bool:
         wanted = self._wanted
-        return wanted is not None and wanted.kind is WantedKind.QUEUE_ID and wanted.value == name[1]
-
-    def _is_id(self, group: _Group) -> bool:
-        wanted = self._wanted
-        return (
-            wanted is not None and wanted.kind is WantedKind.MESSAGE_ID and wanted.value == group.message_id
-        )
-
-    def _is_wanted(self, group: _Group, message: TracedMessage) -> bool:
-        if self._wanted is None or group.wanted:
+        if wanted is None or any(file.about in self._about for file in files):
             return True
-        address = self._wanted.otherwise or self._wanted
+        if wanted.kind is WantedKind.QUEUE_ID:
+            return any(file.queue_id == wanted.value for file in files)
+        if wanted.kind is WantedKind.MESSAGE_ID and wanted.value == message.message_id:
+            return True
+        address = wanted.otherwise or wanted
         if address.kind is not WantedKind.ADDRESS:
             return False
         known = {message.mail_from, *(each.address for each in message.recipients)}

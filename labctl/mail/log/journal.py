@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from labctl.mail.log.logevent import Delivery, Discarded, Event, Held, NonDelivery, Queued, Received
@@ -18,8 +19,10 @@ MAX_QUEUE_IDS: Final = 20_000
 _MAX_NAMESAKES: Final = 64
 """How much is remembered of one queue id or Message-ID: a log that has more was made to cost time."""
 _MAX_SESSIONS: Final = 500
-_SLACK: Final = 2.0
-"""Seconds by which a host may log the arrival of a message later than its sender logs that it was taken."""
+SLACK: Final = timedelta(seconds=5)
+"""How far clocks may differ, and lines may come late, where a message is not surely the same."""
+_LATE: Final = timedelta(seconds=2)
+"""By how much a host may log the arrival of a message later than its sender logs that it was taken."""
 
 _T = TypeVar("_T")
 
@@ -109,6 +112,10 @@ class Journal:
         possible = (file for file in uses if not file.message_id)
         return next(sure, None) or next(possible, None)
 
+    def alike(self, message_id: str) -> tuple[QueueFile, ...]:
+        """Return the queue files in which messages with a Message-ID were."""
+        return tuple(self._alike.get(message_id, ()))
+
     def onward(self, file: QueueFile, copy: Copy) -> QueueFile | None:
         """Find the queue file that an accepted copy went into.
 
@@ -124,8 +131,11 @@ class Journal:
         for use in self._uses.get(copy.next_id, ()):
             if use is file or not use.may_hold(file.message_id) or (here_only and use.host != file.host):
                 continue
+            sure = file.message_id is not None and file.message_id == use.message_id
+            if not sure and not _is_about(use, copy.at):
+                continue
             apart = abs((use.first_at - copy.at).total_seconds())
-            rank = (bool(use.message_id), copy.relay.startswith(f"{use.host}["), -apart)
+            rank = (sure, copy.relay.startswith(f"{use.host}["), -apart)
             if found is None or rank > best:
                 found, best = use, rank
         return found
@@ -206,7 +216,7 @@ class Journal:
         file = uses[-1] if uses else None
         if file is not None and file.host != host:
             file = self.last(host, queue_id)
-        if file is None or file.is_before(event):
+        if file is None or file.is_before(at, event):
             return self._opened(host, queue_id, at, file)
         if self._max is not None:
             self._uses.move_to_end(queue_id)
@@ -251,10 +261,10 @@ class Journal:
     def _received(self, file: QueueFile, at: datetime, event: Received, pid: int) -> None:
         if event.original_queue_id is not None:
             before = self.last(file.host, event.original_queue_id)
-            if before is not None and before is not file:
+            if before is not None and before is not file and not before.closed:
                 before.requeued_as, file.requeued_from = file, before
                 self._close(before, at)
-        if event.filtered_from is not None:
+        if event.filtered_from is not None and file not in self._given_back.get(event.filtered_from, ()):
             _append(self._given_back, event.filtered_from, file)
         if self._verdicts and (verdict := self._verdicts.pop((file.host, pid), None)) is not None:
             file.take(at, verdict)
@@ -294,7 +304,7 @@ class Journal:
         found: QueueFile | None = None
         best = (False, 0.0)
         for use in self._uses.get(file.filtered_from, ()):
-            if use is not file and use.may_hold(file.message_id):
+            if use is not file and use.may_hold(file.message_id) and _is_about(use, file.first_at):
                 rank = (use.host == file.host, -abs((file.first_at - use.first_at).total_seconds()))
                 if found is None or rank > best:
                     found, best = use, rank
@@ -315,10 +325,15 @@ class Journal:
                 continue
             if other.closed and not other.copies:
                 continue
-            early, late = file.first_at - other.first_at, file.first_at - other.last_at
-            if early.total_seconds() >= -_SLACK and (not other.closed or late.total_seconds() <= _SLACK):
+            soon = file.first_at + _LATE >= other.first_at
+            if soon and (not other.closed or file.first_at <= other.last_at + _LATE):
                 return other
         return None
+
+
+def _is_about(file: QueueFile, at: datetime) -> bool:
+    """Whether a queue file was there at about some time."""
+    return file.first_at - SLACK <= at and (not file.closed or at <= file.last_at + SLACK)
 
 
 def _is_called(known: str, host: str) -> bool:

@@ -169,21 +169,22 @@ class QueueFile:
         if (take := _TAKERS.get(type(event))) is not None:
             take(self, at, event)
 
-    def is_before(self, event: Event) -> bool:
+    def is_before(self, at: datetime, event: Event) -> bool:
         """Whether a line is of the id's next use, not of this one.
 
         Postfix uses an id again once its message is gone, and a log may not have it that it went. A message
-        comes in once, and has one Message-ID; what is in the queue is not told its own again.
+        comes in once, and has one Message-ID; what is in the queue is not told its own again. What is there
+        twice, as where two files have the same lines, is no other message's: an id is not given out twice at
+        one time.
         """
-        kind = type(event)
-        if kind is Received:
-            return True
+        if isinstance(event, Received):
+            return at != self.first_at or event.client != self.client
         if self.closed:
-            return kind not in _LATE
+            return type(event) not in _LATE
         if not isinstance(event, Queued):
             return False
         if self.message_id is None:
-            return self.nrcpt > 0
+            return self.nrcpt > 0 or bool(self.copies)
         return _normal(event.message_id) != self.message_id
 
     def may_hold(self, message_id: str | None) -> bool:

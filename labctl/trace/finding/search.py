@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.journal import SLACK, Journal
 from labctl.mail.log.logevent import (
     Accepted,
     Delivery,
@@ -26,9 +27,9 @@ from labctl.mail.log.logevent import (
 )
 from labctl.trace.finding import needle
 from labctl.trace.finding.loglines import LogLines
-from labctl.trace.finding.queueuse import SLACK, QueueUse, uses_of
 from labctl.trace.finding.surroundings import Surroundings, owner_depths
 from labctl.trace.finding.wanted import Wanted, WantedKind
+from labctl.trace.logs.part import Part, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -73,8 +74,8 @@ class _Lead:
     """Empty where it may be any."""
     message_id: str | None = None
     level: int = 0
-    before: QueueUse | None = None
-    after: QueueUse | None = None
+    before: Part | None = None
+    after: Part | None = None
     everywhere: bool = False
     """Whether it may be far from its time."""
 
@@ -96,8 +97,8 @@ def search(logs: Sequence[Log], wanted: Wanted) -> Found:
 class _Search:
     def __init__(self, lines: LogLines) -> None:
         self.lines = lines
-        self.uses: dict[tuple[str, str], list[QueueUse]] = {}
-        self.edges: dict[tuple[QueueUse, QueueUse], None] = {}
+        self.uses: dict[tuple[str, str], list[Part]] = {}
+        self.edges: dict[tuple[Part, Part], None] = {}
         self.complete = True
         self._lines: dict[str, dict[tuple[int, int], Entry]] = {}
         self._whole: set[str] = set()
@@ -132,7 +133,7 @@ class _Search:
         return Found(
             self.lines.taken(owner_depths(uses, self.edges)),
             tuple(self._ids),
-            tuple(dict.fromkeys((use.host, use.queue_id) for use in uses if use.level == 0)),
+            tuple(dict.fromkeys((use.file.host, use.file.queue_id) for use in uses if use.level == 0)),
             self.complete and surroundings.complete,
         )
 
@@ -161,7 +162,7 @@ class _Search:
         if len(self._followed) > MAX_USES:
             self.complete = False
             return
-        uses: list[QueueUse] = []
+        uses: list[Part] = []
         for window in _WINDOWS:
             self._look(lead.queue_id, lead.at - window, lead.at + window)
             uses = self._fitting(lead)
@@ -179,7 +180,7 @@ class _Search:
             return
         for use in uses:
             # From its first line on there is nothing before; without it, there may be.
-            self._look_on(lead.queue_id, use.host, use.first_at if use.begun else _LONG_AGO)
+            self._look_on(lead.queue_id, use.file.host, use.first_at if use.file.began else _LONG_AGO)
         if not uses and self._may_pass():
             self._look_everywhere(lead.queue_id)
         for use in self._fitting(lead):
@@ -213,27 +214,33 @@ class _Search:
         for entry in entries:
             kept[self.lines.place(entry)] = entry
 
-    def _uses_of(self, queue_id: str) -> list[QueueUse]:
-        return uses_of(queue_id, self.lines.ordered(self._lines.get(queue_id, {}).values()))
+    def _uses_of(self, queue_id: str) -> list[Part]:
+        known = self.lines.ordered(self._lines.get(queue_id, {}).values())
+        parts = parts_of(known, Journal(max_queue_ids=None))
+        return [part for part in parts.values() if part.file.queue_id == queue_id]
 
-    def _fitting(self, lead: _Lead) -> list[QueueUse]:
+    def _fitting(self, lead: _Lead) -> list[Part]:
         """Return the uses of a queue id that a lead may mean: one, or one on each host that may be meant."""
         uses = [
             use
             for use in self._uses_of(lead.queue_id)
-            if lead.host in ("", use.host) and use.may_hold(lead.message_id) and use.distance(lead.at) < _FAR
+            if lead.host in ("", use.file.host)
+            and use.file.may_hold(lead.message_id)
+            and use.distance(lead.at) < _FAR
         ]
         if lead.message_id and any(use.message_id for use in uses):
             uses = [use for use in uses if use.message_id == lead.message_id]
-        nearest: dict[str, QueueUse] = {}
+        nearest: dict[str, Part] = {}
         for use in uses:
-            if use.host not in nearest or use.distance(lead.at) < nearest[use.host].distance(lead.at):
-                nearest[use.host] = use
+            if use.file.host not in nearest or use.distance(lead.at) < nearest[use.file.host].distance(
+                lead.at
+            ):
+                nearest[use.file.host] = use
         return list(nearest.values())
 
-    def _adopt(self, use: QueueUse, lead: _Lead) -> None:
+    def _adopt(self, use: Part, lead: _Lead) -> None:
         """Make a use part of what is found, and read on from what is new in it."""
-        several = self.uses.setdefault((use.host, use.queue_id), [])
+        several = self.uses.setdefault((use.file.host, use.file.queue_id), [])
         places = {self.lines.place(entry) for entry in use.entries}
         known = next((each for each in several if self.lines.place(each.entries[0]) in places), None)
         if known is None:
@@ -241,8 +248,7 @@ class _Search:
             several.append(use)
         else:
             if len(known.entries) < len(use.entries):
-                known.entries, known.message_id = use.entries, use.message_id
-                known.begun, known.closed = use.begun, use.closed
+                known.file, known.entries = use.file, use.entries
             use = known
         if lead.before is not None and lead.before is not use:
             self.edges[lead.before, use] = None
@@ -254,11 +260,11 @@ class _Search:
             if (place := self.lines.place(entry)) not in self._read:
                 self._read.add(place)
                 self._leads.extend(self._told(use, entry))
-        for entry in self._lines.get(use.queue_id, {}).values():
-            if entry.queue_id not in (None, use.queue_id) and use.holds(entry.at):
+        for entry in self._lines.get(use.file.queue_id, {}).values():
+            if entry.queue_id not in (None, use.file.queue_id) and use.holds(entry.at):
                 self._leads.extend(self._told_of(use, entry))
 
-    def _told(self, use: QueueUse, entry: Entry) -> Iterator[_Lead]:
+    def _told(self, use: Part, entry: Entry) -> Iterator[_Lead]:
         """Yield what a queue file's line tells of others."""
         match entry.event:
             case Delivery(next_queue_id=str(queue_id)):
@@ -266,7 +272,7 @@ class _Search:
                 yield _Lead(
                     queue_id,
                     entry.at,
-                    use.host if here else "",
+                    use.file.host if here else "",
                     use.message_id,
                     use.level,
                     before=use,
@@ -277,25 +283,27 @@ class _Search:
                 0 <= use.level < _MAX_LEVEL
             ):  # not what else the letter before brought about
                 queue_id = entry.event.dsn_queue_id
-                yield _Lead(queue_id, entry.at, use.host, None, use.level + 1, before=use)
+                yield _Lead(queue_id, entry.at, use.file.host, None, use.level + 1, before=use)
             case Received(original_queue_id=str(queue_id)):
-                yield _Lead(queue_id, entry.at, use.host, None, use.level, after=use)
+                yield _Lead(queue_id, entry.at, use.file.host, None, use.level, after=use)
             case Received(filtered_from=str(queue_id)):
                 yield _Lead(queue_id, entry.at, "", use.message_id, use.level, after=use)
             case _:
                 pass
 
-    def _told_of(self, use: QueueUse, entry: Entry) -> Iterator[_Lead]:
+    def _told_of(self, use: Part, entry: Entry) -> Iterator[_Lead]:
         """Yield what a line of another queue file tells of itself by naming this one."""
         assert entry.queue_id is not None
         match entry.event:
-            case Delivery(next_queue_id=use.queue_id):
+            case Delivery(next_queue_id=use.file.queue_id):
                 yield _Lead(entry.queue_id, entry.at, entry.host, use.message_id, use.level, after=use)
-            case NonDelivery(dsn_queue_id=use.queue_id) if entry.host == use.host and use.level == 0:
+            case NonDelivery(dsn_queue_id=use.file.queue_id) if (
+                entry.host == use.file.host and use.level == 0
+            ):
                 yield _Lead(entry.queue_id, entry.at, entry.host, None, use.level - 1, after=use)
-            case Received(original_queue_id=use.queue_id) if entry.host == use.host:
+            case Received(original_queue_id=use.file.queue_id) if entry.host == use.file.host:
                 yield _Lead(entry.queue_id, entry.at, entry.host, None, use.level, before=use)
-            case Received(filtered_from=use.queue_id):
+            case Received(filtered_from=use.file.queue_id):
                 yield _Lead(entry.queue_id, entry.at, entry.host, use.message_id, use.level, before=use)
             case _:
                 pass
@@ -346,9 +354,9 @@ class _Search:
                 self._leads.append(_Lead(entry.queue_id, entry.at, entry.host))
 
 
-def _partial(uses: Iterable[QueueUse]) -> bool:
+def _partial(uses: Iterable[Part]) -> bool:
     """Whether the beginning or the end of some is not known."""
-    return not all(use.begun and use.closed for use in uses)
+    return not all(use.file.began and use.file.closed for use in uses)
 
 
 def _names(entry: Entry, message_id: str) -> bool:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from labctl.trace.finding.loglines import LogLines
-    from labctl.trace.finding.queueuse import QueueUse
     from labctl.trace.logs.entry import Entry
     from labctl.trace.logs.log import Log
+    from labctl.trace.logs.part import Part
 
 MAX_READING: Final = 200
 """How many lines of one user's sessions are taken, the first after the message was saved."""
@@ -53,7 +53,7 @@ class Surroundings:
         uses: The queue files whose lines are known.
     """
 
-    def __init__(self, lines: LogLines, uses: Sequence[QueueUse]) -> None:
+    def __init__(self, lines: LogLines, uses: Sequence[Part]) -> None:
         self.lines = lines
         self.uses = uses
         self.complete = True
@@ -73,32 +73,33 @@ class Surroundings:
 
     # The daemons' own work.
 
-    def _session(self, use: QueueUse, received: Entry) -> None:
+    def _session(self, use: Part, received: Entry) -> None:
         """Take the client's session with smtpd(8): what it said before the message, and to its end."""
         if not received.pid:
             return
         for entry in self._earlier(received, _SESSION):
-            if entry.queue_id in (None, use.queue_id):
+            if entry.queue_id is None:
                 self.lines.take(entry, use)
             if isinstance(entry.event, Connected):
                 break
         for entry in self._later(received, _SESSION):
             if isinstance(entry.event, Connected) and entry.at == received.at:
                 continue  # its own, in a file that was rotated then
-            if entry.queue_id in (None, use.queue_id):
+            if entry.queue_id is None:
                 self.lines.take(entry, use)
             if isinstance(entry.event, Disconnected | Connected):
                 break
 
-    def _work(self, use: QueueUse, delivered: Entry, delivery: Delivery) -> None:
+    def _work(self, use: Part, delivered: Entry, delivery: Delivery) -> None:
         """Take what an agent said since its last delivery: hosts that it could not reach, warnings."""
         if not delivered.pid:
             return
         began = timedelta(seconds=sum(delivery.delays[1:])) + 2 * _SECOND
         for entry in self._earlier(delivered, began):
-            if entry.queue_id not in (None, use.queue_id):
+            if entry.queue_id is None:
+                self.lines.take(entry, use)
+            elif entry.queue_id != use.file.queue_id:
                 break
-            self.lines.take(entry, use)
 
     def _earlier(self, entry: Entry, span: timedelta) -> Iterator[Entry]:
         """Yield a process's lines before one of its lines, the last first."""
@@ -147,10 +148,10 @@ class Surroundings:
         for use in self.uses:
             for since, until in self._moments(use, _SECOND, _SAME_MOMENT):
                 for log in self.lines.logs:
-                    if log not in resolvers and self.lines.only_host(log) not in ("", use.host):
+                    if log not in resolvers and self.lines.only_host(log) not in ("", use.file.host):
                         continue
                     for entry in self.lines.within(log, since, until):
-                        if entry.host != use.host and not isinstance(entry.event, DnsAnswer):
+                        if entry.host != use.file.host and not isinstance(entry.event, DnsAnswer):
                             continue
                         self.lines.take(entry, use)
                         left -= 1
@@ -179,7 +180,7 @@ class Surroundings:
                             pass
 
     def _moments(
-        self, use: QueueUse, before: timedelta, after: timedelta, program: str = ""
+        self, use: Part, before: timedelta, after: timedelta, program: str = ""
     ) -> list[tuple[datetime, datetime]]:
         """Return when a message was being delivered, in the order of time and without overlaps."""
         spans = []
@@ -200,7 +201,7 @@ class Surroundings:
 
     # Mailboxes.
 
-    def _storing(self, use: QueueUse) -> None:
+    def _storing(self, use: Part) -> None:
         """Take what an MDA said of a notification; that of the message itself is known by its Message-ID."""
         if use.level == 0 or not use.message_id:
             return
@@ -246,11 +247,9 @@ class Surroundings:
                     return
 
 
-def owner_depths(
-    uses: Iterable[QueueUse], edges: Iterable[tuple[QueueUse, QueueUse]]
-) -> Callable[[object], int]:
+def owner_depths(uses: Iterable[Part], edges: Iterable[tuple[Part, Part]]) -> Callable[[object], int]:
     """Tell how many queue files a message was in before another; what belongs to none comes after all."""
-    onward: dict[QueueUse, list[QueueUse]] = {}
+    onward: dict[Part, list[Part]] = {}
     for before, after in edges:
         onward.setdefault(before, []).append(after)
     reached = {after for several in onward.values() for after in several}

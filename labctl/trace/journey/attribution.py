@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from labctl.trace.journey.hop import Hop
-    from labctl.trace.journey.queuefiles import Part, QueueFiles
+    from labctl.trace.journey.queuefiles import QueueFiles
     from labctl.trace.logs.entry import Entry
+    from labctl.trace.logs.part import Part
 
 _EXACT: Final = timedelta(seconds=0.05)
 _WHOLE_SECONDS: Final = timedelta(seconds=1.1)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from labctl.mail.log.delivery import RecipientState
     from labctl.trace.journey.hop import Hop, Notice
-    from labctl.trace.journey.queuefiles import Part
+    from labctl.trace.logs.part import Part
 
 _LOOPS = ("loops back to myself", "mail forwarding loop", "too many hops")
 """What Postfix says where it sees one."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from labctl.trace.journey.queuefiles import Part
     from labctl.trace.logs.entry import Entry
+    from labctl.trace.logs.part import Part
 
 _SESSION: Final = re.compile(r"> ([^ >]++) Saved$")
 """LMTP's reply names the session that saved: ``250 2.0.0 <bob@beta.test> F39mH9S2BWsVAAAAwZFyXg Saved``."""

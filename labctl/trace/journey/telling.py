@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from labctl.lab.blueprint.clock import Clock
     from labctl.mail.log.logevent import TlsEstablished
     from labctl.mail.log.querylog import DnsAnswer
-    from labctl.trace.journey.queuefiles import Part
     from labctl.trace.logs.entry import Entry
+    from labctl.trace.logs.part import Part
 
 _STAGES: Final = ("before_queue_manager", "in_queue", "connection", "transmission")
 _CODE: Final = re.compile(r"(?:^|said: )([245][0-9]{2})[ -]")

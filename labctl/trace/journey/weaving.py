@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from labctl.mail.content.dsn import Dsn
     from labctl.mail.log.queuefile import QueueFile
-    from labctl.trace.journey.queuefiles import Part
     from labctl.trace.journey.world import World
     from labctl.trace.logs.entry import Entry
+    from labctl.trace.logs.part import Part
 
 _NOTICES_OF_NOTICES: Final = 2
 """How deep notifications about notifications are told; Postfix writes no more (``2bounce``)."""
@@ -94,12 +94,18 @@ def refusal(entry: Entry, event: Rejected) -> TracedMessage:
 
 
 class Weaver:
-    """Knows all queue files of some lines, and tells the messages that were in them."""
+    """Tells the messages that some lines are of.
 
-    def __init__(self, entries: Sequence[Entry], world: World) -> None:
+    Args:
+        entries: The lines, in the order of time.
+        world: What else is known.
+        files: The queue files that they tell of, where these are known.
+    """
+
+    def __init__(self, entries: Sequence[Entry], world: World, files: QueueFiles | None = None) -> None:
         self._entries = entries
         self._world = world
-        self._files = QueueFiles(entries, world.hosts)
+        self._files = QueueFiles.of(entries, world.hosts) if files is None else files
         self._surroundings = Surroundings(entries, self._files, world.hosts)
 
     def messages(

@@ -117,8 +117,8 @@ def test_what_is_gone_for_long_is_forgotten() -> None:
     live.told()
     live.forget(lines[-1].at.replace(hour=23))
 
-    assert not live._by_name
-    assert not live._by_id
+    assert not live._parts
+    assert live._journal.size == 0
 
 
 def test_a_message_that_waits_is_still_known_when_it_is_tried_again_hours_later() -> None:
