@@ -23,7 +23,7 @@ from labctl.trace.journey.world import address_in
 from labctl.trace.logs.part import Part, taken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from labctl.mail.log.queuefile import QueueFile
     from labctl.trace.journey.hop import Hop, TracedMessage
@@ -162,15 +162,18 @@ class Live:
         self._forgotten_at = now
         while self._around and now - self._around[0].at > _REMEMBERED:
             self._around.popleft()
-        for part in list(self._parts.values()):
-            files = self._journal.message_of(part.file) if self._is_gone(part, now) else []
-            if files and all(self._is_gone(self._parts[file], now) for file in files):
-                self._journal.forget(files)
-                for file in files:
-                    self._forget(file)
 
-    def _is_gone(self, part: Part, now: datetime) -> bool:
-        return part.file.over and part.file in self._parts and now - part.last_at > _REMEMBERED
+        def is_gone(file: QueueFile) -> bool:
+            return file.over and now - self._parts[file].last_at > _REMEMBERED
+
+        for part in list(self._parts.values()):
+            if (
+                part.file in self._parts
+                and (gone := self._journal.message_of(part.file, is_gone)) is not None
+            ):
+                self._journal.forget(gone.files)
+                for file in gone.files:
+                    self._forget(file)
 
     def _forget(self, file: QueueFile) -> None:
         del self._parts[file]
@@ -212,12 +215,11 @@ class Live:
 
     def _new_in(self, fresh: QueueFile) -> Iterator[LiveHop]:
         """Tell what is new of the message that was in a queue file, and of others with its Message-ID."""
-        files = self._journal.message_of(fresh)
-        ids = {file.message_id for file in files if file.message_id}
-        alike = dict.fromkeys(files)
+        alike = dict.fromkeys(self._files_of(fresh))
+        ids = {file.message_id for file in alike if file.message_id}
         for message_id in ids:
             for file in self._journal.alike(message_id):
-                alike |= dict.fromkeys(self._journal.message_of(file))
+                alike |= dict.fromkeys(self._files_of(file))
         since = min(self._fresh.pop(file) for file in alike if file in self._fresh)
         parts = {file: self._parts[file] for file in alike}
         entries = [entry for part in parts.values() for entry in part.entries]
@@ -228,6 +230,10 @@ class Live:
         )
         for message in weaver.messages(ids, [part.name for part in parts.values()]):
             yield from self._new_of(message, [file for file in alike if self._is_of(file, message)])
+
+    def _files_of(self, file: QueueFile) -> Sequence[QueueFile]:
+        message = self._journal.message_of(file)
+        return message.files if message is not None else ()
 
     @staticmethod
     def _is_of(file: QueueFile, message: TracedMessage) -> bool:

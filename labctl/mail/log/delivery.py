@@ -302,13 +302,13 @@ def _walk(
 
 def _went_to(journal: Journal, file: QueueFile, copy: Copy, state: MessageState) -> QueueFile | None:
     """Return the queue file that a copy went into."""
-    if (found := journal.onward(file, copy)) is not None:
+    if copy.next_id is not None and (found := journal.onward(file, copy)) is not None:
         return found
-    if state in _HAPPY:  # a content filter took it perhaps, and gave it back
-        back = list(journal.given_back(file))
-        of_copy = (each for each in back if each.copies_for(copy.recipient))
-        return next(of_copy, None) or next((each for each in back if each.untold), None)
-    return None if is_final(state) else file.requeued_as
+    if state not in _HAPPY:
+        return None if is_final(state) else file.requeued_as
+    back = journal.given_back(file)  # a content filter took it perhaps
+    of_copy = (each for each in back if each.copies_for(copy.recipient))
+    return next(of_copy, None) or next((each for each in back if each.untold), None) if back else None
 
 
 def _more_to_come(file: QueueFile, copies: list[Copy], *, expanded: bool) -> bool:

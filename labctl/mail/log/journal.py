@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from labctl.mail.log.logevent import Delivery, Discarded, Event, Held, NonDelivery, Queued, Received
 from labctl.mail.log.queuefile import Copy, QueueFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
 MAX_QUEUE_IDS: Final = 20_000
@@ -25,6 +25,14 @@ _LATE: Final = timedelta(seconds=2)
 """By how much a host may log the arrival of a message later than its sender logs that it was taken."""
 
 _T = TypeVar("_T")
+
+
+class Message(NamedTuple):
+    """The queue files that one message was in, by time and in the order of its way."""
+
+    files: Sequence[QueueFile]
+    roots: Sequence[QueueFile]
+    """Those that it came in as."""
 
 
 class Journal:
@@ -55,6 +63,12 @@ class Journal:
         """What was decided, in a session of smtpd(8), of a message that has no queue id yet."""
         self._announced: dict[tuple[str, str], str] = {}
         """Notifications that were not seen yet, with what they are about."""
+        self._takers: Final[dict[type, Callable[..., None]]] = {
+            Delivery: self._tried,
+            NonDelivery: self._notified,
+            Queued: self._named,
+            Received: self._received,
+        }
         self.size = 0
         """Roughly the bytes of memory that all take."""
         self.version = 0
@@ -80,18 +94,18 @@ class Journal:
                 self._decided(host, pid, event)
             return None
         self.version += 1
-        file = self._use(host, queue_id, at, event)
-        before = file.size
-        if isinstance(event, Delivery):
-            self._tried(file, at, event)
-        else:
+        taker = self._takers.get(type(event))
+        uses = self._uses.get(queue_id)
+        if uses is not None and (file := uses[-1]).host == host and taker is None and not file.closed:
+            before = file.size
             file.take(at, event)
-        if isinstance(event, Queued):
-            self._named(file)
-        elif isinstance(event, Received):
-            self._received(file, at, event, pid)
-        elif isinstance(event, NonDelivery):
-            self._notified(file, event)
+        else:
+            file = self._use(host, queue_id, at, event)
+            before = file.size
+            if taker is None:
+                file.take(at, event)
+            else:
+                taker(file, at, event, pid)
         self.size += file.size - before
         return file
 
@@ -123,28 +137,21 @@ class Journal:
         One that surely does comes before one that may, a host that the relay names before others, and what
         came in just then before what came in at another time.
         """
-        if copy.next_id is None:
-            return None
         here_only = copy.program == "local"  # "forwarded as": the same host's next queue file
         found: QueueFile | None = None
-        best = (False, False, 0.0)
-        for use in self._uses.get(copy.next_id, ()):
-            if use is file or not use.may_hold(file.message_id) or (here_only and use.host != file.host):
+        for use in self._uses.get(copy.next_id or "", ()):
+            if use is file or (here_only and use.host != file.host):
                 continue
-            sure = file.message_id is not None and file.message_id == use.message_id
-            if not sure and not _is_about(use, copy.at):
-                continue
-            apart = abs((use.first_at - copy.at).total_seconds())
-            rank = (sure, copy.relay.startswith(f"{use.host}["), -apart)
-            if found is None or rank > best:
-                found, best = use, rank
+            if _may_be(use, file.message_id, copy.at) and (
+                found is None or _is_likelier(use, found, file, copy)
+            ):
+                found = use
         return found
 
-    def given_back(self, file: QueueFile) -> Iterator[QueueFile]:
-        """Yield what a content filter took from a queue file and gave back."""
-        for each in self._given_back.get(file.queue_id, ()):
-            if self._filtered(each) is file:
-                yield each
+    def given_back(self, file: QueueFile) -> list[QueueFile]:
+        """Return what a content filter took from a queue file and gave back."""
+        back = self._given_back.get(file.queue_id, ())
+        return [each for each in back if self._filtered(each) is file] if back else []
 
     def written(self, file: QueueFile, at: datetime, event: NonDelivery) -> QueueFile | None:
         """Return the queue file of a notification about a queue file, which was written at some time."""
@@ -153,49 +160,59 @@ class Journal:
         ]
         return min(uses, key=lambda use: abs(use.first_at - at), default=None)
 
-    def after(self, file: QueueFile) -> Iterator[QueueFile]:
-        """Yield the queue files that a queue file's message went into next; one may come several times."""
-        if file.requeued_as is not None:
-            yield file.requeued_as
+    def after(self, file: QueueFile) -> list[QueueFile]:
+        """Return the queue files that a queue file's message went into next; one may come several times."""
+        found = [] if file.requeued_as is None else [file.requeued_as]
         for copy in file.copies.values():
-            if copy.next_id is not None and (found := self.onward(file, copy)) is not None:
-                yield found
-        yield from self.given_back(file)
-        for other in self._alike.get(file.message_id or "", ()):
-            if other is not file and other.host != file.host and self._inferred(other) is file:
-                yield other
+            if copy.next_id is not None and (onward := self.onward(file, copy)) is not None:
+                found.append(onward)  # noqa: PERF401  # nearly all have one copy: a comprehension costs more
+        if self._given_back:
+            found += self.given_back(file)
+        alike = self._alike.get(file.message_id or "", ())
+        for other in alike if len(alike) > 1 else ():
+            if other is not file and other.caller and other not in found and self._inferred(other) is file:
+                found.append(other)
+        return found
 
-    def before(self, file: QueueFile) -> Iterator[QueueFile]:
-        """Yield the queue files that a queue file's message came from; one may come several times."""
-        told = False
-        for each in self._told_before(file):
-            told = True
-            yield each
-        if not told and (inferred := self._inferred(file)) is not None:
-            yield inferred
+    def before(self, file: QueueFile) -> list[QueueFile]:
+        """Return the queue files that a queue file's message came from; one may come several times."""
+        if (told := self._told_before(file)) or (inferred := self._inferred(file)) is None:
+            return told
+        return [inferred]
 
-    def message_of(self, file: QueueFile) -> list[QueueFile]:
-        """Return all queue files of the message that is in one, by time and in the order of its way."""
+    def message_of(
+        self, file: QueueFile, only_if: Callable[[QueueFile], bool] = lambda _: True
+    ) -> Message | None:
+        """Return the message that is in a queue file.
+
+        Args:
+            file: The queue file.
+            only_if: What has to be true of each of its queue files; else None is returned.
+        """
+        if not only_if(file):
+            return None
         steps = {file: 0}
         ahead = [file]
+        roots = []
         while ahead:
             each = ahead.pop()
-            for neighbours, step in ((self.before(each), -1), (self.after(each), 1)):
+            if not (before := self.before(each)):
+                roots.append(each)
+            for neighbours, step in ((before, -1), (self.after(each), 1)):
                 for other in neighbours:
                     if other not in steps:
+                        if not only_if(other):
+                            return None
                         steps[other] = steps[each] + step
                         ahead.append(other)
         if len(steps) == 1:
-            return [file]
-        return sorted(steps, key=lambda each: (each.first_at, steps[each], each.host, each.queue_id))
+            return Message([file], [file])
 
-    def roots(self, files: Iterable[QueueFile]) -> list[QueueFile]:
-        """Return those of a message's queue files that it came in as."""
-        files = list(files)
-        if len(files) == 1:
-            return files
-        found = [file for file in files if next(self.before(file), None) is None]
-        return found or files[:1]  # a circle has no beginning
+        def place(each: QueueFile) -> tuple[datetime, int, str, str]:
+            return each.first_at, steps[each], each.host, each.queue_id
+
+        files = sorted(steps, key=place)
+        return Message(files, sorted(roots, key=place) or files[:1])  # a circle has no beginning
 
     def forget(self, files: Iterable[QueueFile]) -> None:
         """Forget queue files, and how messages came to them and went on."""
@@ -237,7 +254,7 @@ class Journal:
                 self.forget(list(next(iter(self._uses.values()))))
         return file
 
-    def _tried(self, file: QueueFile, at: datetime, event: Delivery) -> None:
+    def _tried(self, file: QueueFile, at: datetime, event: Delivery, _: int) -> None:
         """Take in an attempt, and where the copy went to."""
         key = Copy.key(event)
         before = file.copies.get(key)
@@ -250,7 +267,8 @@ class Journal:
         if copy is not None and copy.next_id is not None:
             _append(self._sent_to, copy.next_id, (file, copy))
 
-    def _named(self, file: QueueFile) -> None:
+    def _named(self, file: QueueFile, at: datetime, event: Queued, _: int) -> None:
+        file.take(at, event)
         if file.message_id and file not in self._alike.get(file.message_id, ()):
             _append(self._alike, file.message_id, file)
 
@@ -259,11 +277,13 @@ class Journal:
         file.closed = True
 
     def _received(self, file: QueueFile, at: datetime, event: Received, pid: int) -> None:
+        file.take(at, event)
         if event.original_queue_id is not None:
             before = self.last(file.host, event.original_queue_id)
             if before is not None and before is not file and not before.closed:
                 before.requeued_as, file.requeued_from = file, before
                 self._close(before, at)
+        file.caller = self._caller(event.client)
         if event.filtered_from is not None and file not in self._given_back.get(event.filtered_from, ()):
             _append(self._given_back, event.filtered_from, file)
         if self._verdicts and (verdict := self._verdicts.pop((file.host, pid), None)) is not None:
@@ -275,7 +295,8 @@ class Journal:
             self._verdicts.clear()
         self._verdicts[host, pid] = event
 
-    def _notified(self, file: QueueFile, event: NonDelivery) -> None:
+    def _notified(self, file: QueueFile, at: datetime, event: NonDelivery, _: int) -> None:
+        file.take(at, event)
         written = self.last(file.host, event.dsn_queue_id)
         about = file.message_id or file.queue_id
         if written is file:
@@ -287,15 +308,17 @@ class Journal:
             self._announced.clear()
         self._announced[file.host, event.dsn_queue_id] = about
 
-    def _told_before(self, file: QueueFile) -> Iterator[QueueFile]:
-        """Yield the queue files that a message came from, as the log itself says."""
-        if file.requeued_from is not None:
-            yield file.requeued_from
+    def _told_before(self, file: QueueFile) -> list[QueueFile]:
+        """Return the queue files that a message came from, as the log itself says."""
+        found: list[QueueFile] = []
         for before, copy in self._sent_to.get(file.queue_id, ()):
-            if before is not file and self.onward(before, copy) is file:
-                yield before
-        if (filtered := self._filtered(file)) is not None:
-            yield filtered
+            if before is not file and before not in found and self.onward(before, copy) is file:
+                found.append(before)
+        if file.requeued_from is not None:
+            found.append(file.requeued_from)
+        if file.filtered_from is not None and (filtered := self._filtered(file)) is not None:
+            found.append(filtered)
+        return found
 
     def _filtered(self, file: QueueFile) -> QueueFile | None:
         """Find what a content filter took, to give it back as this: mostly on the same host."""
@@ -315,20 +338,44 @@ class Journal:
 
         It must be the same message, from that host, while that host still had it.
         """
-        alike = self._alike.get(file.message_id or "", ()) if file.client else ()
-        if len(alike) < 2 or next(self._told_before(file), None) is not None:  # noqa: PLR2004  # itself alone
+        if not file.caller:
             return None
-        name, _, rest = file.client.partition("[")
-        known = self._hosts.get(rest.rstrip("]"), name).casefold()
-        for other in alike:
-            if other.host == file.host or not _is_called(known, other.host):
-                continue
-            if other.closed and not other.copies:
-                continue
-            soon = file.first_at + _LATE >= other.first_at
-            if soon and (not other.closed or file.first_at <= other.last_at + _LATE):
-                return other
+        for other in self._alike.get(file.message_id or "", ()):
+            if _may_have_sent(other, file):
+                return None if self._told_before(file) else other
         return None
+
+    def _caller(self, client: str) -> str:
+        """Return the name of the host that a client is, by its address or as it is called."""
+        name, _, address = client.partition("[")
+        if self._hosts:
+            name = self._hosts.get(address.rstrip("]"), name)
+        return "" if name == "unknown" else name.casefold()
+
+
+def _may_have_sent(one: QueueFile, other: QueueFile) -> bool:
+    """Whether one queue file's message may have gone into the other: it came from there at that time."""
+    if one.host == other.host or not _is_called(other.caller, one.host) or (one.closed and not one.copies):
+        return False
+    soon = other.first_at + _LATE >= one.first_at
+    return soon and (not one.closed or other.first_at <= one.last_at + _LATE)
+
+
+def _may_be(file: QueueFile, message_id: str | None, at: datetime) -> bool:
+    """Whether a message that went somewhere at some time may be the one that is in a queue file."""
+    if message_id and file.message_id:
+        return message_id == file.message_id
+    return _is_about(file, at)
+
+
+def _is_likelier(one: QueueFile, other: QueueFile, file: QueueFile, copy: Copy) -> bool:
+    """Whether a copy went into one queue file rather than into another; of equals, the later one."""
+
+    def rank(use: QueueFile) -> tuple[bool, bool, timedelta]:
+        named = copy.relay.startswith(f"{use.host}[")
+        return use.message_id == file.message_id, named, -abs(use.first_at - copy.at)
+
+    return rank(one) >= rank(other)
 
 
 def _is_about(file: QueueFile, at: datetime) -> bool:
@@ -355,8 +402,9 @@ def _append(index: dict[str, list[_T]], key: str, value: _T) -> None:
 
 def _drop(index: dict[str, list[_T]], key: str, value: _T) -> None:
     """Take a value away from others of its key, if it is there."""
-    values = index.get(key, [])
-    if value in values:
-        values.remove(value)
-        if not values:
+    values = index.get(key)
+    if values is not None and value in values:
+        if len(values) == 1:
             del index[key]
+        else:
+            values.remove(value)

@@ -133,6 +133,8 @@ class QueueFile:
     """The envelope's sender; empty for the null sender, None where none was told."""
     client: str = ""
     """Who handed it in by SMTP."""
+    caller: str = ""
+    """The name of that host, as far as it is known."""
     nrcpt: int = 0
     """The most that the queue manager counted: at a retry it counts only who is left."""
     state: MessageState = MessageState.SUBMITTED
@@ -252,7 +254,7 @@ class QueueFile:
     def _accepted(self, at: datetime, event: Accepted) -> None:
         self._name(event.mail_from, None)
         self.nrcpt = max(self.nrcpt, event.nrcpt)
-        self.decide(at, MessageState.QUEUED)
+        self.state, self.since, self.reason = MessageState.QUEUED, at, None
 
     def _delivery(self, at: datetime, event: Delivery) -> None:
         if event.status in _PROBES:

@@ -64,8 +64,8 @@ class QueueFiles:
         """Return the messages that some queue files are parts of: of each, those that it came in as."""
         found: dict[tuple[Part, ...], None] = {}
         for part in wanted:
-            files = self.journal.message_of(part.file)
-            found[tuple(self._parts[file] for file in self.journal.roots(files))] = None
+            if (message := self.journal.message_of(part.file)) is not None:
+                found[tuple(self._parts[file] for file in message.roots)] = None
         return sorted(found, key=lambda roots: roots[0].first_at)
 
     def written(self, part: Part, at: datetime, event: NonDelivery) -> Part | None:

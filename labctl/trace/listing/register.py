@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from labctl.mail.log.journal import Journal
+from labctl.mail.log.journal import Journal, Message
 from labctl.mail.log.logevent import (
     Accepted,
     ConnectionLost,
@@ -23,13 +23,13 @@ from labctl.mail.log.logevent import (
     Released,
     Removed,
 )
-from labctl.mail.log.queuefile import QueueFile
 from labctl.trace.listing.refusals import Refusal, Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from labctl.mail.log.queuefile import QueueFile
     from labctl.trace.journey.world import World
     from labctl.trace.listing.merging import Said
     from labctl.trace.logs.entry import Entry
@@ -40,9 +40,6 @@ MAX_BYTES: Final = 100_000_000
 GRACE: Final = timedelta(seconds=60)
 """How long a message is kept that is over: the host before logs later that it handed it over, and clocks
 differ."""
-
-Message: TypeAlias = list[QueueFile]
-"""The queue files of one message, in the order of time."""
 
 _OF_MESSAGES: Final = frozenset(
     {
@@ -87,7 +84,8 @@ class Register(Journal):
     def feed(self, entry: Entry | Said) -> bool:
         """Take in what a line says next; return whether there is anything to be told now."""
         event, at = entry.event, entry.at
-        if type(event) not in _OF_MESSAGES:
+        kind = type(event)
+        if kind not in _OF_MESSAGES:
             return False
         if isinstance(event, Rejected) and event.queue_id is None:
             refusal = self._refusals.add(entry.host, at, event)
@@ -109,14 +107,14 @@ class Register(Journal):
                 self.size -= ended.copy.size
                 if not self._refusals.forget(ended).told:
                     yield ended
-            elif ended in self._left and (message := self._ended(ended, due)):
+            elif ended in self._left and (message := self._ended(ended, due)) is not None:
                 yield message
                 self._forget(message)
         while self.size > self._max_bytes and self._left:
             file, known = self._left.popitem(last=False)
-            message = self.message_of(file)
+            message = self._whole(file)
             # What was heard of since it came to its place moves to the end.
-            self._left[file] = max(each.last_at for each in message)
+            self._left[file] = _heard(message)
             if self._left[file] == known:
                 yield message
                 self._forget(message)
@@ -127,25 +125,28 @@ class Register(Journal):
             (ended.at, ended) for _, ended in self._ending if isinstance(ended, Refusal) and not ended.told
         ]
         while self._left:
-            message = self.message_of(next(iter(self._left)))
-            left.append((max(file.last_at for file in message), message))
-            for file in message:
+            message = self._whole(next(iter(self._left)))
+            left.append((_heard(message), message))
+            for file in message.files:
                 self._left.pop(file, None)
         left.sort(key=lambda each: each[0])
         for _, each in left:
             yield each
 
-    def _ended(self, file: QueueFile, due: datetime) -> Message:
-        """Return a queue file's message, if it is over and no more was heard of it; else nothing."""
-        if not _is_due(file, due):
-            return []
+    def _whole(self, file: QueueFile) -> Message:
         message = self.message_of(file)
-        return message if all(_is_due(each, due) for each in message) else []
+        assert message is not None
+        return message
+
+    def _ended(self, file: QueueFile, due: datetime) -> Message | None:
+        """Return a queue file's message, if it is over and no more was heard of it."""
+        heard = due - GRACE
+        return self.message_of(file, lambda each: each.over and each.last_at <= heard)
 
     def _forget(self, message: Message) -> None:
-        for file in message:
+        for file in message.files:
             self._left.pop(file, None)
-        self.forget(message)
+        self.forget(message.files)
 
     def _opened(self, host: str, queue_id: str, at: datetime, before: QueueFile | None) -> QueueFile:
         file = super()._opened(host, queue_id, at, before)
@@ -158,5 +159,5 @@ class Register(Journal):
         super()._close(file, at)
 
 
-def _is_due(file: QueueFile, due: datetime) -> bool:
-    return file.over and file.last_at + GRACE <= due
+def _heard(message: Message) -> datetime:
+    return max(file.last_at for file in message.files)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from labctl.mail.log.journal import Message
     from labctl.mail.log.queuefile import QueueFile
     from labctl.mail.state import MessageState
     from labctl.trace.listing.merging import Said
-    from labctl.trace.listing.register import Message
     from labctl.trace.logs.entry import Entry
     from labctl.trace.logs.log import Log
 
@@ -130,17 +130,17 @@ def _rows(
     register: Register, ended: Iterable[Message | Refusal], filters: Filters, world: World
 ) -> Iterator[Row]:
     for each in ended:
-        files = () if isinstance(each, Refusal) else each
+        files = () if isinstance(each, Refusal) else each.files
         row = _refused(each) if isinstance(each, Refusal) else _row(register, each, world)
         if row is not None and (filters == ALL or filters._let_pass(row, files)):  # noqa: SLF001  # of this module
             yield row
 
 
-def _row(register: Register, files: Message, world: World) -> Row | None:
+def _row(register: Register, message: Message, world: World) -> Row | None:
     """Return a message's row; None of what only asked for an address."""
+    files, roots = message
     if len(files) == 1 and files[0].probe and not files[0].copies:
         return None
-    roots = register.roots(files)
     recipients = recipients_of(register, roots, files, world)
     first_at = files[0].first_at
     return Row(
