@@ -54,13 +54,14 @@ def serving(reply: Reply) -> Iterator[int]:
                     self.wfile.write(struct.pack("!H", len(response)) + response)
 
     with ExitStack() as ends:
-        udp = ends.enter_context(socketserver.ThreadingUDPServer(("127.0.0.1", 0), Udp))
-        tcp = ends.enter_context(socketserver.ThreadingTCPServer(udp.server_address, Tcp))
+        # UDP's ports are rarely in use: TCP's, which just may be, is chosen by the system.
+        tcp = ends.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tcp))
+        udp = ends.enter_context(socketserver.ThreadingUDPServer(tcp.server_address, Udp))
         for server in (udp, tcp):
             server.daemon_threads = True
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
             ends.callback(server.shutdown)
-        yield int(udp.server_address[1])
+        yield int(tcp.server_address[1])
 
 
 @pytest.fixture
