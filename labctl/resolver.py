@@ -15,7 +15,9 @@ from enum import StrEnum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from labctl.bounds import BoundedSocket
 from labctl.errors import UsageError
+from labctl.interruption import undone
 from labctl.suggestion import near, question
 
 if TYPE_CHECKING:
@@ -149,29 +151,23 @@ def _unknown_type(rdtype: str | None, fault: str) -> UsageError:
 
 
 def _over_udp(query: Message, server: str, port: int, deadline: float) -> Message:
-    with closing(_socket(server, socket.SOCK_DGRAM)) as client:
-        client.connect((server, port))
-        client.settimeout(_left(deadline))
-        client.send(query.to_wire())
-        while True:
-            client.settimeout(_left(deadline))
-            response = _parsed(query, client.recv(65535))
-            if response is not None:
-                return response
+    with closing(_connected(server, port, socket.SOCK_DGRAM, deadline)) as client:
+        client.sendall(query.to_wire())
+        while (response := _parsed(query, client.recv(65535))) is None:
+            pass
+        return response
 
 
 def _over_tcp(query: Message, server: str, port: int, deadline: float) -> Message:
     """Ask again over TCP, where each message follows its length (RFC 1035, section 4.2.2)."""
-    with closing(_socket(server, socket.SOCK_STREAM)) as client:
-        client.settimeout(_left(deadline))
-        client.connect((server, port))
+    with closing(_connected(server, port, socket.SOCK_STREAM, deadline)) as client:
         wire = query.to_wire()
         client.sendall(struct.pack("!H", len(wire)) + wire)
-        while True:
-            (length,) = struct.unpack("!H", _exactly(client, 2, deadline))
-            response = _parsed(query, _exactly(client, length, deadline))
-            if response is not None:
+        heard = client.makefile()
+        while len(length := heard.read(2)) == 2:  # noqa: PLR2004  # bytes of a length
+            if (response := _parsed(query, heard.read(*struct.unpack("!H", length)))) is not None:
                 return response
+        raise EOFError
 
 
 def _parsed(query: Message, wire: bytes) -> Message | None:
@@ -186,22 +182,14 @@ def _parsed(query: Message, wire: bytes) -> Message | None:
     return response if query.is_response(response) else None
 
 
-def _exactly(client: socket.socket, length: int, deadline: float) -> bytes:
-    received = b""
-    while len(received) < length:
-        client.settimeout(_left(deadline))
-        if not (more := client.recv(length - len(received))):
-            raise EOFError
-        received += more
-    return received
-
-
-def _socket(server: str, kind: socket.SocketKind) -> socket.socket:
-    return socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, kind)
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
+def _connected(server: str, port: int, kind: socket.SocketKind, deadline: float) -> BoundedSocket:
+    """Connect to a server; all that is said has to be over by the deadline."""
+    if (left := deadline - time.monotonic()) <= 0:
         raise TimeoutError
-    return left
+    inner = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, kind)
+    with undone(inner.close):
+        inner.settimeout(left)
+        inner.connect((server, port))
+    client = BoundedSocket(inner)
+    client.bound(within=left)
+    return client
