@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from labctl.engine.images.children import Children, Finished, Stopped
+from labctl.engine.machine import process_name
 from labctl.wait import eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENVIRON = {"PATH": os.environ["PATH"]}
 
@@ -44,14 +48,6 @@ def test_the_environment_is_the_one_given(tmp_path: Path) -> None:
     assert "HOME" not in finished.last
 
 
-def alive(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    try:
-        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 @pytest.mark.parametrize("shield", ["", "trap '' TERM; "])
 def test_stop_ends_a_program_and_what_it_started(shield: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labctl.engine.images.children.GRACE", 0.2)
@@ -73,7 +69,7 @@ def test_stop_ends_a_program_and_what_it_started(shield: str, monkeypatch: pytes
     children.stop()
     runner.join(30)
     assert outcome[0].exit_code < 0
-    assert eventually(lambda: not any(alive(pid) for pid in pids) or None, within=10)
+    assert eventually(lambda: not any(process_name(pid) for pid in pids) or None, within=10)
 
 
 def test_nothing_starts_after_a_stop() -> None:
