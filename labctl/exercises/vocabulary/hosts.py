@@ -22,6 +22,7 @@ from labctl.resolver import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from labctl.engine.protocol import Engine
@@ -99,8 +100,7 @@ class Hosts:
             self._applied.append(name)
         yield from self._for_a_block(name, f"The fault {name} is gone")
 
-    @contextmanager
-    def settings(self, host: str, why: str, **settings: str) -> Iterator[None]:
+    def settings(self, host: str, why: str, **settings: str) -> AbstractContextManager[None]:
         """Change parameters of an MTA's ``main.cf`` for the length of a block.
 
         Args:
@@ -110,11 +110,9 @@ class Hosts:
         """
         lines = [f"{name} = {value}" for name, value in settings.items()]
         change = HostChange(self.host(host).service, settings=settings)
-        with self.changed(f"{self.host(host).hostname}: {why}", lines, change):
-            yield
+        return self.changed(f"{self.host(host).hostname}: {why}", lines, change)
 
-    @contextmanager
-    def files(self, host: str, why: str, files: Mapping[str, str]) -> Iterator[None]:
+    def files(self, host: str, why: str, files: Mapping[str, str]) -> AbstractContextManager[None]:
         """Put files into a host for the length of a block, and make its daemon read them.
 
         Args:
@@ -124,8 +122,7 @@ class Hosts:
         """
         lines = [f"{path}: {line}" for path, text in files.items() for line in text.splitlines() if line]
         change = HostChange(self.host(host).service, files=files)
-        with self.changed(f"{self.host(host).hostname}: {why}", lines, change):
-            yield
+        return self.changed(f"{self.host(host).hostname}: {why}", lines, change)
 
     @contextmanager
     def changed(self, text: str, evidence_lines: list[str], *changes: HostChange) -> Iterator[None]:

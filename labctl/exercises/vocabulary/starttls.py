@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +9,7 @@ from labctl.faults.hostchange import HostChange
 from labctl.mail.client.certificate import LaboratoryCa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from labctl.exercises.vocabulary.hosts import Hosts
 
@@ -18,7 +17,6 @@ _CHAIN: Final = "/etc/postfix/tls-chain.pem"
 _AUTHORITY: Final = "/etc/postfix/tls-authority.pem"
 
 
-@contextmanager
 def starttls(
     lab: Hosts,
     host: str,
@@ -27,7 +25,7 @@ def starttls(
     issued_to: str | None = None,
     expired: bool = False,
     trusted_by: str | None = None,
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Let an MTA offer STARTTLS (RFC 3207) for the length of a block, with a certificate made for it.
 
     Args:
@@ -57,5 +55,4 @@ def starttls(
         changes.append(HostChange(client.service, trust, {_AUTHORITY: authority.certificate_pem}))
     offers = "offers TLS" if level == "may" else "takes mail only under TLS"
     when = ", which has expired" if expired else ""
-    with lab.changed(f"{server.hostname} {offers}, with a certificate for {name}{when}", lines, *changes):
-        yield
+    return lab.changed(f"{server.hostname} {offers}, with a certificate for {name}{when}", lines, *changes)

@@ -9,14 +9,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Final
 
 from labctl.exercises.worker.protocol import Free, Setup, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Self
 
     from labctl.exercises.worker.protocol import Message
 
@@ -27,7 +26,7 @@ _PROGRAM: Final = "import gc; gc.set_threshold(50_000); from labctl.exercises.ch
 """To look for garbage during the imports takes long, and finds none."""
 
 
-class Child:
+class Child(AbstractContextManager["Child"]):
     """The process that runs exercises. It starts at once, and waits for its orders.
 
     Args:
@@ -62,10 +61,6 @@ class Child:
         reader = threading.Thread(target=self._read, args=(events,), daemon=True)
         reader.start()
         threading.Thread(target=self._await_end, args=(reader,), daemon=True).start()
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        return self
 
     def __exit__(self, *exc_info: object) -> None:
         """End the process, and all that it has started."""
