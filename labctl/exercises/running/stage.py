@@ -7,7 +7,7 @@ its user waits for the first step.
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ from labctl.lab.running import emptying, instance
 from labctl.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from labctl.engine.protocol import Engine
     from labctl.exercises.log.watch import Watch
@@ -195,15 +196,13 @@ class Stage:
                 teardown.take_down(self.engine, self.name)
         self._made = False
 
-    @contextmanager
-    def occupied(self) -> Iterator[None]:
+    def occupied(self) -> AbstractContextManager[None]:
         """Have the lab in use: no other run of exercises, and no command that changes it, comes in between.
 
         Raises:
             LabInUse: There is one.
         """
-        with lock.used(self.engine, self.name):
-            yield
+        return lock.used(self.engine, self.name)
 
 
 def _fallen(there: Instance, excused: frozenset[str] = frozenset()) -> str | None:

@@ -30,6 +30,7 @@ from labctl.mail.content.message import normal_message_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from labctl.bounds import BoundedSocket
 
@@ -165,11 +166,9 @@ class ImapMailbox:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self) -> AbstractContextManager[None]:
         _bound(self._client, self._timeout, within=DONE_WITHIN)
-        with translated(self._where, IMAPClientError):
-            yield
+        return translated(self._where, IMAPClientError)
 
     def _listed(self, uids: Sequence[int]) -> tuple[MailboxMessage, ...]:
         """List messages of the selected folder; of reports the whole is fetched."""

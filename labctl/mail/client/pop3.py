@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import poplib
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from labctl.errors import ServiceCommandFailed
@@ -14,6 +14,7 @@ from labctl.mail.content.mailheader import parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from labctl.bounds import BoundedSocket
 
@@ -82,12 +83,10 @@ class Pop3Mailbox:
                 self._client.dele(uid)
                 self._marked += 1
 
-    @contextmanager
-    def _bounded(self) -> Iterator[None]:
+    def _bounded(self) -> AbstractContextManager[None]:
         """Do something that has its time as a whole, and tell its failures as labctl's."""
         self._client.bound(silence=self._timeout, within=DONE_WITHIN)
-        with translated(self._where, poplib.error_proto):
-            yield
+        return translated(self._where, poplib.error_proto)
 
     def _read(self, *, whole: bool) -> Iterator[MailboxMessage]:
         sizes = self._numbered("LIST")
