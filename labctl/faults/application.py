@@ -10,8 +10,7 @@ from labctl.engine.model import ContainerState
 from labctl.errors import EngineError, FaultClash, FaultError, LabctlError, LabNotUp, ServiceNotReady
 from labctl.faults import hostchange
 from labctl.faults.fault import Scene
-from labctl.faults.files import Files
-from labctl.faults.hostchange import VOLATILE
+from labctl.faults.hostchange import VOLATILE, Files
 from labctl.interruption import undone
 from labctl.lab.mark.faultrecord import FAULT, FaultRecord, volume_name
 from labctl.lab.parallel import in_parallel

@@ -14,8 +14,7 @@ from labctl.suggestion import near, question
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labctl.faults.files import Files
-    from labctl.faults.hostchange import HostChange
+    from labctl.faults.hostchange import Files, HostChange
     from labctl.lab.running.instance import Host, Instance
 
 

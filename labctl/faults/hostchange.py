@@ -1,4 +1,4 @@
-"""What a fault changes on one host, and how that is undone."""
+"""What a fault changes on one host, whose files it reads before, and how that is undone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.engine.model import File
-from labctl.errors import FaultError
+from labctl.errors import FaultError, NoSuchObject
 from labctl.faults.reload import reload
 from labctl.lab.blueprint.maincf import MAIN_CF, settings_in, with_settings
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labctl.engine.protocol import Engine
-    from labctl.faults.files import Files
     from labctl.lab.running.instance import Host
 
 VOLATILE: Final = frozenset({"rules", "server", "qdisc"})
@@ -45,6 +44,24 @@ if [ -e "$1" ]; then
 fi
 exit 0
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Reads files and keeps them: a read takes a while, and nobody else changes the lab meanwhile."""
+
+    engine: Engine
+    _known: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
+
+    def read(self, host: Host, path: str) -> bytes | None:
+        """Return a file's content; None where it is not there."""
+        key = (host.service, path)
+        if key not in self._known:
+            try:
+                self._known[key] = self.engine.get_file(host.running_container().id, path)
+            except NoSuchObject:
+                self._known[key] = None
+        return self._known[key]
 
 
 @dataclass(frozen=True, slots=True)
