@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,7 @@ from labctl.lab.parallel import in_parallel
 from labctl.lab.running import instance, patience
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from labctl.engine.protocol import Engine
     from labctl.faults.fault import Fault
@@ -131,16 +131,6 @@ def revert_all(engine: Engine, there: Instance) -> tuple[str, ...]:
         raise failures[0]
     _refuse_unreadable(there, None)
     return tuple(record.name for record in there.faults)
-
-
-@contextmanager
-def applied(engine: Engine, there: Instance, fault: Fault, given: Mapping[str, str]) -> Iterator[Applied]:
-    """Apply a fault for the length of a block."""
-    done = apply(engine, there, fault, given)
-    try:
-        yield done
-    finally:
-        revert(engine, instance.observe(engine, there.name), fault.name)
 
 
 def _refuse_second(there: Instance, name: str) -> None:

@@ -138,7 +138,7 @@ class HostChange:
             script = _SERVE % _LISTENS_WITHIN
             _run(engine, host, fault, script, _pidfile(fault), f"{self.port:04X}", *self.server, again=False)
         if self.rules:
-            table = table_name(fault)
+            table = _table_name(fault)
             rules = f"table inet {table}\ndelete table inet {table}\ntable inet {table} {{\n{self.rules}\n}}"
             _run(engine, host, fault, 'echo "$1" | nft -f -', rules)
         if self.qdisc:
@@ -165,7 +165,7 @@ def undo(engine: Engine, host: Host, fault: str, told: Mapping[str, Any]) -> Non
     """
     container = host.running_container()
     for name, script, argument in (
-        ("rules", 'nft delete table inet "$1" 2> /dev/null || true', table_name(fault)),
+        ("rules", 'nft delete table inet "$1" 2> /dev/null || true', _table_name(fault)),
         ("server", _END, _pidfile(fault)),
         ("qdisc", f"tc qdisc del dev {_INTERFACE} root 2> /dev/null || true", ""),
     ):
@@ -193,7 +193,7 @@ def put_back(engine: Engine, container: str, told: Mapping[str, Any]) -> bool:
     return bool(files)
 
 
-def table_name(fault: str) -> str:
+def _table_name(fault: str) -> str:
     """Return the name of a fault's own nftables table."""
     return f"labctl_{fault.replace('-', '_')}"
 

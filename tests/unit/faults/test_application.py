@@ -9,7 +9,7 @@ import pytest
 
 from labctl.engine.model import ContainerState, Volume
 from labctl.errors import EngineError, FaultClash, FaultError, LabNotUp
-from labctl.faults import application, catalogue
+from labctl.faults import application
 from labctl.faults.hostchange import HostChange
 from labctl.lab.blueprint.maincf import MAIN_CF
 from labctl.lab.mark import faultrecord, labels
@@ -219,13 +219,6 @@ def test_a_record_of_another_version_is_not_passed_over(faulty: Faulty) -> None:
         with pytest.raises(FaultError, match="another version of labctl") as caught:
             undo()
         assert caught.value.hint == "labctl down --name x"
-
-
-def test_a_block_has_a_fault_for_its_length_even_where_it_fails(faulty: Faulty) -> None:
-    block = application.applied(faulty.fake, faulty.there, catalogue.find("refuse"), {"port": "587"})
-    with faulty.spared(), pytest.raises(ZeroDivisionError) as caught, block:
-        raise ZeroDivisionError(names(faulty))
-    assert caught.value.args == (["refuse"],)
 
 
 def test_changes_of_ones_own_are_on_record_under_their_name(faulty: Faulty) -> None:
