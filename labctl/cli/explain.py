@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,12 +10,16 @@ from labctl.cli import options
 from labctl.cli.console import print_result
 from labctl.cli.streams import standard_input
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-def _complete(incomplete: str) -> list[str]:
-    """Complete a code or a state; files are the shell's own business."""
+
+@options.completing
+def _complete(_: typer.Context) -> Iterable[str]:
+    """Offer codes and states; files are the shell's own business."""
     from labctl.mail.meaning.explanation import known_codes
 
-    return [each for each in known_codes() if each.startswith(incomplete)]
+    return known_codes()
 
 
 def explain(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 def printed(document: str) -> str:
@@ -16,91 +16,89 @@ def printed(document: str) -> str:
     return f"--json prints labctl/{document}/v1, which labctl schema {document} explains."
 
 
-def complete_lab(incomplete: str) -> list[str]:
-    """Complete a lab's id."""
-    from labctl.errors import LabctlError
+def completing(
+    offer: Callable[[typer.Context], Iterable[str]],
+) -> Callable[[typer.Context, str], list[str]]:
+    """Return what completes a word: with what is offered, and with nothing where that can't be told."""
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        from labctl.errors import LabctlError
+
+        try:
+            return [each for each in offer(ctx) if each.startswith(incomplete)]
+        except LabctlError:
+            return []
+
+    return complete
+
+
+@completing
+def complete_lab(_: typer.Context) -> Iterable[str]:
+    """Offer the labs' ids."""
     from labctl.lab import catalogue
 
-    try:
-        found = catalogue.all_labs(os.environ)
-    except LabctlError:
-        return []
-    return [each.id for each in found if each.id.startswith(incomplete)]
+    return [each.id for each in catalogue.all_labs(os.environ)]
 
 
-def complete_name(incomplete: str) -> list[str]:
-    """Complete the name of a running lab."""
-    from labctl.errors import LabctlError
+@completing
+def complete_name(_: typer.Context) -> Iterable[str]:
+    """Offer the names of the running labs."""
     from labctl.lab.running import instance
 
-    try:
-        found = instance.observe_all(_engine())
-    except LabctlError:
-        return []
-    return [each.name for each in found if each.name.startswith(incomplete)]
+    return [each.name for each in instance.observe_all(_engine())]
 
 
-def complete_host(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete a host of the running lab."""
-    from labctl.errors import LabctlError
+@completing
+def complete_host(ctx: typer.Context) -> Iterable[str]:
+    """Offer the hosts of the running lab."""
     from labctl.lab.running import instance
 
-    try:
-        there = instance.select(_engine(), ctx.params.get("name"))
-    except LabctlError:
-        return []
-    names = [name for host in there.hosts for name in (host.service, host.hostname)]
-    return [each for each in names if each.startswith(incomplete)]
+    there = instance.select(_engine(), ctx.params.get("name"))
+    return [name for host in there.hosts for name in (host.service, host.hostname)]
 
 
-def complete_address(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete an account of the running lab."""
-    from labctl.errors import LabctlError
+@completing
+def complete_address(ctx: typer.Context) -> Iterable[str]:
+    """Offer the accounts of the running lab."""
     from labctl.lab.running import instance
 
-    try:
-        engine = _engine()
-        found = instance.accounts(engine, instance.select(engine, ctx.params.get("name")))
-    except LabctlError:
-        return []
-    return [each.address for each in found if each.address.startswith(incomplete)]
+    engine = _engine()
+    found = instance.accounts(engine, instance.select(engine, ctx.params.get("name")))
+    return [each.address for each in found]
 
 
-def complete_exercise(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete an exercise: its id, with its lab's before it where none is named."""
-    from labctl.errors import LabctlError
+@completing
+def complete_exercise(ctx: typer.Context) -> Iterable[str]:
+    """Offer the exercises: their ids, with their lab's before them where none is named."""
     from labctl.exercises.catalogue import discovery
     from labctl.lab import catalogue
 
-    try:
-        named = ctx.params.get("lab")
-        labs = (catalogue.find(named, os.environ),) if named else catalogue.all_labs(os.environ)
-        found = [(each.id, exercise.id) for each in labs for exercise in discovery.of_lab(each)]
-    except LabctlError:
-        return []
+    named = ctx.params.get("lab")
+    labs = (catalogue.find(named, os.environ),) if named else catalogue.all_labs(os.environ)
+    found = [(each.id, exercise.id) for each in labs for exercise in discovery.of_lab(each)]
     names = [exercise if named else f"{lab}/{exercise}" for lab, exercise in found]
-    names += [exercise for _, exercise in found if not named]
-    return [each for each in names if each.startswith(incomplete)]
+    return names + [exercise for _, exercise in found if not named]
 
 
-def complete_fault(incomplete: str) -> list[str]:
-    """Complete a fault's name."""
+@completing
+def complete_fault(_: typer.Context) -> Iterable[str]:
+    """Offer the faults' names."""
     from labctl.faults import catalogue
 
-    return [each.name for each in catalogue.FAULTS if each.name.startswith(incomplete)]
+    return [each.name for each in catalogue.FAULTS]
 
 
-def complete_assignment(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete the parameters of a fault, and their values where they are few."""
+@completing
+def complete_assignment(ctx: typer.Context) -> Iterable[str]:
+    """Offer the parameters of a fault, and their values where they are few."""
     from labctl.faults import catalogue
 
     known = {each.name: each.parameters for each in catalogue.FAULTS}
-    offered = [
+    return [
         f"{each.name}={value}"
         for each in known.get(str(ctx.params.get("fault_name")), ())
         for value in (each.choices or (each.default,))
     ]
-    return [each for each in offered if each.startswith(incomplete)]
 
 
 def _engine() -> Any:
@@ -133,7 +131,7 @@ def group(about: str, document: str) -> typer.Typer:
     return typer.Typer(help=about, epilog=printed(document), rich_markup_mode=None, suggest_commands=False)
 
 
-def name_option(about: str, complete: Callable[[str], list[str]] | None = None) -> Any:
+def name_option(about: str, complete: Callable[[typer.Context, str], list[str]] | None = None) -> Any:
     """Return the option for a lab's name, with what it is there."""
     return typer.Option(
         "--name",

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labctl.cli import options
 from labctl.cli.console import print_result
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-def _complete(incomplete: str) -> list[str]:
-    """Complete a document's name."""
+
+@options.completing
+def _complete(_: typer.Context) -> Iterable[str]:
+    """Offer the documents' names."""
     from labctl.contract import published
 
-    return [each for each in published.by_word() if each.startswith(incomplete)]
+    return published.by_word()
 
 
 def schema(
