@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from labctl.grading.verdict import CheckVerdict
 from labctl.report.grading.verdict import excerpt, first_line, fitting, hint, named, points, score
-from labctl.report.layout.junit import lawful, written
+from labctl.report.layout.junit import counts, lawful, written
 from labctl.report.layout.wrap import brief
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _report(result: Grade, room: int) -> str:
     classes: set[str] = set()
     for each in result.attempts:
         _add(root, each, _apart(f"{result.lab}.{named(each)}", classes), room)
-    root.attrib |= _counts(root)
+    root.attrib |= counts(root)
     return written(root)
 
 
@@ -73,7 +73,7 @@ def _add(root: ET.Element, attempt: GradedAttempt, name: str, room: int) -> None
             _tell(case, element, check.explanation or check.verdict, _told(check, room))
         elif check.tries > 1:
             ET.SubElement(case, "system-out").text = f"passed in examination {check.tries}"
-    suite.attrib |= _counts(suite)
+    suite.attrib |= counts(suite)
 
 
 def _whole(suite: ET.Element, attempt: GradedAttempt, name: str, room: int) -> None:
@@ -108,18 +108,3 @@ def _told(check: GradedCheck, room: int) -> Iterator[str]:
     if told := hint(check):
         yield f"hint: {told}"
     yield f"points: {points(check.score)} of {points(check.max_score)}"
-
-
-def _counts(parent: ET.Element) -> dict[str, str]:
-    cases = list(parent.iter("testcase"))
-
-    def with_a(element: str) -> str:
-        return str(sum(each.find(element) is not None for each in cases))
-
-    return {
-        "tests": str(len(cases)),
-        "failures": with_a("failure"),
-        "errors": with_a("error"),
-        "skipped": with_a("skipped"),
-        "time": f"{sum(float(each.get('time', '0')) for each in cases):.3f}",
-    }
