@@ -15,10 +15,13 @@ import pytest
 
 from labctl.__main__ import run as run_here
 from tests import documents
+from tests.bed.bed import made
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from tests.bed.bed import Bed
 
 NO_ENGINE = "unix:///nonexistent/docker.sock"
 
@@ -117,6 +120,13 @@ class Labctl:
         ran = self(environ={**words, "_LABCTL_COMPLETE": "complete_bash", **environ})
         assert (ran.code, ran.stderr) == (0, "")
         return ran.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    """An engine in memory for all tests of a file."""
+    with made(tmp_path_factory.mktemp("e")) as bed:
+        yield bed
 
 
 @pytest.fixture

@@ -13,11 +13,10 @@ from labctl import resources
 from labctl.engine.model import ExecResult
 from labctl.grading import form
 from labctl.grading.job import Job
-from tests.bed.bed import made
 from tests.contract.conftest import Labctl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from labctl.engine.model import Container
@@ -82,19 +81,18 @@ def write(directory: Path, files: Mapping[str, str]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    """An engine in memory for all gradings of these tests."""
-    with made(tmp_path_factory.mktemp("e")) as bed:
-        plain = bed.engine.answer
+def hall(hall: Bed) -> Bed:
+    """An engine in memory, on which `postfix check` refuses nonsense."""
+    plain = hall.engine.answer
 
-        def answer(container: Container, argv: Sequence[str]) -> ExecResult:
-            asked = list(argv) == ["postfix", "check"]
-            if asked and b"nonsense" in bed.engine.get_file(container.id, MAIN_CF):
-                return ExecResult(1, b"", MISSPELT.encode())
-            return plain(container, argv)
+    def answer(container: Container, argv: Sequence[str]) -> ExecResult:
+        asked = list(argv) == ["postfix", "check"]
+        if asked and b"nonsense" in hall.engine.get_file(container.id, MAIN_CF):
+            return ExecResult(1, b"", MISSPELT.encode())
+        return plain(container, argv)
 
-        bed.engine.answer = answer
-        yield bed
+    hall.engine.answer = answer
+    return hall
 
 
 @pytest.fixture(scope="module")

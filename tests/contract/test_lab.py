@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from labctl.engine.model import ExecResult
-from tests.bed.bed import made
 from tests.contract.conftest import Labctl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from labctl.engine.model import Container
     from tests.bed.bed import Bed
@@ -23,20 +22,19 @@ QUEUE_ID = "4F00000BAD"
 
 
 @pytest.fixture(scope="module")
-def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def hall(hall: Bed) -> Bed:
     """An engine in memory, on which `false` fails and a message waits at mx-beta."""
-    with made(tmp_path_factory.mktemp("e")) as bed:
-        plain = bed.engine.answer
+    plain = hall.engine.answer
 
-        def answer(container: Container, argv: Sequence[str]) -> ExecResult:
-            if argv[0] == "false":
-                return ExecResult(7, b"out\n", b"err\n")
-            if "postqueue" in " ".join(argv) and container.name.endswith("mx-beta"):
-                return ExecResult(0, QUEUE.encode(), b"")
-            return plain(container, argv)
+    def answer(container: Container, argv: Sequence[str]) -> ExecResult:
+        if argv[0] == "false":
+            return ExecResult(7, b"out\n", b"err\n")
+        if "postqueue" in " ".join(argv) and container.name.endswith("mx-beta"):
+            return ExecResult(0, QUEUE.encode(), b"")
+        return plain(container, argv)
 
-        bed.engine.answer = answer
-        yield bed
+    hall.engine.answer = answer
+    return hall
 
 
 WAITS = {

@@ -13,11 +13,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from labctl import resources
-from tests.bed.bed import made
 from tests.contract.conftest import Labctl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tests.bed.bed import Bed
@@ -68,12 +67,6 @@ def test_ends_with_a_fault(lab):
     with lab.fault("mx-null"):
         assert False
 '''
-
-
-@pytest.fixture(scope="module")
-def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    with made(tmp_path_factory.mktemp("e")) as bed:
-        yield bed
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.engine.fake import FakeEngine
+    from tests.unit.conftest import Stage
 
 
 @pytest.fixture
@@ -28,6 +29,13 @@ def make_lab(tmp_path: Path) -> Callable[[str, str], Path]:
         return directory
 
     return make
+
+
+@pytest.fixture
+def up(stage: Stage) -> Stage:
+    """A lab that is there."""
+    stage.stand()
+    return stage
 
 
 @pytest.fixture

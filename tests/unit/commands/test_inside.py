@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from tests.unit.conftest import Stage
 
 
-@pytest.fixture
-def up(stage: Stage) -> Stage:
-    stage.stand()
-    return stage
-
-
 def answering(up: Stage, exit_code: int, stdout: bytes, stderr: bytes = b"") -> None:
     up.fake.answer = lambda _container, _argv: ExecResult(exit_code, stdout, stderr)
 

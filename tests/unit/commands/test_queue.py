@@ -55,12 +55,6 @@ def shown(*messages: dict[str, Any]) -> ExecResult:
     return ExecResult(0, f"{lines}\n--\n{due}--\n{headers}".encode(), b"")
 
 
-@pytest.fixture
-def up(stage: Stage) -> Stage:
-    stage.stand()
-    return stage
-
-
 def waiting(up: Stage, *messages: dict[str, Any]) -> None:
     """Let these wait at mx-alpha."""
 

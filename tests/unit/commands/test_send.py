@@ -21,12 +21,6 @@ TO_BOB = (
 )
 
 
-@pytest.fixture
-def up(stage: Stage) -> Stage:
-    stage.stand()
-    return stage
-
-
 def post(
     up: Stage, to: str = "bob@beta.test", *, wait: MessageState | None = None, timeout: float = 20
 ) -> Sent:
