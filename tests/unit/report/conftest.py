@@ -52,6 +52,7 @@ from tests.unit.report.grades import graded
 from tests.unit.trace import samples
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+BOUNCES = "labs/bounces/exercises/test_bounces.py"
 MESSAGE_ID = "<177.1@alpha.test>"
 BOUNCE = Path(__file__).parents[2] / "data/dsn/dsn-01.eml"
 
@@ -251,7 +252,7 @@ def examples(status: Status, sent: Sent, inbox: Inbox, queues: Queues) -> dict[s
                     "bounces",
                     "A letter to nobody comes back.",
                     "The server says so at RCPT TO.",
-                    "labs/bounces/exercises/test_bounces.py",
+                    BOUNCES,
                     12,
                 ),
                 Exercise("greylisted", "delays", "Come back later.", "", "test_delays.py", 1),
@@ -332,53 +333,25 @@ def ran() -> Run:
     """Return one exercise of each verdict, of two labs."""
     sent = Step("alice@alpha.test sends", Verdict.PASSED, 0.03, ("250 2.0.0 Ok: queued as 4bXy1z",))
     bounce = Step("Expect a bounce", Verdict.FAILED, 2.5, ())
-    path = "labs/bounces/exercises/test_bounces.py"
-    return Run(
-        (
-            Result(
-                "arrives", "bounces", "A letter arrives.", Verdict.PASSED, 0.5, (sent,), "", None, path, 3
-            ),
-            Result(
-                "bounces",
-                "bounces",
-                "A letter comes back.",
-                Verdict.FAILED,
-                2.53,
-                (sent, bounce),
-                "expected: a bounce\n    seen: the letter is delivered",
-                None,
-                path,
-                12,
-                "what it printed\n",
-            ),
-            Result(
-                "typo",
-                "delays",
-                "A typing error.",
-                Verdict.ERROR,
-                0,
-                (),
-                "NameError: x",
-                Blame.EXERCISE,
-                path,
-                1,
-            ),
-            Result(
-                "dead",
-                "delays",
-                "A dead host.",
-                Verdict.ERROR,
-                0,
-                (),
-                "mx-beta is gone",
-                Blame.LAB,
-                None,
-                None,
-            ),
-            Result("later", "delays", "Not today.", Verdict.SKIPPED, 0, (), "not today"),
-        ),
-        seconds=4.2,
+    passed = Result(
+        "arrives", "bounces", "A letter arrives.", Verdict.PASSED, 0.5, (sent,), "", None, BOUNCES, 3
     )
+    failed = replace(
+        passed,
+        id="bounces",
+        title="A letter comes back.",
+        verdict=Verdict.FAILED,
+        seconds=2.53,
+        steps=(sent, bounce),
+        explanation="expected: a bounce\n    seen: the letter is delivered",
+        line=12,
+        printed="what it printed\n",
+    )
+    later = Result("later", "delays", "Not today.", Verdict.SKIPPED, 0, (), "not today")
+    broken = replace(later, verdict=Verdict.ERROR, explanation="mx-beta is gone", kind=Blame.LAB)
+    dead = replace(broken, id="dead", title="A dead host.")
+    typo = replace(broken, id="typo", explanation="NameError: x", kind=Blame.EXERCISE, path=BOUNCES, line=1)
+    return Run((passed, failed, typo, dead, later), seconds=4.2)
 
 
 def _host(name: str, service: str, role: Role, domain: str | None, *addresses: str) -> HostStatus:
