@@ -8,10 +8,7 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final
 
 DATA: Final = Path(__file__).resolve().parents[1] / "data"
 
@@ -73,40 +70,40 @@ GRADE: Final = {"schema": "labctl/grade/v1", "lab": "mine", "title": "A lab", "a
 
 def build(directory: Path) -> None:
     """Make the places, in an empty directory."""
-    _files(
-        directory,
-        {
-            "mail.log": (DATA / "logs/alpha.log").read_bytes(),
-            "mail.log.gz": gzip.compress((DATA / "logs/beta.log").read_bytes()),
-            "cut.gz": gzip.compress(b"x" * 9999)[:40],
-            "bounce.eml": (DATA / "dsn/dsn-01.eml").read_bytes(),
-            "raw.eml": b"From: =?utf-8?q?\xff=FF?= <a@b>\r\nSubject: =?\xfe?b?\xff?=\r\n\r\n\xff\x00",
-            "bytes": bytes(range(256)) * 4,
-            "empty": b"",
-            "job.json": json.dumps(JOB).encode(),
-            "odd.json": json.dumps({**JOB, "files": {"beta.test.zone": "===", "\0": 3}, "seed": 7}).encode(),
-            "deep.json": b"[" * 100_000,
-            "attempt/labctl.toml": b'lab = "mine"\nseed = "0000000000000000"\n',
-            "attempt/beta.test.zone": b"@ IN SOA",
-            "other/labctl.toml": b"lab = 3\n",
-            "graded/grade.json": json.dumps(GRADE).encode(),
-            "torn/grade.json": json.dumps({**GRADE, "attempts": [{"id": 3}], "lab": []}).encode(),
-            "labs/mine/lab.toml": LAB.encode(),
-            "labs/mine/compose.yaml": OVERLAY.encode(),
-            "labs/mine/checks/test_mx.py": CHECK.encode(),
-            "labs/mine/starter/beta.test.zone": b"@ IN SOA",
-            "labs/mine/solution/beta.test.zone": b"@ IN SOA",
-            "labs/mine/exercises/test_one.py": CHECK.encode(),
-            "broken/lab.toml": LAB.replace("1s", "\\u0000").encode(),
-            "bytes-lab/lab.toml": b'id = "bytes-lab"\ntitle = "\xff"\n',
-            "over/lab.toml": LAB.replace('"mine"', '"over"').encode(),
-            "over/compose.yaml": b"services:\n  dns: \x01\n",
-            "test_own.py": CHECK.encode(),
-            "test_torn.py": b"def test_x(:\n\0",
-            "hidden/checks.toml": b'[[checks]]\nid = "more"\npoints = 1\n',
-            "hidden/test_more.py": CHECK.replace("test_mx", "test_more").encode(),
-        },
-    )
+    files = {
+        "mail.log": (DATA / "logs/alpha.log").read_bytes(),
+        "mail.log.gz": gzip.compress((DATA / "logs/beta.log").read_bytes()),
+        "cut.gz": gzip.compress(b"x" * 9999)[:40],
+        "bounce.eml": (DATA / "dsn/dsn-01.eml").read_bytes(),
+        "raw.eml": b"From: =?utf-8?q?\xff=FF?= <a@b>\r\nSubject: =?\xfe?b?\xff?=\r\n\r\n\xff\x00",
+        "bytes": bytes(range(256)) * 4,
+        "empty": b"",
+        "job.json": json.dumps(JOB).encode(),
+        "odd.json": json.dumps({**JOB, "files": {"beta.test.zone": "===", "\0": 3}, "seed": 7}).encode(),
+        "deep.json": b"[" * 100_000,
+        "attempt/labctl.toml": b'lab = "mine"\nseed = "0000000000000000"\n',
+        "attempt/beta.test.zone": b"@ IN SOA",
+        "other/labctl.toml": b"lab = 3\n",
+        "graded/grade.json": json.dumps(GRADE).encode(),
+        "torn/grade.json": json.dumps({**GRADE, "attempts": [{"id": 3}], "lab": []}).encode(),
+        "labs/mine/lab.toml": LAB.encode(),
+        "labs/mine/compose.yaml": OVERLAY.encode(),
+        "labs/mine/checks/test_mx.py": CHECK.encode(),
+        "labs/mine/starter/beta.test.zone": b"@ IN SOA",
+        "labs/mine/solution/beta.test.zone": b"@ IN SOA",
+        "labs/mine/exercises/test_one.py": CHECK.encode(),
+        "broken/lab.toml": LAB.replace("1s", "\\u0000").encode(),
+        "bytes-lab/lab.toml": b'id = "bytes-lab"\ntitle = "\xff"\n',
+        "over/lab.toml": LAB.replace('"mine"', '"over"').encode(),
+        "over/compose.yaml": b"services:\n  dns: \x01\n",
+        "test_own.py": CHECK.encode(),
+        "test_torn.py": b"def test_x(:\n\0",
+        "hidden/checks.toml": b'[[checks]]\nid = "more"\npoints = 1\n',
+        "hidden/test_more.py": CHECK.replace("test_mx", "test_more").encode(),
+    }
+    for name, content in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(content)
     os.mkfifo(directory / "fifo")
     (directory / "labs/fifo").mkdir()
     os.mkfifo(directory / "labs/fifo/compose.yaml")
@@ -118,9 +115,3 @@ def build(directory: Path) -> None:
     (directory / "line\nend").touch()
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(directory / "socket"))
-
-
-def _files(directory: Path, files: Mapping[str, bytes]) -> None:
-    for name, content in files.items():
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_bytes(content)
