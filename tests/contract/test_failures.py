@@ -143,13 +143,6 @@ def test_options_before_a_faults_command_hold_for_it(labctl: Labctl) -> None:
     assert labctl("fault", "--json", "list").document["schema"] == "labctl/fault-list/v1"
 
 
-def test_a_lab_that_is_not_there_is_refused_before_an_engine_is_looked_for(fails: Fails) -> None:
-    document = fails(2, "up", "no-such-lab", "--yes")
-    assert document["code"] == "no-such-lab"
-    assert "two-domains" in document["message"]
-    assert document["hint"] == "labctl labs"
-
-
 @pytest.mark.parametrize(
     ("lines", "line", "said"),
     [
@@ -194,6 +187,8 @@ def test_a_wrong_lab_in_the_catalogue_is_told_by_labs(
         "dig beta.test",
         "fault apply mx-null",
         "fault revert",
+        "run",
+        "run --lab dns",
         "images",
         "images list",
         "images build",

@@ -103,6 +103,18 @@ def test_a_fault_is_applied_told_and_undone(labctl: Labctl, valid_document: Vali
     assert "10 mx.beta.test." in labctl("dig", "beta.test", "MX").stdout
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("status --name ", ["two-domains"]),
+        ("queue mx-", ["mx-alpha", "mx-beta"]),
+        ("send b", ["bob@beta.test", "bea@beta.test"]),
+    ],
+)
+def test_what_the_engine_knows_completes(labctl: Labctl, line: str, offered: list[str]) -> None:
+    assert labctl.completed(f"labctl {line}") == offered
+
+
 def test_exec_hands_on_what_a_command_said_and_how_it_ended(labctl: Labctl, valid_document: Valid) -> None:
     ran = labctl("exec", "mx-alpha", "false")
     assert (ran.code, ran.stdout) == (1, "out\n")

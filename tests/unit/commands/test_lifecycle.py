@@ -67,8 +67,7 @@ class TestUp:
         assert (found.name, found.lab) == ("two-domains", "two-domains")
         assert len(found.changed) == 6
         assert found.status is not None
-        assert found.status.state == LabState.READY
-        assert len(found.status.accounts) == 4
+        assert (found.status.state, len(found.status.accounts)) == (LabState.READY, 4)
 
     def test_the_second_time_it_changes_nothing_and_says_so(self, ready: FakeEngine) -> None:
         bring(ready)
