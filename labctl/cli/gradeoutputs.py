@@ -107,7 +107,8 @@ class Outputs:
         from labctl.report.grading.classroom50 import identity
 
         with ExitStack() as unmade:
-            free = self._check(unmade, attempts, several=several, as_json=as_json, inputs=inputs)
+            files = self._files(attempts, unmade, several=several)
+            free = check_outputs(files, as_json=as_json, inputs=inputs, added=frozenset({"--summary"}))
             if self.classroom50 is not None:
                 identity(environ, datetime.now(UTC))
             if not free and environ.get("GITHUB_ACTIONS") == "true":
@@ -119,16 +120,8 @@ class Outputs:
             unmade.pop_all()
         return free
 
-    def _check(
-        self,
-        unmade: ExitStack,
-        attempts: Iterable[str],
-        *,
-        several: bool,
-        as_json: bool,
-        inputs: Iterable[Path],
-    ) -> bool:
-        """Check the files, and have the stack take away what directories are made for them."""
+    def _files(self, attempts: Iterable[str], unmade: ExitStack, *, several: bool) -> dict[str, Path | None]:
+        """Return the files by what names them; the stack takes away directories that are made for them."""
         files = {
             "--junit": self.junit,
             "--summary": self.summary,
@@ -147,7 +140,7 @@ class Outputs:
             for each in (self.out, self.out / DIRECTORY):
                 check_directory("--out", each, unmade)
             files |= {f"--out {each}": self.out / each for each in _OUT}
-        return check_outputs(files, as_json=as_json, inputs=inputs, added=frozenset({"--summary"}))
+        return files
 
     def write(self, result: Grade, environ: Mapping[str, str]) -> None:
         """Write them.

@@ -208,7 +208,9 @@ def _of_content(name: str, content: bytes) -> Explanation:
 
 
 def _of_report(report: BounceReport, *, further: int) -> Explanation:
-    recipients = tuple(_reported(each) for each in report.recipients)
+    recipients = tuple(
+        Reported(**values(DsnRecipient, each), meaning=explain_recipient(each)) for each in report.recipients
+    )
     if not recipients:
         meaning = Meaning(
             subject="",
@@ -235,10 +237,6 @@ def _of_report(report: BounceReport, *, further: int) -> Explanation:
 
 def _explanation(kind: Kind, meaning: Meaning, **of_report: Any) -> Explanation:
     return Explanation(**values(Meaning, meaning), kind=kind, **of_report)
-
-
-def _reported(recipient: DsnRecipient) -> Reported:
-    return Reported(**values(DsnRecipient, recipient), meaning=explain_recipient(recipient))
 
 
 def _messages(content: bytes) -> Iterator[bytes]:

@@ -268,13 +268,8 @@ def _case(planned: _Plan, seen: GradedAttempt) -> Case:
 
 def _seen(seen: GradedAttempt) -> str:
     failed = _failed(seen)
-    return ", ".join(
-        (
-            seen.verdict,
-            *([f"fails {', '.join(sorted(failed))}"] if failed else []),
-            _points(seen.score, seen.max_score),
-        )
-    )
+    fails = [f"fails {', '.join(sorted(failed))}"] if failed else []
+    return ", ".join((seen.verdict, *fails, _points(seen.score, seen.max_score)))
 
 
 def _failed(seen: GradedAttempt) -> tuple[str, ...]:

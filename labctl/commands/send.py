@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labctl.engine.protocol import Engine
-    from labctl.mail.client.submission import Submission
 
 DEFAULT_TIMEOUT: Final = 30.0
 """Seconds to wait for a state: long enough for a deferred message's retries in a lab's time."""
@@ -111,7 +110,8 @@ def send(
             submission.recipients,
             refused=submission.refused,
         )
-        state, seen = _first_state(submission), tracker.recipients
+        taken = submission.accepted and not submission.refused
+        state, seen = MessageState.QUEUED if taken else MessageState.REJECTED, tracker.recipients
         if wait is not None and submission.accepted:
             hostnames = {host.service: host.hostname for host in there.hosts}
             watched = _watch(lines, hostnames, tracker, wait, timeout)
@@ -140,12 +140,6 @@ def _content(letter: Letter, mail_from: str, rcpt_tos: tuple[str, ...]) -> tuple
         raise UsageError(f"message file {letter.file}: {exc.strerror}", hint="--file EML") from exc
     content = byteordermark.without(content)  # an editor's, which would spoil the first field's name
     return prepared(content, domain=mail_from.rpartition("@")[2])
-
-
-def _first_state(submission: Submission) -> MessageState:
-    if not submission.accepted or submission.refused:
-        return MessageState.REJECTED
-    return MessageState.QUEUED
 
 
 def _watch(

@@ -30,21 +30,13 @@ def labs(result: Catalogue) -> str:
 def init(result: HandedOut) -> str:
     """Tell what was handed out, and what comes next."""
     directory, lab = one_line(result.directory, 1000), one_line(result.lab)
-    parts = [
-        f"Lab {lab} is in {directory} already: nothing was written."
-        if not result.written
-        else "\n".join(
-            (f"Lab {lab} is in {directory}:", *(f"  {one_line(each, 500)}" for each in result.written))
-        )
-    ]
+    written = "".join(f"\n  {one_line(each, 500)}" for each in result.written)
+    parts = [f"Lab {lab} is in {directory}{f':{written}' if written else ' already: nothing was written.'}"]
     if result.note is not None:
         parts.append(one_line(result.note, 500))
-    parts.append(f"Read README.md there, change what it asks for, and: {_next(directory)}")
+    following = f"cd {shlex.quote(directory)} && labctl grade ."
+    parts.append(f"Read README.md there, change what it asks for, and: {following}")
     return "\n\n".join(parts)
-
-
-def _next(directory: str) -> str:
-    return f"cd {shlex.quote(directory)} && labctl grade ."
 
 
 def labs_test(result: LabTested) -> str:

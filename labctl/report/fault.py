@@ -22,12 +22,8 @@ def faults(result: Faults) -> str:
 def applied(result: FaultApplied) -> str:
     """Tell what is applied, and how it ends."""
     named = "" if result.name == result.lab else f" --name {result.name}"
-    return "\n".join(
-        (
-            f"Applied {result.fault}: {one_line(result.title, 500)}",
-            f"  undo it: labctl fault revert{named} {result.fault}",
-        )
-    )
+    done = f"Applied {result.fault}: {one_line(result.title, 500)}"
+    return f"{done}\n  undo it: labctl fault revert{named} {result.fault}"
 
 
 def reverted(result: FaultsReverted) -> str:
