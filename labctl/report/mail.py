@@ -58,7 +58,8 @@ def inbox(result: Inbox, width: int | None = 80) -> str:
     head = ("NO." if result.protocol == "pop3" else "UID", "DATE (UTC)", "FROM", "SUBJECT", "FLAGS", "SIZE")
     reports = [_report(each, each.dsn) for each in result.messages if each.dsn is not None]
     end = "Deleted on the server." if result.deleted else "The mail stays on the server."
-    return "\n\n".join((f"{title}: {_counted(count, 'message')}\n{table(head, rows)}", *reports, end))
+    total = f"{count} message{'' if count == 1 else 's'}"
+    return "\n\n".join((f"{title}: {total}\n{table(head, rows)}", *reports, end))
 
 
 def dig(result: Dug) -> str:
@@ -117,7 +118,3 @@ def _reported(recipient: DsnRecipient) -> list[str]:
     meaning = explain_recipient(recipient)
     plain = _SENTENCE.split(meaning.text, maxsplit=1)[0]
     return [head, *said, f"  That means: {plain}", f"  Look at next: {one_line(meaning.next[0], 300)}"]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -73,7 +73,14 @@ def _table(messages: tuple[QueuedMessage, ...], now: datetime, width: int | None
     """
     groups = [_by_reason(each.recipients) for each in messages]
     rows = [
-        (*_cells(message, now), _sender(message), one_line(group[0][1][0] if group else "", LONGEST))
+        (
+            message.queue_id,
+            message.queue_name,
+            _age(message.arrival_time, now),
+            _next(message, now),
+            _sender(message),
+            one_line(group[0][1][0] if group else "", LONGEST),
+        )
         for message, group in zip(messages, groups, strict=True)
     ]
     head, *lines = table((*_HEAD, *_ENDS), rows).splitlines()
@@ -92,10 +99,6 @@ def _table(messages: tuple[QueuedMessage, ...], now: datetime, width: int | None
                 yield from _below(one_line(reason, LONGEST), width)
         if message.forced_expire:
             yield f"{_BELOW}It is given up at the next try: an operator wants it so (postsuper -e)."
-
-
-def _cells(message: QueuedMessage, now: datetime) -> tuple[str, ...]:
-    return message.queue_id, message.queue_name, _age(message.arrival_time, now), _next(message, now)
 
 
 def _sender(message: QueuedMessage) -> str:

@@ -48,7 +48,10 @@ def _document(result: Grade, room: int) -> str:
             f'<h1 id="top">{safe(title)}</h1><p class="soft">{safe(total)}</p>',
             "" if alone else _overview(result.attempts),
             *(f'<p class="note">{safe(each)}</p>' for each in ([] if alone else shared_notes(result))),
-            *(_attempt(each, n, room, alone=alone) for n, each in enumerate(result.attempts)),
+            *(
+                f'<article id="a{n}">{"".join(_parts(each, room, alone=alone))}</article>'
+                for n, each in enumerate(result.attempts)
+            ),
         )
     )
     return web_page(f"Grades: {title}", body, "grade.css")
@@ -64,10 +67,6 @@ def _overview(attempts: Sequence[GradedAttempt]) -> str:
     )
     head = "<tr><th>Attempt</th><th>Verdict</th><th>Score</th><th>Failed</th><th>Why</th></tr>"
     return f'<div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
-
-
-def _attempt(attempt: GradedAttempt, n: int, room: int, *, alone: bool) -> str:
-    return f'<article id="a{n}">{"".join(_parts(attempt, room, alone=alone))}</article>'
 
 
 def _parts(attempt: GradedAttempt, room: int, *, alone: bool) -> Iterator[str]:

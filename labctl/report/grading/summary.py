@@ -47,7 +47,7 @@ def summary(result: Grade) -> str:
     head += "".join(f"\nNote: {_plain(each)}\n" for each in shared_notes(result))
     failed = [each for each in attempts if each.verdict != AttemptVerdict.PASSED]
     rows = [_row(each) for each in attempts]
-    return _joined(head, rows, [_attempt(each) for each in failed])
+    return _joined(head, rows, ["".join(_blocks(each)) for each in failed])
 
 
 def _joined(head: str, rows: Sequence[str], details: Sequence[str]) -> str:
@@ -81,10 +81,6 @@ def _row(attempt: GradedAttempt) -> str:
     why = ", ".join(each.id for each in unmet(attempt)) or reason(attempt)
     verdict = f"{mark(attempt.verdict)} {attempt.verdict}"
     return f"| {_code(named(attempt), 100)} | {verdict} | {score(attempt)} | {_code(why, 200)} |\n"
-
-
-def _attempt(attempt: GradedAttempt) -> str:
-    return "".join(_blocks(attempt))
 
 
 def _blocks(attempt: GradedAttempt) -> Iterator[str]:

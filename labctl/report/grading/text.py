@@ -108,16 +108,13 @@ def _next(attempt: GradedAttempt) -> str:
 
 def _spread(lines: Sequence[str], margin: int, sign: str = "") -> Iterator[str]:
     """Lay lines out in the width that there is, each behind its margin and sign."""
-    for line in (*excerpt(lines[:_MOST_LINES], _ROOM), *_rest(lines)):
+    left = len(lines) - _MOST_LINES
+    rest = [f"[… {left} more lines; --json has them]"] if left > 0 else []
+    for line in (*excerpt(lines[:_MOST_LINES], _ROOM), *rest):
         words = line.expandtabs(4).lstrip(" ")
         own = min(len(line) - len(line.lstrip(" ")), 8)
         for row in wrapped(words, _WIDTH - margin - own - len(sign), _MOST_ROWS):
             yield f"{' ' * margin}{sign}{' ' * own}{row}"
-
-
-def _rest(lines: Sequence[str]) -> Iterator[str]:
-    if len(lines) > _MOST_LINES:
-        yield f"[… {len(lines) - _MOST_LINES} more lines; --json has them]"
 
 
 def _overview(result: Grade, limit: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from labctl.lab.role import Role
@@ -22,10 +23,9 @@ def picture(status: Status) -> str:
     if not columns:
         return ""
     widths = [max(len(line) for line in column) for column in columns]
-    height = max(len(column) for column in columns)
     lines = [
-        "".join(_cell(column, n).ljust(width + _GAP) for column, width in zip(columns, widths, strict=True))
-        for n in range(height)
+        "".join(cell.ljust(width + _GAP) for cell, width in zip(row, widths, strict=True))
+        for row in zip_longest(*columns, fillvalue="")
     ]
     total = sum(widths) + _GAP * (len(widths) - 1)
     head = [f"{host.name} {' '.join(host.addresses)}".center(total) for host in resolvers]
@@ -50,10 +50,6 @@ def _host(host: HostStatus) -> list[str]:
     daemon = {Role.MTA: " Postfix", Role.MDA: " Dovecot"}.get(host.role or Role.DNS, "")
     state = "" if host.state == "ready" else f" ({host.state})"
     return [f"{host.name}{daemon}{state}", *host.addresses]
-
-
-def _cell(column: Sequence[str], n: int) -> str:
-    return column[n] if n < len(column) else ""
 
 
 def _rail(widths: Sequence[int], has_resolver: bool) -> str:  # noqa: FBT001  # one drawing, with or without

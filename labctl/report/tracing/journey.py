@@ -53,8 +53,9 @@ def journey(message: TracedMessage, width: int | None = 80) -> str:
     """Tell of one message: headline, picture, recipients, notes, timeline, what it means."""
     ways = paths(message)
     prose, row = (width, width) if width is not None else (_USUAL, _UNLIMITED)
+    name = brief(message.message_id, 300) or "A message without a Message-ID"
     sections = (
-        _head(message, row) + wrapped(headline(message, ways), prose),
+        wrapped(name, row, 3) + wrapped(headline(message, ways), prose),
         chain(ways, prose).splitlines(),
         list(_recipients(message, row)),
         [line for note in message.notes for line in _item(f"! {brief(note.text, 400)}", prose)],
@@ -86,11 +87,6 @@ def overview(messages: Sequence[TracedMessage], width: int | None) -> str:
 
 def _sender(message: TracedMessage) -> str:
     return {None: "?", "": "<>"}.get(message.mail_from, message.mail_from) or ""
-
-
-def _head(message: TracedMessage, width: int) -> list[str]:
-    name = brief(message.message_id, 300) or "A message without a Message-ID"
-    return wrapped(name, width, 3)
 
 
 def _recipients(message: TracedMessage, width: int) -> Iterator[str]:

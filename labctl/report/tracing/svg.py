@@ -182,12 +182,13 @@ class _Row:
         self, station: Station, x: int, y: int, width: int, height: int, room: int, more: str = ""
     ) -> str:
         lines, says = _content(station, room)
+        names = len(wrapped(brief(station.name, 200), room, 3))
         at = y + 20
         parts = [f'<rect class="b" x="{x}" y="{y}" width="{width}" height="{height}" rx="9"/>']
         parts.append(_text(x + 12, at, "k", station.kind.upper()))
         for n, line in enumerate(lines):
             at += _LINE
-            parts.append(_text(x + 12, at, "n" if n < _name_lines(station, room) else "", line))
+            parts.append(_text(x + 12, at, "n" if n < names else "", line))
         if more:
             at += _LINE
             parts.append(_text(x + 12, at, "", more))
@@ -237,10 +238,6 @@ def _tip(x: int, y: int) -> str:
 
 def _cross(x: int, y: int) -> str:
     return _text(x, y + 7, "cross", NAMES[Mark.FAILED])
-
-
-def _name_lines(station: Station, room: int) -> int:
-    return len(wrapped(brief(station.name, 200), room, 3))
 
 
 def _content(station: Station, room: int) -> tuple[list[str], list[str]]:

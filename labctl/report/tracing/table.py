@@ -111,22 +111,15 @@ def _message(row: Row) -> dict[str, object]:
 def _line(cells: tuple[str, ...], width: int | None, more: str = "") -> str:
     time, state, sender, recipient, why, queue_id = cells
     free = max(width or _USUAL, _NARROW) - _TIME - _STATE - _QUEUE_ID - _GAPS
-    for_sender = free * 3 // 10
-    for_recipient = free * 4 // 10
+    for_sender, for_recipient = free * 3 // 10, free * 4 // 10
+    rooms = (_TIME, _STATE, for_sender, for_recipient, free - for_sender - for_recipient)
     if width is None:
-        rooms = (_TIME, _STATE, for_sender, for_recipient, free - for_sender - for_recipient, 0)
-        whole = (one_line(each, LONGEST) for each in (time, state, sender, recipient + more, why, queue_id))
-        return " ".join(cell.ljust(room) for cell, room in zip(whole, rooms, strict=True))
-    return " ".join(
-        (
-            padded(time, _TIME),
-            padded(state, _STATE),
-            padded(brief(sender, for_sender), for_sender),
-            padded(brief(recipient, for_recipient - len(more)) + more, for_recipient),
-            padded(brief(why, free - for_sender - for_recipient), free - for_sender - for_recipient),
-            one_line(queue_id, 40),
-        )
-    )
+        whole = (one_line(each, LONGEST) for each in (time, state, sender, recipient + more, why))
+        shown = [cell.ljust(room) for cell, room in zip(whole, rooms, strict=True)]
+        return " ".join((*shown, one_line(queue_id, LONGEST)))
+    fitting = (time, state, brief(sender, rooms[2]), brief(recipient, rooms[3] - len(more)) + more)
+    cut = zip((*fitting, brief(why, rooms[4])), rooms, strict=True)
+    return " ".join((*(padded(cell, room) for cell, room in cut), one_line(queue_id, 40)))
 
 
 def _address(address: str | None) -> str:
