@@ -269,24 +269,24 @@ def select(engine: Engine, name: str | None) -> Instance:
         found = observe(engine, valid_name(name))
         if found.exists:
             return found
-        others = _names(engine)
+        others = [each.name for each in observe_all(engine)]
         meant = near(name, others)
         raise LabNotUp(
             f"no lab {name!r} is up{question(meant)}",
             hint=f"labctl up --name {name}",
             detail={"running": others, "near": meant},
         )
-    running = _names(engine)
-    match running:
+    match observe_all(engine):
         case [only]:
-            return observe(engine, only)
+            return only
         case []:
             raise LabNotUp("no lab is up", hint="labctl up", detail={"running": []})
-        case _:
+        case several:
+            names = [each.name for each in several]
             raise UsageError(
-                f"{len(running)} labs are up ({', '.join(running)}): which one is meant?",
-                hint=f"--name {running[0]}, or LABCTL_NAME={running[0]}",
-                detail={"running": running},
+                f"{len(names)} labs are up ({', '.join(names)}): which one is meant?",
+                hint=f"--name {names[0]}, or LABCTL_NAME={names[0]}",
+                detail={"running": names},
             )
 
 
@@ -317,10 +317,6 @@ def accounts(engine: Engine, there: Instance) -> tuple[Account, ...]:
             with suppress(NoSuchObject):  # it was never given its files
                 found.extend(accounts_in(engine.get_file(host.container.id, USERS_FILE)))
     return distinct(found)
-
-
-def _names(engine: Engine) -> list[str]:
-    return [each.name for each in observe_all(engine)]
 
 
 def _find(engine: Engine, wanted: Mapping[str, str]) -> dict[str, Instance]:
