@@ -87,6 +87,9 @@ class _Start:
         self._joined = {service: threading.Event() for service in self._turns()}
         self._ready = {step.host.service.name: threading.Event() for step in difference.steps}
         self._failed = threading.Event()
+        self._there: int | None = None
+        """How many were on the network when it was last looked at; None where somebody has left it since."""
+
         # While a fault is at work, what it affects may never answer as it should.
         self._unsure = difference.affected
 
@@ -193,17 +196,25 @@ class _Start:
         be removed once the engine has been restarted. Joining is quick; it is the rest that takes long.
         """
         self._wait_for(self._network)
-        service, network = step.host.service.name, self._difference.plan.network.name
+        name, service = step.host.container.name, step.host.service.name
+        network = self._difference.plan.network.name
         turns = list(self._joined)
         if before := turns[: turns.index(service)]:
             self._wait_for(self._joined[before[-1]])
         if self._restarts(step):
-            self._engine.stop(step.host.container.name, timeout=_RESTARTED_WITHIN)
-        there = self._engine.endpoints(network)
-        start = self._pool.submit(self._engine.start, step.host.container.name)
-        eventually(
-            lambda: start.done() or self._engine.endpoints(network) > there or None, within=READY_WITHIN
-        )
+            self._engine.stop(name, timeout=_RESTARTED_WITHIN)
+            self._there = None
+        if service == turns[-1]:
+            self._engine.start(name)  # nobody waits for it to join
+            return
+        there = self._engine.endpoints(network) if self._there is None else self._there
+        start = self._pool.submit(self._engine.start, name)
+
+        def has_joined() -> bool | None:
+            self._there = self._engine.endpoints(network)
+            return start.done() or self._there > there or None
+
+        eventually(has_joined, within=READY_WITHIN)
         self._joined[service].set()
         start.result()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
@@ -238,6 +239,26 @@ class TestBringUp:
         assert "dns started" in changes
         assert {change.split()[0] for change in changes if "given new files" in change} == set(SERVICES)
         assert stage.bring_up() == []
+
+    @pytest.mark.parametrize("lost", [SERVICES, ["mx-alpha", "mail-alpha", "mx-beta"]], ids=["all", "some"])
+    def test_no_two_hosts_join_the_network_at_once(self, stage: Stage, lost: list[str]) -> None:
+        stage.stand()
+        for each in lost:
+            stage.fake.remove_container(f"labctl-x-{each}")
+        joining: list[str] = []
+        most = 0
+
+        def hook(call: Call) -> None:
+            nonlocal most
+            if call.method == "start":
+                joining.append(call.subject)
+                most = max(most, len(joining))
+                time.sleep(0.02)
+                joining.remove(call.subject)
+
+        stage.fake.hook = hook
+        assert len(lifecycle.bring_up(stage.fake, stage.planner)) == len(lost)
+        assert most == 1
 
     @pytest.mark.parametrize("method", ["create_container", "put_files", "create_network", "start"])
     def test_a_labctl_that_was_killed_at_any_moment_is_taken_up(self, stage: Stage, method: str) -> None:
