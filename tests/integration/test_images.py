@@ -246,6 +246,7 @@ def test_the_base_is_pulled_where_a_registry_answers(
     assert None not in ids(engine, specs)
 
 
+@pytest.mark.nightly
 def test_without_a_registry_debian_is_made_here(engine: DockerEngine, docker: Any, tmp_path: Path) -> None:
     tag = f"labctl/debian:test-{uuid.uuid4().hex[:8]}"
     try:
