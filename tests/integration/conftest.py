@@ -379,7 +379,11 @@ class GradedLab:
 
 @pytest.fixture
 def graded_lab(tmp_path: Path, docker: Any) -> GradedLab:
-    directory = tmp_path / "graded-lab"
+    return graded_lab_in(tmp_path / "graded-lab", docker)
+
+
+def graded_lab_in(directory: Path, docker: Any) -> GradedLab:
+    """Copy the lab to a directory that is not there."""
     shutil.copytree(resources.labs_dir() / TO_GRADE, directory)
     lab_id = f"{TO_GRADE}-{uuid.uuid4().hex[:6]}"
     definition = directory / "lab.toml"

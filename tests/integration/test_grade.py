@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from labctl import resources
 from labctl.wait import eventually
-from tests.integration.conftest import TO_GRADE
+from tests.integration.conftest import TO_GRADE, graded_lab_in
 from tests.integration.unruly import unruly
 
 if TYPE_CHECKING:
@@ -125,56 +126,78 @@ def many(tmp_path_factory: pytest.TempPathFactory, nightly: bool) -> Iterator[li
     shutil.rmtree(directory)
 
 
+@dataclass(frozen=True)
+class Runs:
+    """Three runs with one directory of results: killed, left by its engine, and finished, four at a time."""
+
+    before: int
+    """How many results there were when the first one was killed."""
+    code: int
+    broken: dict[str, Any]
+    finished: dict[str, Any]
+    out: Path
+    lab: GradedLab
+
+
 @pytest.fixture(scope="module")
-def one_by_one(labctl: Labctl, many: list[str]) -> dict[str, Any]:
-    """What they come to, one after the other."""
-    return labctl.json("grade", *many, "--lab", TO_GRADE, "--jobs", "1", code=1)
+def runs(labctl: Labctl, docker: Any, many: list[str], tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    place = tmp_path_factory.mktemp("runs")
+    out, lab = place / "graded", graded_lab_in(place / "lab", docker)
+    order = ("grade", "--json", *many, "--lab", str(lab), "--out", str(out), "--jobs")
+
+    def kept(number: int) -> bool | None:
+        return len(list(out.glob("examinations/*.json"))) >= number or None
+
+    with labctl.started(*order, "2") as process:
+        assert eventually(lambda: kept(3), within=120)
+        os.killpg(process.pid, signal.SIGKILL)
+    before = len(list(out.glob("examinations/*.json")))
+    with (
+        unruly(place, "sound", 0.0) as (url, engine),
+        labctl.started(*order, "2", env={"DOCKER_HOST": url}) as process,
+    ):
+        assert eventually(lambda: kept(before + 1), within=120)
+        engine.go_away()
+        said, _ = process.communicate(timeout=120)
+    finished = labctl.json(order[0], *order[2:], "4", code=1)
+    return Runs(before, process.returncode, labctl.document_of(said), finished, out, lab)
 
 
-def test_each_kind_of_attempt_comes_to_what_it_deserves(one_by_one: dict[str, Any]) -> None:
+def test_an_engine_that_ends_makes_errors_and_no_zeros_of_what_is_left(runs: Runs) -> None:
+    assert runs.code == 4
+    errors = {each["id"] for each in runs.broken["attempts"] if each["verdict"] == "error"}
+    assert 0 < len(errors) < len(runs.broken["attempts"])
+    assert all(each["explanation"] for each in runs.broken["attempts"] if each["id"] in errors)
+    finished = verdicts(runs.finished)
+    assert all(finished[name] == seen for name, seen in verdicts(runs.broken).items() if name not in errors)
+
+
+def test_runs_that_came_to_no_end_are_taken_up_and_nothing_is_left_of_them(runs: Runs) -> None:
+    assert sum(each["cached"] for each in runs.finished["attempts"]) > runs.before
+    assert runs.lab.laboratories() == set()
+    assert {each.name for each in runs.out.iterdir()} == {
+        "examinations",
+        "grade.json",
+        "grades.csv",
+        "index.html",
+    }
+
+
+def test_each_kind_of_attempt_comes_to_what_it_deserves(runs: Runs) -> None:
     by_kind: dict[str, set[tuple[str, float]]] = {}
-    for each in one_by_one["attempts"]:
+    for each in runs.finished["attempts"]:
         by_kind.setdefault(each["id"].partition("-")[2], set()).add((each["verdict"], each["score"]))
-    most = one_by_one["attempts"][0]["max_score"]
+    most = runs.finished["attempts"][0]["max_score"]
     assert by_kind["solution"] == by_kind["good"] == by_kind["escapes"] == {("passed", most)}
     assert {kind: by_kind[kind] for kind in REJECTED} == {each: {("rejected", 0)} for each in REJECTED}
     assert all(len(found) == 1 for found in by_kind.values())
     assert by_kind["planted"] == by_kind["mutants-no-mx"] < {("failed", each) for each in range(int(most))}
 
 
-def test_a_run_that_was_killed_and_one_whose_engine_ended_are_taken_up_by_the_next(
-    labctl: Labctl, many: list[str], one_by_one: dict[str, Any], graded_lab: GradedLab, tmp_path: Path
-) -> None:
-    """All of them examine four at a time, and together they come to the same as one by one."""
-    out = tmp_path / "graded"
-    order = ("grade", "--json", *many, "--lab", str(graded_lab), "--jobs", "4", "--out", str(out))
-
-    def kept(number: int) -> bool | None:
-        return len(list(out.glob("examinations/*.json"))) >= number or None
-
-    with labctl.started(*order) as process:
-        assert eventually(lambda: kept(3), within=120)
-        os.killpg(process.pid, signal.SIGKILL)
-    before = len(list(out.glob("examinations/*.json")))
-    with (
-        unruly(tmp_path, "sound", 0.0) as (url, engine),
-        labctl.started(*order, env={"DOCKER_HOST": url}) as process,
-    ):
-        assert eventually(lambda: kept(before + 1), within=120)
-        engine.go_away()
-        said, _ = process.communicate(timeout=120)
-
-    assert process.returncode == 4
-    broken = labctl.document_of(said)
-    errors = [each for each in broken["attempts"] if each["verdict"] == "error"]
-    assert 0 < len(errors) < len(broken["attempts"]) == len(many)
-    assert all(each["explanation"] for each in errors)
-
-    finished = labctl.json(order[0], *order[2:], code=1)
-    assert verdicts(finished) == verdicts(one_by_one)
-    assert sum(each["cached"] for each in finished["attempts"]) > before
-    assert graded_lab.laboratories() == set()
-    assert {each.name for each in out.iterdir()} == {"examinations", "grade.json", "grades.csv", "index.html"}
+@pytest.mark.nightly
+def test_one_by_one_they_come_to_the_same(labctl: Labctl, many: list[str], runs: Runs) -> None:
+    one_by_one = labctl.json("grade", *many, "--lab", TO_GRADE, "--jobs", "1", code=1)
+    assert verdicts(one_by_one) == verdicts(runs.finished)
 
 
 def test_hidden_checks_are_graded_and_never_told_of_in_a_container(
