@@ -44,7 +44,11 @@ _NOTHING: Final = dict.fromkeys(
 )
 
 ATTACKS: Final = [
-    pytest.param(kind, attack.id, id=f"{kind}:{re.sub('[^a-z-]', '', attack.id)}")
+    pytest.param(
+        *(kind, attack.id),
+        id=f"{kind}:{re.sub('[^a-z-]', '', attack.id)}",
+        marks=pytest.mark.nightly if attack.nightly else (),
+    )
     for kind, attacks in {
         "zone": (*directories.attacks(Path(), Path()), *zones.zone_attacks(Path(), _NOTHING)),
         "resolver": zones.resolver_attacks(Path(), "", 0, _NOTHING),
@@ -116,20 +120,20 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture(scope="module")
 def graded(
-    labctl: Labctl, docker: Any, machine: Machine, tmp_path_factory: pytest.TempPathFactory
+    labctl: Labctl, docker: Any, machine: Machine, tmp_path_factory: pytest.TempPathFactory, nightly: bool
 ) -> Mapping[str, Graded]:
     """Each kind of lab, graded when it is first asked for."""
 
     class Kinds(dict[str, Graded]):
         def __missing__(self, kind: str) -> Graded:
             place = tmp_path_factory.mktemp(kind)
-            self[kind] = grade(kind, labctl, docker, machine, place)
+            self[kind] = grade(kind, labctl, docker, machine, place, nightly=nightly)
             return self[kind]
 
     return Kinds()
 
 
-def grade(kind: str, labctl: Labctl, docker: Any, machine: Machine, place: Path) -> Graded:
+def grade(kind: str, labctl: Labctl, docker: Any, machine: Machine, place: Path, *, nightly: bool) -> Graded:
     """Grade all attacks on a kind of lab, and a good attempt with them, in every format."""
     name = f"hostile-{kind}-{uuid.uuid4().hex[:6]}"
     lab = KINDS[kind](place / "lab", name)
@@ -145,6 +149,7 @@ def grade(kind: str, labctl: Labctl, docker: Any, machine: Machine, place: Path)
             found = [*daemons.mta_attacks(survey, solution)]
         case _:
             found = [*daemons.mda_attacks(survey, machine.secret, solution)]
+    found = [each for each in found if nightly or not each.nightly]
     attacks = {each.id: each for each in (*found, Attack("good", "passed", ""))}
     for each in attacks.values():
         each.write(place / "attempts" / each.id, solution)

@@ -24,6 +24,7 @@ class Attack:
         says: What the report has to say of it, as a regular expression, in whatever of its texts.
         files: What it hands in, beside the solution.
         build: What it does to its directory, where that holds the files.
+        nightly: Whether it is for the night: another one comes by the same way, or does the same.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Attack:
     says: str
     files: Mapping[str, str | bytes] = field(default_factory=dict)
     build: Callable[[Path], None] = _untouched
+    nightly: bool = False
 
     def write(self, directory: Path, solution: Mapping[str, str]) -> None:
         """Write the attempt: the solution, the files of its own, and what else it does."""

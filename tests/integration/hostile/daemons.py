@@ -38,7 +38,7 @@ def mta_attacks(survey: str, solution: Mapping[str, str]) -> Iterator[Attack]:
         return answered_by(f"smtp inet n n n - 0 spawn\n  user=nobody argv={command}\n")
 
     yield Attack("pipe", "failed", _SURVEYED, piped(survey))
-    yield Attack("spawn", "failed", _SURVEYED, spawned(programs.argv(survey)))
+    yield Attack("spawn", "failed", _SURVEYED, spawned(programs.argv(survey)), nightly=True)
     local = (
         "mydestination = beta.test\nvirtual_mailbox_domains =\nvirtual_alias_maps =\n"
         "alias_maps = texthash:/etc/postfix/aliases\n"
@@ -52,9 +52,10 @@ def mta_attacks(survey: str, solution: Mapping[str, str]) -> Iterator[Attack]:
             "main.cf": f"{main}\n{local}",
             "aliases": f'bob "{command}"\n#!perl\n{programs.packed(survey)};\n__END__\n',
         },
+        nightly=True,
     )
     doubled = "".join(each for each in main.splitlines(keepends=True) if " = " in each)
-    yield Attack("doubled", "passed", "", {"main.cf": f"{main}\n{doubled}"})
+    yield Attack("doubled", "passed", "", {"main.cf": f"{main}\n{doubled}"}, nightly=True)
     yield Attack("fork-bomb", "failed", "processes", piped(programs.FORK_BOMB))
     yield Attack("memory-bomb", "failed", "memory", piped(programs.MEMORY_BOMB))
     yield Attack(
@@ -67,7 +68,7 @@ def mta_attacks(survey: str, solution: Mapping[str, str]) -> Iterator[Attack]:
         },
     )
     yield Attack("mute", "failed", "does not serve|timed out|deferred", spawned("/bin/sleep 600"))
-    yield Attack("absent", "failed", "refused", answered_by(""))
+    yield Attack("absent", "failed", "refused", answered_by(""), nightly=True)
     reply = f"static:{{ 554 5.7.1 {words.ALL} }}"
     yield Attack(
         "words",
@@ -82,7 +83,8 @@ def mta_attacks(survey: str, solution: Mapping[str, str]) -> Iterator[Attack]:
         ("silent-table", "failed", "", "virtual_alias_maps = pcre:/dev/stdout"),
         ("endless-table", "failed", "", "virtual_alias_maps = texthash:/dev/zero"),
     ):
-        yield Attack(name, verdict, says, {"main.cf": f"{main}\n{line}\n"})
+        late = name in {"recursion", "endless-table"}
+        yield Attack(name, verdict, says, {"main.cf": f"{main}\n{line}\n"}, nightly=late)
     yield Attack("no-service", "rejected", r"master\.cf", {"master.cf": f"{master}\n{words.ALL}\n"})
 
 
@@ -112,7 +114,9 @@ def mda_attacks(survey: str, secret: Path, solution: Mapping[str, str]) -> Itera
         ("own-include", "!include /etc/dovecot/dovecot.conf"),
         ("endless-value", "login_greeting = </dev/zero"),
     ):
-        yield Attack(name, "rejected", r"dovecot\.conf", {"dovecot.conf": f"{good}\n{line}\n"})
+        late = name in {"silent-include", "own-include", "endless-value"}
+        files = {"dovecot.conf": f"{good}\n{line}\n"}
+        yield Attack(name, "rejected", r"dovecot\.conf", files, nightly=late)
     to_the_log = f'open STDOUT, ">>", "/proc/1/fd/1"; $| = 1; {survey.replace("exit 1", "sleep 600")}'
     yield Attack("executable", "failed", _SURVEYED, started(to_the_log))
     overthrown = "attack: 0 of [0-9] changes of the network were made, [0-9]+ programs were replaced"
@@ -143,5 +147,6 @@ def mda_attacks(survey: str, secret: Path, solution: Mapping[str, str]) -> Itera
         "failed",
         "",
         {"dovecot.conf": good.replace("service lmtp {", f"service lmtp {{\n  {mute}", 1)},
+        nightly=True,
     )
     yield Attack("words", "rejected", r"dovecot\.conf", {"dovecot.conf": f"{good}\n{words.ALL} {{\n"})
