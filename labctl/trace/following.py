@@ -10,12 +10,15 @@ import threading
 import time
 from collections import deque
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from labctl.engine.model import ContainerState
-from labctl.errors import NoSuchObject
+from labctl.errors import NoSuchObject, ServiceCommandFailed
+from labctl.mail.log.querylog import DnsAnswer
 from labctl.trace.laboratory import logs_of
+from labctl.trace.logs.entry import Entry
 from labctl.trace.logs.log import LINE_LIMIT
 from labctl.trace.logs.reading import Reader
 from labctl.wait import eventually
@@ -23,9 +26,9 @@ from labctl.wait import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from labctl.engine.model import LogLine
     from labctl.engine.protocol import Engine, LogStream
     from labctl.lab.running.instance import Host, Instance
-    from labctl.trace.logs.entry import Entry
     from labctl.trace.logs.log import Log
 
 WINDOW: Final = 0.05
@@ -41,6 +44,9 @@ _END: Final = 1 << 16
 
 _LOOK_AGAIN: Final = 0.1
 """Seconds between two looks at a host that is stopped, at most."""
+
+_OF_A_LINE: Final = 400
+"""Bytes that a line takes besides its text."""
 
 _ALIVE: Final = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
 
@@ -70,7 +76,7 @@ def followed(engine: Engine, there: Instance, *, since: datetime | None = None) 
         logs = stack.enter_context(logs_of(engine, hosts)) if earlier else ()
         known = now if earlier else since
         ends = {log.host: _end(log, known) for log in logs}
-        lines = stack.enter_context(closing(_Lines(engine, known)))
+        lines = stack.enter_context(closing(Lines(engine, known)))
         for host in hosts:
             lines.follow(host, *ends.get(host.hostname, (known, 0)))
         said = (log.entries(log.offset_at(since)) for log in logs)
@@ -88,18 +94,23 @@ def _end(log: Log, known: datetime) -> tuple[datetime, int]:
     return latest, times.count(latest)
 
 
-class _Lines:
-    """The lines of several hosts, as they arrive.
+class Lines:
+    """The lines of several hosts, as they arrive, also where these are stopped and started meanwhile.
+
+    Of each host nothing is lost, nothing comes twice, and all comes in the order of its log.
 
     Args:
         engine: The engine.
         known: What was said before this moment is known.
+        room: Bytes that the lines of one host may take; as many as they are where it is None.
     """
 
-    def __init__(self, engine: Engine, known: datetime) -> None:
+    def __init__(self, engine: Engine, known: datetime, *, room: int | None = None) -> None:
         self._engine = engine
         self._known = known
-        self._arriving: queue.SimpleQueue[tuple[datetime, Entry] | Exception | None] = queue.SimpleQueue()
+        self._room = room
+        self.arriving: queue.SimpleQueue[tuple[datetime, Entry] | Exception] = queue.SimpleQueue()
+        """Each line, with a time that is not before that of its host's last; then what ended it."""
         self._streams: dict[str, LogStream] = {}
         self._closed = threading.Event()
 
@@ -114,22 +125,23 @@ class _Lines:
             stream.close()
 
     def _read(self, host: Host, latest: datetime, count: int) -> None:
-        """Read a host's log until it is removed."""
-        ended: Exception | None = None
+        """Read a host's log until it is removed, or says more than there is room for."""
+        left = self._room
         try:
             for arrived in self._entries(host, latest, count):
-                self._arriving.put(arrived)
-        except NoSuchObject:
-            pass
+                if left is not None:
+                    left -= len(arrived[1].text) + _OF_A_LINE
+                    if left < 0:
+                        raise _flooded(host, self._room or 0)  # noqa: TRY301  # as what the engine raises
+                self.arriving.put(arrived)
         except Exception as error:  # noqa: BLE001  # whoever waits is told
-            ended = error
-        self._arriving.put(ended)
+            self.arriving.put(error)
 
     def _entries(self, host: Host, latest: datetime, count: int) -> Iterator[tuple[datetime, Entry]]:
         """Yield what a host says, each with a time that is not before the one before."""
         assert host.container is not None
         name = host.container.name
-        reader = Reader(host.hostname, host=host.hostname, newest=self._known, zone=UTC)
+        reader = Reader(host.hostname, host=host.hostname, newest=self._known, since=self._known)
         offset = 0
         tail = _SAID_JUST_NOW if datetime.now(UTC) - self._known < _JUST_NOW else None
         while not self._closed.is_set():
@@ -145,10 +157,8 @@ class _Lines:
                     continue
                 elif line.at == latest:
                     count += 1
-                whole = f"{line.at:%Y-%m-%dT%H:%M:%S.%f}Z {line.text}".encode("utf-8", "surrogateescape")
-                if (entry := reader.entry(whole[:LINE_LIMIT], offset)) is not None:
-                    yield latest, entry
-                offset += len(whole) + 1
+                yield latest, _entry(reader, host, line, offset)
+                offset += len(line.text) + 1
             stream.close()
             tail = None
             eventually(lambda: self._back(name), within=math.inf, longest_pause=_LOOK_AGAIN)
@@ -164,14 +174,14 @@ class _Lines:
         due: deque[tuple[float, tuple[datetime, int]]] = deque()
         while hosts:
             try:
-                arrived = self._arriving.get(timeout=max(due[0][0] - time.monotonic(), 0) if due else None)
+                arrived = self.arriving.get(timeout=max(due[0][0] - time.monotonic(), 0) if due else None)
             except queue.Empty:
                 pass
             else:
-                if isinstance(arrived, Exception):
-                    raise arrived
-                if arrived is None:
+                if isinstance(arrived, NoSuchObject):
                     hosts -= 1
+                elif isinstance(arrived, Exception):
+                    raise arrived
                 else:
                     at, entry = arrived
                     number = next(numbers)
@@ -183,3 +193,21 @@ class _Lines:
                     yield heapq.heappop(waiting)[2]
         while waiting:
             yield heapq.heappop(waiting)[2]
+
+
+def _entry(reader: Reader, host: Host, line: LogLine, offset: int) -> Entry:
+    """Read what a daemon said; the engine's stamp counts, but for what tells its own time more exactly."""
+    text = line.text[:LINE_LIMIT]
+    at = line.at.astimezone(UTC)
+    entry = reader.entry(text, offset)
+    if entry is None:
+        return Entry(at, host.hostname, "", 0, None, text, None, host.hostname, offset)
+    return replace(entry, at=entry.at if isinstance(entry.event, DnsAnswer) else at, text=text)
+
+
+def _flooded(host: Host, room: int) -> ServiceCommandFailed:
+    return ServiceCommandFailed(
+        f"{host.service} ({host.hostname}) floods its log: {room >> 20} MiB since this began",
+        hint=f"labctl logs {host.service}",
+        detail={"service": host.service},
+    )

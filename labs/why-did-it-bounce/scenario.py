@@ -155,5 +155,5 @@ def outcome(lab: ExerciseLab, draft: Draft, letter: Letter) -> Outcome:
     if last.status == "sent":
         raise lab.fail("a letter that does not arrive", f"it is {letter.state}", letter)
     spoke = re.match(r"host \S+\[([0-9.]+)\] said: ", last.says)
-    host = last.saying.host.hostname if spoke is None else lab.there.names_by_address[spoke[1]]
+    host = last.saying.host if spoke is None else lab.there.names_by_address[spoke[1]]
     return Outcome(host, last.dsn, over=letter.over())

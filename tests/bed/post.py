@@ -8,6 +8,7 @@ import re
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING, Any, Final
 
@@ -269,6 +270,7 @@ class Post:
 
     def _ask(self, host: Container, name: str, rdtype: str, record: str) -> None:
         asked = {
+            "time": datetime.now(UTC).isoformat(),
             "client": host.labels[labels.ADDRESSES].split()[0].partition("/")[0],
             "name": f"{name}.",
             "type": rdtype,

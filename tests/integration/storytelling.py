@@ -287,9 +287,9 @@ class Story:
                 event.kind,
                 event.to,
                 saying.at,
-                saying.host.hostname,
+                saying.host,
                 event.dsn_queue_id,
-                getattr(journal.last(saying.host.hostname, event.dsn_queue_id), "message_id", None),
+                getattr(journal.last(saying.host, event.dsn_queue_id), "message_id", None),
             )
             for saying, event in letter.reports()
         ]
@@ -387,7 +387,7 @@ def _of(attempt: Attempt) -> tuple[Any, ...]:
         status = None
     return (
         here.at,
-        here.host.hostname,
+        here.host,
         what.queue_id,
         what.recipient,
         status,

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from labctl.errors import EngineError, LabNotUp
+from labctl.exercises.log.complaint import is_complaint
 from labctl.exercises.result.outcome import Blame, Outcome
 from labctl.exercises.result.verdict import Verdict
 from labctl.exercises.running.guard import guarded
@@ -74,8 +75,8 @@ class ExamStage(Stage):
         """Return what the daemons that were given a file of the attempt complained of, the last of it."""
         with suppress(Exception):  # whatever became of a log, the verdict stands without it
             watch.catch_up()
-        told = [each for each in watch.sayings if each.host.service in self._exam.students]
-        last = {_PASSING.sub("", each.text): each for each in told if each.is_complaint}
+        told = [each for each in watch.sayings if watch.hosts[each.host].service in self._exam.students]
+        last = {_PASSING.sub("", each.text): each for each in told if is_complaint(each)}
         return tuple(shown(str(each)) for each in [*last.values()][-_MOST_OVERHEARD:])
 
     def defeat(self) -> Outcome | None:

@@ -12,12 +12,12 @@ from labctl.mail.log.logevent import Received
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labctl.exercises.log.saying import Saying
     from labctl.exercises.vocabulary.letter import Letter
     from labctl.exercises.vocabulary.mail import Mail
     from labctl.exercises.vocabulary.mailbox import Mailbox
     from labctl.exercises.vocabulary.servers import Servers
     from labctl.mail.content.mdn import Mdn
+    from labctl.trace.logs.entry import Entry
 
 
 def await_answer(lab: Servers, mailbox: Mailbox, letter: Letter, within: float) -> Mail:
@@ -36,7 +36,7 @@ def await_answer(lab: Servers, mailbox: Mailbox, letter: Letter, within: float) 
     with lab.narrator.step(f"Expect {what} in the mailbox of {mailbox.address}") as evidence:
         _await_the_end(lab, letter, within)
         for saying, message_id in _answers(lab, letter):
-            answer = lab.letter(message_id, at=saying.host.service)
+            answer = lab.letter(message_id, at=saying.host)
             evidence.append(str(saying))
             mail = mailbox.expect_delivery(answer, within=within)
             notice = mdn.parse(mail.content)
@@ -84,16 +84,16 @@ def _await_the_end(lab: Servers, letter: Letter, within: float) -> None:
     )
 
 
-def _answers(lab: Servers, letter: Letter) -> Iterator[tuple[Saying, str]]:
+def _answers(lab: Servers, letter: Letter) -> Iterator[tuple[Entry, str]]:
     """Yield what MDAs gave to their MTAs while they took a letter, each with its Message-ID.
 
     All these lines are of one host's log, so their order is the order of what happened.
     """
     marks = tuple(f"[{address}]" for host in lab.there.of_role(Role.MDA) for address in host.addresses)
-    delivered = {each.saying.host.hostname: each.saying for each in letter.attempts()}
-    arrived = {each.host.hostname: each for each in reversed(list(letter.sayings()))}
+    delivered = {each.saying.host: each.saying for each in letter.attempts()}
+    arrived = {each.host: each for each in reversed(list(letter.sayings()))}
     for host, last in delivered.items():
-        lines = [each for each in lab.watch.sayings if each.host.hostname == host]
+        lines = [each for each in lab.watch.sayings if each.host == host]
         for each in lines[lines.index(arrived[host]) : lines.index(last)]:
             if isinstance(each.event, Received) and each.event.client.endswith(marks):
                 file = lab.watch.journal.last(host, each.event.queue_id)

@@ -34,7 +34,7 @@ class Wish:
             and self.dsn in {None, delivery.dsn}
             and (self.code is None or re.search(rf"(?<!\d){self.code}[ -]", delivery.reply_text) is not None)
             and (self.says is None or self.says in delivery.reply_text)
-            and self.at in {None, attempt.saying.host.hostname}
+            and self.at in {None, attempt.saying.host}
             and (self.relay is None or _names(delivery.relay, self.relay))
         )
 

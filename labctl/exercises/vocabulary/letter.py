@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from labctl.mail.log.logevent import Delivery, Discarded, Held, NonDelivery, Rejected
-from labctl.mail.log.querylog import DnsAnswer
+from labctl.mail.log.logevent import BESIDES, Delivery, Discarded, Event, Held, NonDelivery, Rejected
 from labctl.mail.state import MessageState, is_final
 from labctl.trace.journey.weaving import weave
-from labctl.trace.logs.reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labctl.exercises.log.saying import Saying
     from labctl.exercises.log.watch import Watch
     from labctl.mail.client.submission import Submission
     from labctl.mail.log.delivery import DeliveryTracker
@@ -24,15 +20,12 @@ if TYPE_CHECKING:
     from labctl.trace.journey.world import World
     from labctl.trace.logs.entry import Entry
 
-_AGENT: Final = re.compile(r"postfix\S*/\w+\[\d+\](?=: )")
-"""The process that said a line: a delivery agent delivers one letter after the other."""
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt to deliver a letter to one recipient, as the delivery agent logged it."""
 
-    saying: Saying
+    saying: Entry
     delivery: Delivery
 
     @property
@@ -97,14 +90,11 @@ class Letter:
             bool(recipients) and all(is_final(each.state) for each in recipients) and self.tracker.knows_all
         )
 
-    def sayings(self) -> Iterator[Saying]:
+    def sayings(self) -> Iterator[Entry]:
         """Yield the log lines that are about it, in the order of time."""
         ids = set(self.tracker.queue_ids)
         for each in self.watch.sayings:
-            event = each.event
-            if event is None:
-                continue
-            if (each.host.hostname, event.queue_id) in ids or self._names(event):
+            if _is_of_fate(each) and ((each.host, each.queue_id) in ids or self._names(each.event)):
                 yield each
 
     def _names(self, event: object) -> bool:
@@ -122,26 +112,25 @@ class Letter:
                 if wanted is None or wanted in names:
                     yield Attempt(each, each.event)
 
-    def lines(self) -> Iterator[Saying]:
+    def lines(self) -> Iterator[Entry]:
         """Yield all that was said of it: the lines about it, then the remarks."""
         yield from self.sayings()
         yield from self.remarks()
 
-    def remarks(self) -> Iterator[Saying]:
+    def remarks(self) -> Iterator[Entry]:
         """Yield what a delivery agent said without naming a letter, right before it told how this one fared.
 
         So it logs hosts that it could not reach, and what it finds wrong in the DNS.
         """
         ids = set(self.tracker.queue_ids)
-        said: dict[tuple[str, str], list[Saying]] = {}
+        said: dict[tuple[str, str, int], list[Entry]] = {}
         for each in self.watch.sayings:
-            if (agent := _AGENT.search(each.text)) is None:
+            agent = (each.host, each.program, each.pid)
+            if not _is_of_fate(each):
+                said.setdefault(agent, []).append(each)
                 continue
-            if each.event is None:
-                said.setdefault((each.host.hostname, agent[0]), []).append(each)
-                continue
-            before = said.pop((each.host.hostname, agent[0]), [])
-            if isinstance(each.event, Delivery) and (each.host.hostname, each.event.queue_id) in ids:
+            before = said.pop(agent, [])
+            if isinstance(each.event, Delivery) and (each.host, each.queue_id) in ids:
                 yield from before
 
     def journey(self, world: World) -> TracedMessage | None:
@@ -150,19 +139,10 @@ class Letter:
         Args:
             world: What is known beside the logs.
         """
-        readers: dict[str, Reader] = {}
-        lines: list[Entry] = []
-        for offset, saying in enumerate(self.watch.sayings):
-            host = saying.host.hostname
-            reader = readers.setdefault(host, Reader(host, host=host, newest=saying.at))
-            if (entry := reader.entry(saying.text, offset)) is not None:
-                at = entry.at if isinstance(entry.event, DnsAnswer) else saying.at
-                lines.append(replace(entry, at=at))
-        ids = set(self.tracker.queue_ids)
-        found = weave(sorted(lines, key=lambda line: line.at), world, queue_files=ids)
+        found = weave(self.watch.sayings, world, queue_files=self.tracker.queue_ids)
         return next((each for each in found if each.message_id == self.message_id), None)
 
-    def reports(self) -> Iterator[tuple[Saying, NonDelivery]]:
+    def reports(self) -> Iterator[tuple[Entry, NonDelivery]]:
         """Yield what bounce(8) wrote about it."""
         for each in self.sayings():
             if isinstance(each.event, NonDelivery):
@@ -175,8 +155,11 @@ class Letter:
             to: Whom they were written to: its ``sender``, or the ``postmaster``.
         """
         journal = self.watch.journal
-        written = [
-            (saying.host.hostname, event.dsn_queue_id) for saying, event in self.reports() if event.to == to
-        ]
+        written = [(saying.host, event.dsn_queue_id) for saying, event in self.reports() if event.to == to]
         files = [journal.last(host, queue_id) for host, queue_id in written]
         return [each.message_id for each in files if each is not None and each.message_id]
+
+
+def _is_of_fate(entry: Entry) -> bool:
+    """Whether a line says what became of a message."""
+    return isinstance(entry.event, Event) and not isinstance(entry.event, BESIDES)

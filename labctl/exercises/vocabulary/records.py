@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labctl.exercises.vocabulary.expectation import WITHIN, ExpectationFailed
-from labctl.lab.role import Role
+from labctl.mail.log.querylog import DnsAnswer
 
 if TYPE_CHECKING:
-    from labctl.exercises.log.saying import Saying
     from labctl.exercises.result.narration import Narrator
     from labctl.exercises.vocabulary.expectation import Expectations
     from labctl.lab.running.instance import Host
     from labctl.resolver import Answer
+    from labctl.trace.logs.entry import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ class Records:
         heard = ", ".join(self.texts) or self.rcode
         what = f"{host.hostname} asks the DNS for {answer[0]} {answer[1]}, and hears {heard}"
 
-        def asked() -> Saying | None:
+        def asked() -> Entry | None:
             return next((e for e in self._expectations.watch.sayings if _told(e, host) == answer), None)
 
         with self._narrator.step(f"Expect that {what}") as evidence:
@@ -84,13 +82,10 @@ class Records:
             evidence.append(str(said))
 
 
-def _told(saying: Saying, host: Host) -> tuple[str, str, str, list[str]] | None:
+def _told(saying: Entry, host: Host) -> tuple[str, str, str, list[str]] | None:
     """Return what the resolver's log says that it told a host: name, type, response code and records."""
-    if saying.host.role != Role.DNS or not saying.text.startswith("{"):
+    event = saying.event
+    if not isinstance(event, DnsAnswer) or event.client not in map(str, host.addresses):
         return None
-    with suppress(ValueError, KeyError):
-        line = json.loads(saying.text)
-        if line["client"] in map(str, host.addresses):
-            texts = sorted(each.split(maxsplit=4)[4] for each in line["records"])  # name, TTL, class, type
-            return line["name"].rstrip("."), line["type"], line["rcode"], texts
-    return None
+    texts = sorted(" ".join(each.split(maxsplit=4)[4:]) for each in event.records)  # name, TTL, class, type
+    return event.name.rstrip("."), event.type, event.rcode or "", texts

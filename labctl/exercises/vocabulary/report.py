@@ -16,13 +16,13 @@ from labctl.mail.state import MessageState
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from labctl.exercises.log.saying import Saying
     from labctl.exercises.result.narration import Narrator
     from labctl.exercises.vocabulary.mail import Mail
     from labctl.exercises.vocabulary.mailbox import Mailbox
     from labctl.exercises.vocabulary.servers import Servers
     from labctl.mail.content.dsn import Dsn, DsnRecipient
     from labctl.mail.log.logevent import NonDelivery
+    from labctl.trace.logs.entry import Entry
 
 _REPORTS: Final[Mapping[NotificationKind, tuple[str, Callable[[Letter], bool]]]] = {
     NotificationKind.FAILED: ("a bounce", attempts.happy),
@@ -153,9 +153,9 @@ def await_report(
     with lab.narrator.step(f"Expect {what} about {letter} in the mailbox of {mailbox.address}") as evidence:
         journal = lab.watch.journal
 
-        def written() -> tuple[Saying, NonDelivery, str] | None:
+        def written() -> tuple[Entry, NonDelivery, str] | None:
             for saying, event in letter.reports():
-                file = journal.last(saying.host.hostname, event.dsn_queue_id)
+                file = journal.last(saying.host, event.dsn_queue_id)
                 if event.kind == kind and event.to == "sender" and file is not None and file.message_id:
                     return saying, event, file.message_id
             return None
@@ -170,7 +170,7 @@ def await_report(
         evidence.append(str(saying))
         evidence.extend(timing.of_report(letter, kind, saying, lab.clock))
         tracker = DeliveryTracker(
-            message_id, event.dsn_queue_id, saying.host.hostname, (mailbox.address,), journal=journal
+            message_id, event.dsn_queue_id, saying.host, (mailbox.address,), journal=journal
         )
         report_letter = Letter(message_id, "", (mailbox.address,), what, tracker, lab.watch)
         lab.expectations.expect(

@@ -15,9 +15,9 @@ from labctl.mail.log.delivery import DeliveryTracker
 from labctl.mail.log.logevent import Queued
 
 if TYPE_CHECKING:
-    from labctl.exercises.log.saying import Saying
     from labctl.exercises.vocabulary.letter import Attempt
     from labctl.mail.queue import QueuedMessage
+    from labctl.trace.logs.entry import Entry
 
 
 class Servers(Hosts):
@@ -82,7 +82,7 @@ class Servers(Hosts):
 
     def expect_log(
         self, text: str, *, at: str, letter: Letter | None = None, within: float = WITHIN
-    ) -> Saying:
+    ) -> Entry:
         """Expect a line of a host's log that contains a text, said since the exercise began.
 
         Of a letter it has to be a line about it, or one that names none by the process that delivered it
@@ -93,7 +93,7 @@ class Servers(Hosts):
         with self.narrator.step(f"Expect {host} to log “{text}”") as evidence:
             said = self.expectations.expect(
                 f"{host} logs “{text}”",
-                lambda: next((e for e in lines() if e.host.hostname == host and text in e.text), None),
+                lambda: next((e for e in lines() if e.host == host and text in e.text), None),
                 letter=letter,
                 hopeless=lambda: None if letter is None else attempts.hopeless(letter),
                 within=within,
@@ -161,13 +161,13 @@ class Servers(Hosts):
         wanted = normal_message_id(message_id)
         host = None if at is None else self.host(at).hostname
 
-        def found() -> tuple[Saying, Queued] | None:
+        def found() -> tuple[Entry, Queued] | None:
             queued = [
                 (each, each.event)
                 for each in self.watch.sayings
                 if isinstance(each.event, Queued)
                 and each.event.message_id == wanted
-                and host in {None, each.host.hostname}
+                and host in {None, each.host}
             ]
             # Hosts are listened to apart: what one of them said first may come last.
             return min(queued, key=lambda each: each[0].at, default=None)
@@ -176,9 +176,7 @@ class Servers(Hosts):
             saying, queued = self.expectations.expect(f"{wanted} in a log", found, within=within)
             evidence.append(str(saying))
         rcpt_tos = None if to is None else (to,)
-        tracker = DeliveryTracker(
-            wanted, queued.queue_id, saying.host.hostname, rcpt_tos, journal=self.watch.journal
-        )
+        tracker = DeliveryTracker(wanted, queued.queue_id, saying.host, rcpt_tos, journal=self.watch.journal)
         return Letter(wanted, "", rcpt_tos or (), "", tracker, self.watch)
 
     def fail(self, expected: str, seen: str, letter: Letter | None = None) -> ExpectationFailed:

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from labctl.exercises.log.saying import Saying
     from labctl.exercises.vocabulary.letter import Attempt, Letter
     from labctl.lab.blueprint.clock import Clock
+    from labctl.trace.logs.entry import Entry
 
 _FOR_NOW: Final = {DeliveryStatus.DEFERRED, DeliveryStatus.SOFTBOUNCE}
 
@@ -49,7 +49,7 @@ def of_attempt(
         return
     what = f"retry no. {number}" if number else "first attempt"
     began = sum(attempt.delivery.delays[:2])  # before the queue manager, and in it: qmgr(8), "delays="
-    by_hand = [at for host, at in flushed if host == here.host.hostname and at < here.at]
+    by_hand = [at for host, at in flushed if host == here.host and at < here.at]
     if not by_hand:
         yield f"{what} after {began:.1f} s; in the real world {_after(clock.real.attempt_at(number))}"
     elif len(by_hand) == 1 and own[number - 1].saying.at < by_hand[0]:
@@ -77,7 +77,7 @@ def _patience(attempt: Attempt, clock: Clock) -> Iterator[str]:
         yield f"it gave up after {waited:.1f} s ({name}); in the real world {limit}"
 
 
-def of_report(letter: Letter, kind: NotificationKind, saying: Saying, clock: Clock) -> Iterator[str]:
+def of_report(letter: Letter, kind: NotificationKind, saying: Entry, clock: Clock) -> Iterator[str]:
     """Say when a warning, or a bounce after expiry, would have come outside a laboratory.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from labctl.mail.reply import SmtpReply
@@ -254,3 +254,6 @@ Event: TypeAlias = (
     | Unreachable
     | Remark
 )
+
+BESIDES: Final = (Connected, Disconnected, TlsEstablished, Unreachable, Remark)
+"""What says nothing of a message's fate, and is worth showing beside it."""

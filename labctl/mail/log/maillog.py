@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.mail.log import smtpdlog
 from labctl.mail.log.logevent import (
+    BESIDES,
     Accepted,
-    Connected,
     Delivery,
-    Disconnected,
     Event,
     Expired,
     Held,
@@ -26,7 +25,6 @@ from labctl.mail.log.logevent import (
     Released,
     Remark,
     Removed,
-    TlsEstablished,
     Unreachable,
 )
 from labctl.mail.log.smtpdlog import MAILBOX
@@ -64,7 +62,6 @@ _NOTIFICATION: Final = re.compile(
     rf"(sender|postmaster) (non-delivery|delay|delivery status) notification: ({QUEUE_ID_PATTERN})"
 )
 _UNREACHABLE: Final = re.compile(r"connect to ([^ ]++) (.*)", re.DOTALL)
-_BESIDES: Final = (Connected, Disconnected, TlsEstablished, Unreachable, Remark)
 _COMPLAINT: Final = re.compile(rf"(?:NOQUEUE: )?(?:warning|error|fatal|panic): (?:({QUEUE_ID_PATTERN}): )?")
 
 
@@ -100,7 +97,7 @@ def event_of(line: str) -> Event | None:
 
 
 def _of_fate(event: Event | None) -> Event | None:
-    return None if isinstance(event, _BESIDES) else event
+    return None if isinstance(event, BESIDES) else event
 
 
 def event_from(program: str, queue_id: str | None, text: str) -> Event | None:

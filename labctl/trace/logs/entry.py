@@ -38,3 +38,7 @@ class Entry:
     """The log's name: a file, or a lab's host."""
     offset: int
     """Where the line begins in it, in bytes."""
+
+    def __str__(self) -> str:
+        """Show it as evidence: when, which host, and its words."""
+        return f"{self.at:%H:%M:%S}.{self.at.microsecond // 1000:03d} {self.host}: {self.text}"

@@ -84,11 +84,14 @@ def parts_of(entries: Iterable[Entry], journal: Journal) -> dict[QueueFile, Part
 
 def taken(entry: Entry, journal: Journal, parts: dict[QueueFile, Part]) -> QueueFile | None:
     """Add a line to the queue file that it names, and return that; None where it names none."""
-    event = entry.event
-    if isinstance(event, Event) and not isinstance(event, Remark):  # which may come when all is over
-        file = journal.take(entry.host, entry.at, event, entry.pid)
-    else:
-        file = journal.last(entry.host, entry.queue_id or "")
-    if file is not None:
+    if (file := take(entry, journal)) is not None:
         parts.setdefault(file, Part(file)).entries.append(entry)
     return file
+
+
+def take(entry: Entry, journal: Journal) -> QueueFile | None:
+    """Take in what a line says, and return the queue file that it names; None where it names none."""
+    event = entry.event
+    if isinstance(event, Event) and not isinstance(event, Remark):  # which may come when all is over
+        return journal.take(entry.host, entry.at, event, entry.pid)
+    return journal.last(entry.host, entry.queue_id or "")

@@ -54,6 +54,7 @@ def test_another_way_is_not_the_letters(hosts: tuple[str, ...]) -> None:
 
 def asked(scene: Scene, **differs: object) -> None:
     line = {
+        "time": "2026-11-24T04:06:15.5Z",
         "client": "203.0.113.10",
         "name": "beta.test.",
         "type": "MX",
