@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar, Final
 
 from labctl.errors import NoSuchMessage
 from labctl.lab.running import instance
+from labctl.mail.content.message import normal_message_id
+from labctl.mail.log.mailboxevent import Saved
 from labctl.trace.finding.search import search
 from labctl.trace.finding.wanted import WantedKind
 from labctl.trace.following import followed
-from labctl.trace.journey.hop import HopEvent
 from labctl.trace.journey.weaving import weave
 from labctl.trace.journey.world import World
 from labctl.trace.laboratory import cut_off, logs_of, world_in, world_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from labctl.engine.protocol import Engine
     from labctl.trace.finding.search import Found
     from labctl.trace.finding.wanted import Wanted
-    from labctl.trace.journey.hop import Note, Notice, TracedMessage
+    from labctl.trace.journey.hop import Note, TracedMessage
     from labctl.trace.listing.table import Filters, Row
     from labctl.trace.live import LiveHop
 
@@ -71,8 +72,12 @@ def trace(engine: Engine, name: str | None, wanted: Wanted, *, environ: Mapping[
     there = instance.select(engine, name)
     with logs_of(engine, there.hosts) as logs:
         found, told, cut = search(logs, wanted), world_in(logs, there), cut_off(logs)
-    first = _woven(found, wanted, told)
-    if not first:
+    messages: tuple[TracedMessage, ...] = ()
+    if found.entries:
+        accounts, message_ids = _mailboxes(found)
+        world = world_of(engine, there, accounts=accounts, message_ids=message_ids, environ=environ)
+        messages = _woven(found, wanted, replace(world, begins=told.begins, saved=told.saved))
+    if not messages:
         raise NoSuchMessage(
             "; ".join(
                 (f"no log of lab {there.name!r} tells of {_named(wanted)}", *(each.text for each in cut))
@@ -80,9 +85,7 @@ def trace(engine: Engine, name: str | None, wanted: Wanted, *, environ: Mapping[
             hint=f"labctl trace --name {there.name}",
             detail={"wanted": wanted.value},
         )
-    accounts, message_ids = _mailboxes(first)
-    world = world_of(engine, there, accounts=accounts, message_ids=message_ids, environ=environ)
-    return Trace(_woven(found, wanted, replace(world, begins=told.begins, saved=told.saved)))
+    return Trace(messages)
 
 
 def trace_files(paths: Sequence[str], wanted: Wanted, *, zone: tzinfo, stdin: BinaryIO) -> Trace:
@@ -177,14 +180,8 @@ def _named(wanted: Wanted) -> str:
             return f"a message with the Message-ID {wanted.value}{alternative}"
 
 
-def _mailboxes(messages: Sequence[TracedMessage]) -> tuple[list[str], set[str]]:
+def _mailboxes(found: Found) -> tuple[list[str], set[str]]:
     """Return whose mailboxes hold a message or a notification about it, and what to look for there."""
-    accounts: dict[str, None] = {}
-    message_ids: set[str] = set()
-    journeys: list[TracedMessage | Notice] = [*messages, *(each for one in messages for each in one.notices)]
-    for journey in journeys:
-        stored = [hop for hop in journey.hops if hop.event is HopEvent.STORED]
-        accounts.update(dict.fromkeys(str(hop.detail["user"]) for hop in stored))
-        if stored and journey.message_id:
-            message_ids.add(journey.message_id)
-    return list(accounts), message_ids
+    saved = [entry.event for entry in found.entries if isinstance(entry.event, Saved)]
+    message_ids = {normal_message_id(each.message_id) for each in saved} - {""}
+    return list(dict.fromkeys(each.user for each in saved)), message_ids

@@ -17,7 +17,6 @@ from labctl.mail.log.logevent import Delivery, Rejected
 from labctl.mail.log.mailboxevent import LoggedOut, MailboxChanged, Saved, SaveFailed, SieveActed
 from labctl.trace.finding.wanted import Wanted, WantedKind
 from labctl.trace.journey.hop import QueueFileName
-from labctl.trace.journey.queuefiles import QueueFiles
 from labctl.trace.journey.weaving import Weaver, refusal
 from labctl.trace.journey.world import address_in
 from labctl.trace.logs.part import Part, taken
@@ -164,7 +163,8 @@ class Live:
             self._around.popleft()
 
         def is_gone(file: QueueFile) -> bool:
-            return file.over and now - self._parts[file].last_at > _REMEMBERED
+            silent = now - self._parts[file].last_at > _REMEMBERED
+            return file.over and silent and file not in self._fresh
 
         for part in list(self._parts.values()):
             if (
@@ -225,9 +225,7 @@ class Live:
         entries = [entry for part in parts.values() for entry in part.entries]
         entries += [entry for message_id in ids for entry in self._at_mailboxes.get(message_id, ())]
         entries += self._since(since - _AROUND)
-        weaver = Weaver(
-            sorted(entries, key=lambda each: each.at), self._world, QueueFiles(self._journal, parts)
-        )
+        weaver = Weaver(sorted(entries, key=lambda each: each.at), self._world, self._journal, parts)
         for message in weaver.messages(ids, [part.name for part in parts.values()]):
             yield from self._new_of(message, [file for file in alike if self._is_of(file, message)])
 

@@ -14,31 +14,15 @@ from typing import TYPE_CHECKING, Final
 from labctl.contract.value import Word
 from labctl.mail.content.message import normal_message_id
 from labctl.mail.log.journal import Journal
-from labctl.mail.state import MessageState, contradicts, is_final, least_happy
+from labctl.mail.state import MessageState, is_final, least_happy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from labctl.mail.log.logevent import Event, NotificationKind
+    from labctl.mail.log.logevent import Event
     from labctl.mail.log.queuefile import Copy, QueueFile
     from labctl.mail.reply import SmtpReply
-
-__all__ = [
-    "DeliveryTracker",
-    "Journal",
-    "MessageState",
-    "Notification",
-    "RecipientState",
-    "addresses_of",
-    "contradicts",
-    "distinct",
-    "fates",
-    "is_final",
-    "least_happy",
-    "refusals",
-    "state_of",
-]
 
 MAX_HOPS: Final = 50
 """Postfix's own ``hopcount_limit``: what went further goes in circles."""
@@ -68,18 +52,6 @@ class RecipientState:
     ) -> RecipientState:
         """Tell of a copy at the last host that tries, or refuses, to take it."""
         return cls(copy.recipient, original, state, copy.dsn, reason, host, copy.at)
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """A message that bounce(8) wrote about this one."""
-
-    at: datetime
-    host: str
-    queue_id: str
-    kind: NotificationKind
-    message_id: str | None
-    """None until the log says it."""
 
 
 def addresses_of(root: QueueFile) -> tuple[str, ...]:
@@ -200,17 +172,6 @@ class DeliveryTracker:
         """Whether no recipient is left to be told by the first host's log, where only that tells them."""
         root = self._root()
         return self._recipients is not None or root is None or root.closed or len(root.copies) >= root.nrcpt
-
-    @property
-    def notifications(self) -> tuple[Notification, ...]:
-        """What bounce(8) wrote about this message, on any host on its way, in the order of time."""
-        found = []
-        for file in self._trail():
-            for at, event in file.notices:
-                written = self.journal.written(file, at, event)
-                message_id = written.message_id if written else None
-                found.append(Notification(at, file.host, event.dsn_queue_id, event.kind, message_id))
-        return tuple(sorted(found, key=lambda notification: notification.at))
 
     @property
     def queue_ids(self) -> tuple[tuple[str, str], ...]:

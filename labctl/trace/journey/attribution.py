@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from labctl.trace.journey.hop import Hop
-    from labctl.trace.journey.queuefiles import QueueFiles
     from labctl.trace.logs.entry import Entry
     from labctl.trace.logs.part import Part
 
@@ -70,11 +69,11 @@ class Surroundings:
 
     Args:
         entries: All lines, in the order of time.
-        files: The queue files that they tell of.
+        parts: The queue files that they tell of.
         hosts: Host names by IP address.
     """
 
-    def __init__(self, entries: Sequence[Entry], files: QueueFiles, hosts: Mapping[str, str]) -> None:
+    def __init__(self, entries: Sequence[Entry], parts: Iterable[Part], hosts: Mapping[str, str]) -> None:
         self._hosts = hosts
         self._sessions: dict[tuple[str, int], _Session] = {}
         self._rejects: list[tuple[Entry, Rejected, _Session]] = []
@@ -83,7 +82,7 @@ class Surroundings:
         self._answers.sort(key=lambda each: each[0])
         self._works: dict[str, list[_Work]] = {}
         if self._answers:
-            for part in files:
+            for part in parts:
                 for work in self._work_on(part):
                     self._works.setdefault(work.host, []).append(work)
 

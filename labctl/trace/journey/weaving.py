@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from labctl.mail.content.message import normal_message_id
 from labctl.mail.log.delivery import RecipientState, state_of
+from labctl.mail.log.journal import Journal
 from labctl.mail.log.logevent import (
     Accepted,
     NonDelivery,
@@ -21,15 +22,16 @@ from labctl.trace.journey.attribution import Surroundings
 from labctl.trace.journey.fate import message_id_of, recipients_of, sender_of
 from labctl.trace.journey.hop import Hop, HopEvent, Note, NoteKind, Notice, QueueFileName, TracedMessage
 from labctl.trace.journey.notes import notes_of
-from labctl.trace.journey.queuefiles import QueueFiles
 from labctl.trace.journey.readers import at_the_mailboxes
 from labctl.trace.journey.world import address_in
+from labctl.trace.logs.part import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from labctl.mail.content.dsn import Dsn
+    from labctl.mail.log.journal import Message
     from labctl.mail.log.queuefile import QueueFile
     from labctl.trace.journey.world import World
     from labctl.trace.logs.entry import Entry
@@ -99,14 +101,22 @@ class Weaver:
     Args:
         entries: The lines, in the order of time.
         world: What else is known.
-        files: The queue files that they tell of, where these are known.
+        journal: What the lines say of queue files, where that is known.
+        parts: The lines of each queue file then.
     """
 
-    def __init__(self, entries: Sequence[Entry], world: World, files: QueueFiles | None = None) -> None:
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        world: World,
+        journal: Journal | None = None,
+        parts: Mapping[QueueFile, Part] | None = None,
+    ) -> None:
         self._entries = entries
         self._world = world
-        self._files = QueueFiles.of(entries, world.hosts) if files is None else files
-        self._surroundings = Surroundings(entries, self._files, world.hosts)
+        self._journal = journal or Journal(max_queue_ids=None, hosts=world.hosts)
+        self._parts = parts_of(entries, self._journal) if parts is None else parts
+        self._surroundings = Surroundings(entries, self._parts.values(), world.hosts)
 
     def messages(
         self, message_ids: Iterable[str], queue_files: Iterable[tuple[str, str]]
@@ -114,15 +124,18 @@ class Weaver:
         """See `weave`."""
         ids = {normal_message_id(each) for each in message_ids} - {""}
         names = set(queue_files)
-        wanted = [
-            part
-            for part in self._files
+        found: dict[QueueFile, Message] = {}
+        for part in self._parts.values():
             # A queue id may be used again, by a message with another Message-ID.
-            if part.message_id in ids or (part.name in names and not (ids and part.message_id))
-        ]
-        found = self._files.messages(wanted)
-        alike = [roots[0].message_id for roots in found]
-        return tuple(self._message(roots, twins=alike.count(roots[0].message_id) - 1) for roots in found)
+            if part.message_id in ids or (part.name in names and not (ids and part.message_id)):
+                message = self._journal.message_of(part.file)
+                if message is not None:
+                    found[message.roots[0]] = message
+        alike = [root.message_id for root in found]
+        return tuple(
+            self._message(message, twins=alike.count(root.message_id) - 1)
+            for root, message in sorted(found.items(), key=lambda each: each[0].first_at)
+        )
 
     def refused(self, address: str, told: Iterable[TracedMessage]) -> Iterator[TracedMessage]:
         """Tell of what was refused from or to an address, but for what is a part of the messages told."""
@@ -137,44 +150,53 @@ class Weaver:
                 continue
             yield refusal(entry, event)
 
-    def _message(self, roots: Sequence[Part], *, twins: int = 0) -> TracedMessage:
-        parts = self._files.whole(roots)
+    def _message(self, message: Message, *, twins: int = 0) -> TracedMessage:
+        files, roots = message
+        parts = self._depths(message)
         hops = self._hops(parts)
-        recipients, state = self._fate(roots, parts, hops)
+        recipients, state = self._fate(message, hops)
         notices = tuple(self._notices(parts, depth=1))
         failures = [each for each in notices if each.kind is NotificationKind.FAILED and each.to == "sender"]
-        files = [part.file for part in parts]
+        root = self._parts[roots[0]]
         return TracedMessage(
-            message_id=message_id_of(files[:1], files) or "",
+            message_id=message_id_of(roots, files) or "",
             state=state,
             recipients=recipients,
             hops=hops,
             bounce=failures[-1] if failures else None,
-            mail_from=sender_of(files[:1], files),
-            first_at=hops[0].at if hops else roots[0].first_at,
-            last_at=hops[-1].at if hops else roots[0].last_at,
+            mail_from=sender_of(roots, files),
+            first_at=hops[0].at if hops else root.first_at,
+            last_at=hops[-1].at if hops else root.last_at,
             queue_ids=tuple(QueueFileName(*part.name) for part in parts),
             notices=notices,
             notes=(
-                *notes_of(roots[0], parts, recipients, hops, notices, twins=twins),
+                *notes_of(root, parts, recipients, hops, notices, twins=twins),
                 *gap.gaps(hops, self._world),
             ),
         )
 
-    def _fate(
-        self, roots: Sequence[Part], parts: Iterable[Part], hops: Sequence[Hop]
-    ) -> tuple[tuple[RecipientState, ...], MessageState]:
+    def _depths(self, message: Message) -> dict[Part, int]:
+        """Return a message's queue files, each with the number of steps that lead to it."""
+        found = dict.fromkeys((self._parts[file] for file in message.roots), 0)
+        ahead = list(found)
+        while ahead:
+            part = ahead.pop(0)
+            for after in self._onward(part):
+                if after not in found:
+                    found[after] = found[part] + 1
+                    ahead.append(after)
+        return found
+
+    def _onward(self, part: Part) -> Iterator[Part]:
+        return (self._parts[file] for file in self._journal.after(part.file))
+
+    def _fate(self, message: Message, hops: Sequence[Hop]) -> tuple[tuple[RecipientState, ...], MessageState]:
         """Tell where each recipient's copy is."""
-        came = [part.file for part in roots]
-        told = recipients_of(
-            self._files.journal,
-            came,
-            [part.file for part in parts],
-            self._world,
-            waiting=[each for file in came for each in self._waiting(file)],
-        )
+        files, roots = message
+        waiting = [each for file in roots for each in self._waiting(file)]
+        told = recipients_of(self._journal, roots, files, self._world, waiting=waiting)
         recipients = tuple(_scripted(each, hops) for each in told)
-        return recipients, state_of(came, recipients)
+        return recipients, state_of(roots, recipients)
 
     def _waiting(self, file: QueueFile) -> Iterator[str]:
         """Yield whom the queue itself still has a message for."""
@@ -187,8 +209,9 @@ class Weaver:
             return
         told = [(entry, event, part) for part in parts for entry, event in part.notices()]
         for entry, event, part in sorted(told, key=lambda each: each[0].at):
-            written = self._files.written(part, entry.at, event)
-            if written is None:
+            written = self._written(part, entry, event)
+            message = self._journal.message_of(written.file) if written is not None else None
+            if written is None or message is None:
                 yield Notice(
                     event.kind,
                     entry.at,
@@ -202,9 +225,9 @@ class Weaver:
                     None,
                 )
                 continue
-            own = self._files.whole([written])
+            own = self._depths(message)
             hops = self._hops(own)
-            recipients, state = self._fate([written], own, hops)
+            recipients, state = self._fate(message, hops)
             yield Notice(
                 event.kind,
                 entry.at,
@@ -241,7 +264,7 @@ class Weaver:
     def _of(self, part: Part, *, first: bool) -> Iterator[Hop]:
         """Tell what the lines of one queue file say."""
         yield from self._taken_in(part, first=first)
-        onward = {each.file.queue_id: each for each in self._files.onward(part)}
+        onward = {each.file.queue_id: each for each in self._onward(part)}
         for (entry, delivery), turn in zip(part.deliveries(), self._turns(part), strict=True):
             yield from telling.attempted(
                 entry,
@@ -253,8 +276,13 @@ class Weaver:
             )
         for entry in part.entries:
             event = entry.event
-            written = self._files.written(part, entry.at, event) if isinstance(event, NonDelivery) else None
+            written = self._written(part, entry, event) if isinstance(event, NonDelivery) else None
             yield from telling.happened(entry, self._world.clock, written)
+
+    def _written(self, part: Part, entry: Entry, event: NonDelivery) -> Part | None:
+        """Return the queue file of a notification that a line tells of."""
+        file = self._journal.written(part.file, entry.at, event)
+        return None if file is None else self._parts.get(file)
 
     def _taken_in(self, part: Part, *, first: bool) -> Iterator[Hop]:
         """Tell how a message came into the queue, and each time the queue manager took it up again."""

@@ -7,18 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.mail.log.delivery import (
-    DeliveryTracker,
-    Journal,
-    MessageState,
-    RecipientState,
-    contradicts,
-    is_final,
-    least_happy,
-)
+from labctl.mail.log.delivery import DeliveryTracker, RecipientState
+from labctl.mail.log.journal import Journal
 from labctl.mail.log.logevent import NotificationKind, Queued
 from labctl.mail.log.maillog import event_of
 from labctl.mail.reply import SmtpReply
+from labctl.mail.state import MessageState, contradicts, is_final, least_happy
 
 LOGS = Path(__file__).parents[2] / "data" / "logs"
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -161,9 +155,13 @@ def test_a_bounce_by_the_next_hosts_mailbox_is_the_messages_bounce() -> None:
 
     (recipient,) = delivery.recipients
     assert (recipient.state, recipient.dsn, recipient.host) == (MessageState.BOUNCED, "5.1.1", BETA)
-    (notification,) = delivery.notifications
-    assert (notification.host, notification.queue_id) == (BETA, B2)
-    assert (notification.kind, notification.message_id) == (NotificationKind.FAILED, "<dsn@b>")
+    file = delivery.journal.last(BETA, B1)
+    assert file is not None
+    ((at, notice),) = file.notices
+    written = delivery.journal.written(file, at, notice)
+    assert written is not None
+    assert (notice.kind, notice.dsn_queue_id) == (NotificationKind.FAILED, B2)
+    assert (written.host, written.message_id, written.about) == (BETA, "<dsn@b>", MESSAGE_ID)
 
 
 def test_a_deferred_message_may_still_arrive() -> None:
