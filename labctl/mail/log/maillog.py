@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from labctl.mail.log import smtpdlog
+from labctl.mail.log import head, smtpdlog
 from labctl.mail.log.logevent import (
     BESIDES,
     Accepted,
@@ -33,16 +33,6 @@ from labctl.mail.queueid import QUEUE_ID_PATTERN, next_queue_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_STAMP: Final = (
-    r"(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}"  # Nov 24 10:00:00 (RFC 3164)
-    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[+-][0-9:]{4,6}))"  # RFC 3339, as rsyslog writes it
-)
-_LINE: Final = re.compile(
-    rf"(?:<[0-9]{{1,3}}>)?{_STAMP} [^ ]++ "
-    r"(?P<name>[^\[ :]++)(?:\[[0-9]{1,10}\])?: "
-    rf"(?:(?P<queue_id>{QUEUE_ID_PATTERN}): )?(?P<text>.*)",
-    re.DOTALL,
-)
 _BEHIND: Final = re.compile("[_-]")
 _QUEUE_ID: Final = re.compile(rf"({QUEUE_ID_PATTERN}): ")
 
@@ -90,10 +80,10 @@ def split_queue_id(text: str) -> tuple[str | None, str]:
 
 def event_of(line: str) -> Event | None:
     """Read one line straight to its event; None where it says nothing of a message's fate."""
-    if (match := _LINE.match(line)) is None:
+    if (said := head.spoken(line.rstrip("\r\n"))) is None:
         return None
-    program = split_name(match["name"])[2]
-    return _of_fate(event_from(program, match["queue_id"], match["text"].rstrip("\r\n")))
+    queue_id, text = split_queue_id(said.text)
+    return _of_fate(event_from(split_name(said.name)[2], queue_id, text))
 
 
 def _of_fate(event: Event | None) -> Event | None:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Final
 
+from labctl.mail.log.head import QUICK
 from labctl.mail.log.maillog import event_from
-from labctl.mail.queueid import QUEUE_ID_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _MOST_HEADS: Final = 1000
 _DOVECOT: Final = re.compile(rb"[^\[{]*? dovecot: ")
-_LINE: Final = re.compile(
-    rb"(?:([A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2})"
-    rb"|([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})))"
-    rb"( [^ \[{]++ [^ \[{]++)\[([0-9]{1,10})\]: "
-    rb"(?:(?:(%b): |(?=NOQUEUE: |reject: |hold: |discard: ))(.*))?" % QUEUE_ID_PATTERN.encode(),
-    re.DOTALL,
-)
-"""A line in one of syslog's common forms: its time, whose it is, and what a line about a message says.
-
-Such a line begins with a queue id, or tells of what never had one.
-"""
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +88,7 @@ def _entries(log: Log) -> Iterator[Entry | Said]:  # noqa: C901  # a call for ea
     last = b""
     at: datetime | None = None
     for offset, line in log.lines():
-        if (match := _LINE.match(line)) is not None:
+        if (match := QUICK.match(line)) is not None:
             classic, iso, head, pid, named, said = match.groups()
             if said is None:
                 continue
@@ -116,6 +105,6 @@ def _entries(log: Log) -> Iterator[Entry | Said]:  # noqa: C901  # a call for ea
         elif _DOVECOT.match(line) is not None:
             continue
         if (entry := reader.entry(line, offset)) is not None:
-            if match is not None and entry.queue_id is not None and len(known) < _MOST_HEADS:
+            if match is not None and entry.queue_id is not None and b"/" in head and len(known) < _MOST_HEADS:
                 known[head] = entry.host, entry.program
             yield entry

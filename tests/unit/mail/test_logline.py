@@ -184,3 +184,64 @@ def test_a_line_made_of_parts_is_read_back(at: datetime, host: str, pid: int, te
 def test_a_line_of_a_megabyte_is_read_without_backtracking(start: str, repeated: str) -> None:
     # What is not linear here takes minutes, so that no clock is needed to see it.
     reader().read(start + repeated * (1_000_000 // len(repeated)))
+
+
+AT_NOON = datetime(2026, 11, 20, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "at"),
+    [
+        ("2026-11-20 11:00:00", AT_NOON),
+        ("2026-11-20 10:00:00.000 UTC", AT_NOON),
+        ("2026/11/20 11:00:00,000", AT_NOON),
+        ("20.11.2026 11:00:00", AT_NOON),
+        ("11/20/2026 11:00:00 AM", AT_NOON),
+        ("20/Nov/2026:10:00:00 +0000", AT_NOON),
+        ("Fri, 20 Nov 2026 10:00:00 +0000", AT_NOON),
+        ("Fri 20 Nov 2026 05:00:00 AM EST", AT_NOON),
+        ("Fri Nov 20 11:00:00 CET 2026", AT_NOON),
+        ("Nov 20, 2026 @ 11:00:00.000", AT_NOON),
+        ("20. November 2026 11:00:00", AT_NOON),
+        ("20 нояб. 2026 11:00:00", None),
+        ("20 ноя 2026 11:00:00", AT_NOON),
+        ("11月 20 11:00:00", AT_NOON),
+        ("ven. 20 nov. 2026 11:00:00", AT_NOON),
+        ("20261120T100000Z", AT_NOON),
+        ("1795168800.000000", AT_NOON),
+        ("[1795168800]", AT_NOON),
+        ("1795168800000", AT_NOON),
+        ("@400000006b001a2a00000000", AT_NOON),
+    ],
+)
+def test_times_are_read_as_programs_write_them(stamp: str, at: datetime | None) -> None:
+    read = reader().read(f"{stamp} mx {BARE}")
+
+    assert read is not None
+    assert (read.at, read.host, read.name, read.text) == (at, "mx", "postfix/qmgr", TEXT)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "/var/log/mail.log:",
+                "mail.log-12-",
+                "    ",
+                "> ",
+                "mx-1  | ",
+                "\x1b[32m",
+                "2026-11-20T10:00:00Z ",
+                "[pod/mx-0/postfix] ",
+                "`",
+            ]
+        ),
+        max_size=4,
+    ),
+    st.sampled_from(["", "INFO    ", "[mail.info] ", "<mail.info> ", "mail.warn "]),
+)
+def test_a_line_is_itself_in_several_wrappings(around: list[str], level: str) -> None:
+    read = reader().read("".join(around) + CLASSIC.replace("mx ", f"mx {level}"))
+
+    assert read is not None
+    assert (read.name, read.pid, read.text) == ("postfix/qmgr", 268, TEXT)

@@ -341,7 +341,7 @@ def test_real_logs_have_only_messages_that_begin_and_end_there() -> None:
 
 def test_lines_are_read_quickly_only_where_it_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = set(of_contents(*real()))
-    monkeypatch.setattr("labctl.trace.listing.merging._LINE", re.compile(b"(?!)"))
+    monkeypatch.setattr("labctl.trace.listing.merging.QUICK", re.compile(b"(?!)"))
     assert set(of_contents(*real())) == quick
 
 
