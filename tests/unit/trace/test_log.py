@@ -172,7 +172,7 @@ def test_a_journal_s_export_may_be_garbage(rest: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("head", "cure"),
-    [(b"\xfd7zXZ\x00rest", "xzcat"), (b"\x28\xb5\x2f\xfdrest", "zstdcat"), (b"BZh91AY", "bzcat")],
+    [(b"PK\x03\x04rest", "unzip -p"), (b"\x04\x22\x4d\x18rest", "lz4 -dc"), (b"\x1f\x9drest", "zcat")],
 )
 def test_what_is_packed_otherwise_is_refused_with_how_to_read_it(
     tmp_path: Path, head: bytes, cure: str
