@@ -84,7 +84,7 @@ def trace(
 ) -> None:
     """Tell what became of a message, and why; without one named, list all since the lab's last reset.
 
-    Several files may follow --logs, plain or gzip, of several hosts, in any order.
+    Several files may follow --logs, packed or not, of several hosts, in any order.
     States: submitted, queued, deferred, delivered, relayed, bounced, expired, held, discarded, rejected.
 
     \b
@@ -137,6 +137,8 @@ def _tell(
         result = command.trace_files(paths, message, zone=zone, stdin=standard_input())
     else:
         result = command.trace(connect().engine, name, message, environ=os.environ)
+    for note in result.notes:
+        tell(f"! {note.text}\n")
     if html is not None:
         from labctl.report.tracing.page import page
 

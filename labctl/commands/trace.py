@@ -15,23 +15,26 @@ from labctl.mail.log.mailboxevent import Saved
 from labctl.trace.finding.search import search
 from labctl.trace.finding.wanted import WantedKind
 from labctl.trace.following import followed
+from labctl.trace.journey.hop import Note, NoteKind
 from labctl.trace.journey.weaving import weave
 from labctl.trace.journey.world import World
 from labctl.trace.laboratory import cut_off, logs_of, world_in, world_of
 from labctl.trace.listing.table import rows
 from labctl.trace.live import Live, live_hops
+from labctl.trace.logs.legibility import check
 from labctl.trace.logs.log import open_logs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from labctl.engine.protocol import Engine
     from labctl.trace.finding.search import Found
     from labctl.trace.finding.wanted import Wanted
-    from labctl.trace.journey.hop import Note, TracedMessage
+    from labctl.trace.journey.hop import TracedMessage
     from labctl.trace.listing.table import Filters, Row
     from labctl.trace.live import LiveHop
+    from labctl.trace.logs.log import Log
 
 _SHOWN: Final = 3
 """Files that an error names."""
@@ -45,7 +48,7 @@ class Trace:
 
     messages: tuple[TracedMessage, ...]
     notes: tuple[Note, ...] = ()
-    """What must be known of the logs, where messages are listed."""
+    """What must be known of the logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class Table:
     """All messages of some logs, one by one, and what must be known of the logs."""
 
     rows: Iterator[Row]
-    notes: tuple[Note, ...] = ()
+    notes: Iterable[Note] = ()
+    """To be asked for after the rows: some of it is known only when all was read."""
 
 
 def trace(engine: Engine, name: str | None, wanted: Wanted, *, environ: Mapping[str, str]) -> Trace:
@@ -92,15 +96,16 @@ def trace_files(paths: Sequence[str], wanted: Wanted, *, zone: tzinfo, stdin: Bi
     """Trace a message through log files of anyone's Postfix and Dovecot.
 
     Args:
-        paths: The files, plain or gzip; ``-`` is standard input.
+        paths: The files, as `open_logs` takes them; ``-`` is standard input.
         wanted: The message: its Message-ID, a queue id, or an address that it is from or to.
         zone: In which zone the times are that say none.
         stdin: Standard input.
 
     Raises:
-        UsageError: A file can't be read, or none tells of such a message.
+        UsageError: A file or most of its lines can't be read, or none tells of such a message.
     """
     with open_logs(paths, zone=zone, stdin=stdin) as logs:
+        notes = _checked(logs)
         found = search(logs, wanted)
     messages = _woven(found, wanted, World())
     if not messages:
@@ -110,7 +115,7 @@ def trace_files(paths: Sequence[str], wanted: Wanted, *, zone: tzinfo, stdin: Bi
             hint=f"labctl trace --logs {shlex.join(paths)}",
             detail={"wanted": wanted.value},
         )
-    return Trace(messages)
+    return Trace(messages, notes)
 
 
 @contextmanager
@@ -133,10 +138,11 @@ def table_of_files(
     """Give all messages that log files tell of, one by one.
 
     Raises:
-        UsageError: A file can't be read.
+        UsageError: A file can't be read, or most of its lines.
     """
     with open_logs(paths, zone=zone, stdin=stdin) as logs:
-        yield Table(rows(logs, filters))
+        notes = _checked(logs)
+        yield Table(rows(logs, filters), _Known(notes, logs))
 
 
 @contextmanager
@@ -156,6 +162,30 @@ def following(
     since = None if wanted is None else datetime.min.replace(tzinfo=UTC)
     with followed(engine, there, since=since) as entries:
         yield live_hops(entries, Live(world, wanted))
+
+
+def _checked(logs: Sequence[Log]) -> tuple[Note, ...]:
+    """Tell what must be known of log files before they are read.
+
+    Raises:
+        UsageError: Most of a file's lines can't be read.
+    """
+    told = [text for log in logs for text in (log.damage and f"{log.name}: {log.damage}", check(log)) if text]
+    return tuple(Note(NoteKind.UNREAD, text) for text in told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What must be known of log files, those lines counted in that could not be read."""
+
+    notes: tuple[Note, ...]
+    logs: Sequence[Log]
+
+    def __iter__(self) -> Iterator[Note]:
+        yield from self.notes
+        for log in self.logs:
+            if text := log.unread.warning(log.name):
+                yield Note(NoteKind.UNREAD, text)
 
 
 def _woven(found: Found, wanted: Wanted, world: World) -> tuple[TracedMessage, ...]:

@@ -17,7 +17,7 @@ from textwrap import dedent
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from labctl.contract.value import Rule, When, may_be_missing
+from labctl.contract.value import Rule, Unknown, When, may_be_missing
 
 _WIDTH: Final = 110
 _TIME: Final = {
@@ -117,10 +117,7 @@ class _Shapes:
         """Return the schema of a type."""
         origin, inner = get_origin(kind), get_args(kind)
         if origin is Annotated:
-            shape = self.of(inner[0])
-            for rule in inner[1:]:
-                shape |= _keywords(rule, shape["type"])
-            return shape
+            return _ruled(self.of(inner[0]), inner[1:])
         if origin in {Union, UnionType}:
             return _or_null(self.of(inner[0]))
         if origin in {tuple, Mapping}:
@@ -161,6 +158,12 @@ class _Shapes:
             if kinds:
                 told[word] = {"properties": {name: self.of(kind) for name, kind in kinds.items()}}
         return told
+
+
+def _ruled(shape: dict[str, Any], rules: tuple[Rule | Unknown, ...]) -> dict[str, Any]:
+    for rule in rules:
+        shape = _or_null(shape) if isinstance(rule, Unknown) else shape | _keywords(rule, shape["type"])
+    return shape
 
 
 def _keywords(rule: Rule, kind: str | list[str]) -> dict[str, Any]:

@@ -48,6 +48,11 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """Says of a value that a document may have null for it, where nobody knows it."""
+
+
+@dataclass(frozen=True, slots=True)
 class When:
     """What the value of one field says of others; a result has it as ``WHEN``.
 

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from labctl.contract.value import ErrorCode, Text
+from labctl.mail.log import undated
 
 if TYPE_CHECKING:
     from labctl.errors import LabctlError
@@ -77,7 +78,7 @@ def _value(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of val
         case None | bool() | int() | float():
             return value
         case datetime():
-            return _time(value)
+            return _time(value) if undated.is_known(value) else None
         case Mapping():
             return {_text(str(key)): _value(each) for key, each in value.items()}
         case list() | tuple():

@@ -218,3 +218,46 @@ def test_a_byte_order_mark_before_a_log_does_no_harm(labctl: Labctl, tmp_path: P
     )
     assert BOUNCED_ID in marked
     assert marked == plain
+
+
+EXIM = "2026-11-20 10:00:00 1tDqXa-0001Ab-2C <= ann@example.org H=mx.example.org [198.51.100.1] S=2053\n"
+
+
+@pytest.mark.parametrize("more", [(), ("<1@example.org>",)])
+def test_a_log_that_can_t_be_read_is_refused_with_a_guess_whose_it_is(
+    fails: Callable[..., dict[str, Any]], tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    (tmp_path / "main.log").write_text(EXIM)
+    error = fails(2, "trace", "--logs", f"{tmp_path}/main.log", *more)
+    assert "looks like Exim's" in error["message"]
+    assert "1tDqXa-0001Ab-2C" in error["message"]
+
+
+def test_lines_that_can_t_be_read_are_counted_below_the_table(
+    labctl: Labctl, logs: list[str], tmp_path: Path
+) -> None:
+    with (tmp_path / logs[0]).open("a", encoding="utf-8") as log:
+        log.write("what is this?\nand this?\n")
+    ran = labctl("trace", "--logs", *logs)
+    assert ran.stdout.splitlines()[-1].endswith("2 lines can't be read, and the first is 'what is this?'")
+    assert [each["kind"] for each in labctl("trace", "--logs", *logs, "--json").document["notes"]] == [
+        "unread"
+    ]
+
+
+def test_times_that_a_log_does_not_tell_are_unknown(labctl: Labctl, tmp_path: Path) -> None:
+    lines = (
+        "4ABCD12345: client=mx.example.org[198.51.100.1]",
+        "4ABCD12345: message-id=<1@example.org>",
+        "4ABCD12345: from=<ann@example.org>, size=2053, nrcpt=1 (queue active)",
+        "4ABCD12345: to=<bob@example.com>, relay=none, delay=1, delays=0/0/0/1, dsn=4.4.1, status=deferred",
+    )
+    (tmp_path / "cat.log").write_text("\n".join(lines) + "\n")
+    listed = labctl("trace", "--logs", f"{tmp_path}/cat.log").stdout.splitlines()
+    assert listed[1].split()[:2] == ["-", "deferred"]
+    told = labctl("trace", "--logs", f"{tmp_path}/cat.log", "4ABCD12345").stdout
+    assert "TIMELINE, at times that the log does not tell" in told
+    assert "1901" not in told
+    (message,) = labctl("trace", "--logs", f"{tmp_path}/cat.log", "4ABCD12345", "--json").document["messages"]
+    assert {each["at"] for each in message["hops"]} == {None}
+    assert message["first_at"] is None

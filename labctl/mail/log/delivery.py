@@ -103,20 +103,13 @@ def refusals(
 
 
 def state_of(roots: Sequence[QueueFile], recipients: Sequence[RecipientState]) -> MessageState:
-    """Return the least happy of a message's recipients' states, those counted in whom no line names.
-
-    Where the beginning of what it came in as was not read, nobody knows who else it was for: then it is not
-    called delivered or relayed.
-    """
+    """Return the least happy of a message's recipients' states, those counted in whom no line names."""
     states = [recipient.state for recipient in recipients]
     for root in roots:
         last = _requeued(root)[-1]
         if last.untold:
             states.append(last.state)
-    state = states[0] if len(states) == 1 else least_happy(states)
-    if state in _HAPPY and not all(root.began for root in roots):
-        return MessageState.UNKNOWN
-    return state
+    return states[0] if len(states) == 1 else least_happy(states)
 
 
 class DeliveryTracker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
+from labctl.mail.log import undated
 from labctl.mail.meaning.explanation import explain_state
 from labctl.report.layout.plain import LONGEST
 from labctl.report.layout.table import table
@@ -71,7 +72,7 @@ def overview(messages: Sequence[TracedMessage], width: int | None) -> str:
     address, message_id = (40, 60) if width is not None else (LONGEST, LONGEST)
     rows = [
         (
-            f"{each.first_at:%d %b %H:%M:%S}" if each.first_at else "",
+            f"{each.first_at:%d %b %H:%M:%S}" if each.first_at and undated.is_known(each.first_at) else "-",
             f"{sign(each.state)} {each.state}",
             brief(_sender(each), address),
             brief(each.recipients[0].original or each.recipients[0].address, address)
@@ -124,7 +125,7 @@ def _timeline(title: str, hops: Sequence[Hop], width: int) -> Iterator[str]:
             yield f"  {'⋮':12} {step.text}"
             continue
         if (its_day := day(step.hop.at)) != today:
-            yield from [f"  {its_day}"] if today else wrapped(f"{title}, {its_day}, UTC", width)
+            yield from [f"  {its_day}"] if today else wrapped(f"{title}, {its_day}", width)
             today = its_day
         yield from _step(step, names[step.hop.host], room, width)
 

@@ -159,7 +159,7 @@ def _timeline(title: str, hops: Sequence[Hop], anchor: str) -> Iterator[str]:
             continue
         if (its_day := day(step.hop.at)) != today:
             today = its_day
-            yield f'<p class="day">{its_day}, UTC</p>'
+            yield f'<p class="day">{its_day}</p>'
         yield _step(step, f"{anchor}{step.index}")
 
 

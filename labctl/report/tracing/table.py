@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from labctl.commands.trace import Trace
+from labctl.mail.log import undated
 from labctl.mail.state import MessageState
 from labctl.report.document import document
 from labctl.report.layout.plain import LONGEST, one_line
@@ -55,11 +56,12 @@ def head(width: int | None) -> str:
 
 
 def line(row: Row, width: int | None) -> str:
-    """Return one message's line; its time is the last that is known of it, in UTC."""
+    """Return one message's line; its time is the last that is known of it, in UTC, or a dash."""
     recipient, others = _recipients(row, all_of_them=width is None)
     more = f" +{others}" if others else ""
     cells = (
-        row.last_at.isoformat(" ", "seconds")[5:19],  # a third of what strftime takes
+        # A third of what strftime takes.
+        row.last_at.isoformat(" ", "seconds")[5:19] if undated.is_known(row.last_at) else "-",
         f"{row.state}?" if row.incomplete else str(row.state),
         _address(row.mail_from),
         recipient,
@@ -144,7 +146,8 @@ def _recipients(row: Row, *, all_of_them: bool) -> tuple[str, int]:
 def _why(row: Row) -> str:
     """Return what is most worth telling: how long it took, or why it did not get there."""
     if row.state in _HAPPY:
-        return _span((row.last_at - row.first_at).total_seconds())
+        known = undated.is_known(row.first_at)
+        return _span((row.last_at - row.first_at).total_seconds()) if known else "-"
     worst = next((each for each in row.recipients if each.state is row.state), None)
     reason = worst.reason if worst is not None else None
     if not reason:

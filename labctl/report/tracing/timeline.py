@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from labctl.mail.clock import in_words
+from labctl.mail.log import undated
 from labctl.report.layout.wrap import brief
 from labctl.trace.journey.hop import HopEvent
 from labctl.trace.picture.evidence import ATTEMPTS
@@ -63,11 +64,15 @@ def timeline(hops: Sequence[Hop], limit: int) -> list[Item | Gap]:
 
 def day(moment: datetime) -> str:
     """Say which day a moment is on, in UTC."""
-    return f"{moment.astimezone(UTC):%d %b %Y}"
+    if not undated.is_known(moment):
+        return "at times that the log does not tell"
+    return f"{moment.astimezone(UTC):%d %b %Y}, UTC"
 
 
 def clock_time(moment: datetime) -> str:
-    """Say a moment's time of day in UTC, to the millisecond."""
+    """Say a moment's time of day in UTC, to the millisecond; a dash where nobody knows it."""
+    if not undated.is_known(moment):
+        return f"{'-':12}"
     return moment.astimezone(UTC).strftime("%H:%M:%S.%f")[:-3]
 
 
@@ -89,7 +94,8 @@ def facts(hop: Hop) -> Iterator[tuple[str, str]]:
         yield from _delays(detail)
     if (wait := _number(detail.get("next_try_in"))) is not None:
         at = detail.get("next_try_at")
-        when = f", at {at.astimezone(UTC):%H:%M:%S}" if isinstance(at, datetime) else ""
+        known = at if isinstance(at, datetime) and undated.is_known(at) else None
+        when = f", at {known.astimezone(UTC):%H:%M:%S}" if known is not None else ""
         real = _number(detail.get("real_wait"))
         world = f"; in the real world after {in_words(real)}" if real is not None else ""
         yield "next try", f"in {in_words(wait)}{when}{world}"
@@ -153,7 +159,7 @@ def _stepped(hops: Sequence[Hop]) -> Iterator[Item]:
     before: datetime | None = None
     for n, hop in enumerate(hops):
         yield Item(n, hop, (hop.at - before).total_seconds() if before is not None else None)
-        before = hop.at
+        before = hop.at if undated.is_known(hop.at) else None
 
 
 def _rounds(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from labctl.contract.value import Word
+from labctl.contract.value import Unknown, Word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from labctl.mail.content.dsn import Dsn
     from labctl.mail.log.delivery import RecipientState
     from labctl.mail.log.logevent import NotificationKind
     from labctl.mail.state import MessageState
+
+
+LogTime: TypeAlias = Annotated[datetime, Unknown()]
+"""A line's time; where the line has none, one that only keeps the order (`labctl.mail.log.undated`)."""
 
 
 class HopEvent(StrEnum):
@@ -108,13 +112,15 @@ class NoteKind(StrEnum):
     """The log of the host that took it over is not here."""
     LOG_CUT = "log-cut"
     """A host that it came through has lost the lines of that time: its log was rotated away."""
+    UNREAD = "unread"
+    """A log, or some lines of it, could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
     """One thing that happened to a message."""
 
-    at: datetime
+    at: LogTime
     host: str
     event: HopEvent
     queue_id: Word | None
@@ -137,7 +143,7 @@ class Notice:
     """A notification that an MTA wrote about a message, and what became of it."""
 
     kind: NotificationKind
-    at: datetime
+    at: LogTime
     host: str
     queue_id: Word
     to: str

@@ -21,7 +21,8 @@ class Entry:
     """One line of a log."""
 
     at: datetime
-    """In UTC; that of the line before it, where the line itself has no time that can be read."""
+    """In UTC; that of the line before it, where the line itself has no time that can be read. Where no line
+    of the log has one, it only keeps them in order (`labctl.mail.log.undated`)."""
     host: str
     """A lab's FQDN; of anyone's log what the line has, with the instance where one host runs several:
     ``mx/postfix-out``."""

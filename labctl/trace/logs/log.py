@@ -7,13 +7,16 @@ import stat
 import sys
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from labctl import plainfile
 from labctl.errors import UsageError
+from labctl.mail.log import undated
 from labctl.trace.logs import presence
 from labctl.trace.logs.reading import Reader
 from labctl.trace.logs.spool import HEAD, is_plain, spool
+from labctl.trace.logs.unread import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +30,8 @@ LINE_LIMIT: Final = 1 << 16
 _CHUNK: Final = 1 << 18
 """What fits a processor's cache: it is read once and looked at several times."""
 _FIRST_CHUNK: Final = 1 << 13
+_PLACES: Final = 8
+"""In how many places a line with a time is looked for before a log is taken for one without."""
 _TIMELESS: Final = 200
 """How many lines without a time are passed over where one with a time is looked for."""
 
@@ -59,6 +64,8 @@ class Log:
     ) -> None:
         self.begins = begins
         self.name, self.size, self.host, self.damage = name, size, host, damage
+        self.unread = Unread()
+        """What its readers could not read."""
         self._read, self._newest, self._zone = read, newest, zone
 
     @classmethod
@@ -173,7 +180,26 @@ class Log:
 
     def reader(self) -> Reader:
         """Return what reads this log's lines, for one way through them."""
-        return Reader(self.name, host=self.host, newest=self._newest, zone=self._zone)
+        dated, since = (True, None) if self.host else self._dates
+        return Reader(
+            self.name,
+            host=self.host,
+            newest=self._newest,
+            zone=self._zone,
+            since=since,
+            dated=dated,
+            unread=self.unread,
+        )
+
+    @cached_property
+    def _dates(self) -> tuple[bool, datetime | None]:
+        """Whether lines of this log have times, and the first of them, where it is near its beginning."""
+        reader = Reader(self.name, newest=self._newest, zone=self._zone)
+        for step in range(_PLACES):
+            timed = self._timed(reader, self.size * step // _PLACES, self.size)
+            if timed is not None:
+                return True, timed[0] if step == 0 else None
+        return not self.size, None
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
         """Yield what the lines that begin between two places say."""
@@ -184,7 +210,7 @@ class Log:
 
     def entry_of(self, reader: Reader, offset: int, line: bytes) -> Entry | None:
         """Return what one line says; where it has no time, it gets that of a line before it."""
-        if _time_of(reader, line) is None:
+        if self._is_dated and _time_of(reader, line) is None:
             for before, earlier in self.lines(max(offset - _FIRST_CHUNK, 0), offset):
                 reader.entry(earlier, before)
         return reader.entry(line, offset)
@@ -194,6 +220,9 @@ class Log:
 
         Where clocks were set back, it is one of the places that would do.
         """
+        if not self._is_dated:
+            place = undated.place_at(moment)
+            return self._start_of(place) if place < self.size else self.size
         reader = self.reader()
         low, high = 0, self.size
         while low < high:
@@ -206,6 +235,10 @@ class Log:
             else:
                 high = max(middle, low)
         return low
+
+    @property
+    def _is_dated(self) -> bool:
+        return bool(self.host) or self._dates[0]
 
     def _timed(self, reader: Reader, start: int, stop: int) -> tuple[datetime, int] | None:
         """Return the time of the first line that has one, and where the line after it begins."""
@@ -253,8 +286,8 @@ def open_logs(
     """Open logs as they are named on a command line; a file that is named twice is read once.
 
     Args:
-        paths: Files, plain or packed by gzip, with syslog's lines or what ``journalctl -o export`` writes;
-            ``-`` is the standard input.
+        paths: Files, plain or packed, with lines in whatever wrapping, or an export; ``-`` is the standard
+            input.
         zone: That of times that have none.
         stdin: The standard input.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from labctl.mail.log import dovecotlog, querylog
+from labctl.mail.log import dovecotlog, querylog, undated
 from labctl.mail.log.logline import LineReader
 from labctl.mail.log.maillog import event_from, split_name, split_queue_id
 from labctl.trace.logs.entry import Entry
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from labctl.trace.logs.entry import LogEvent
+    from labctl.trace.logs.unread import Unread
 
 _PLAIN_INSTANCE = "postfix"
 
@@ -29,6 +30,8 @@ class Reader:
         newest: datetime,
         zone: tzinfo = UTC,
         since: datetime | None = None,
+        dated: bool = True,
+        unread: Unread | None = None,
     ) -> None:
         """Know what the lines do not tell.
 
@@ -38,11 +41,15 @@ class Reader:
             newest: When the log was written last: times without a year are not later than a day after.
             zone: Of times that name none.
             since: The time of lines that have none before the first that has one; None leaves them out.
+            dated: Whether its lines have times at all; where not, their places keep them in order.
+            unread: Gets the lines that can't be read.
         """
         self.lines = LineReader(newest=newest, zone=zone)
         self._source = source
         self._host = host
         self._last = since
+        self._dated = dated
+        self._unread = unread
         self._hosts: dict[tuple[str, str], str] = {}
 
     def entry(self, line: bytes | str, offset: int) -> Entry | None:
@@ -55,8 +62,9 @@ class Reader:
         if isinstance(line, bytes):
             line = line.decode("utf-8", "surrogateescape")
         if (read := self.lines.read(line)) is None:
+            self._pass_over(line, offset)
             return None
-        at = read.at or self._last
+        at = read.at or (self._last if self._dated else undated.at_place(offset))
         if at is None:
             return None
         instance, _, program = split_name(read.name)
@@ -72,9 +80,15 @@ class Reader:
             event = dovecotlog.parse(read.name, read.text)
         elif (event := querylog.parse(read.text)) is not None:
             at = event.at
+        elif len(read.body) == len(line):  # nothing around it tells that a daemon wrote it
+            self._pass_over(line, offset)
         self._last = at
         host = self._hosts.get((read.host, instance)) or self._name(read.host, instance)
         return Entry(at, host, program, read.pid, queue_id, read.body, event, self._source, offset)
+
+    def _pass_over(self, line: str, offset: int) -> None:
+        if self._unread is not None:
+            self._unread.add(line.encode("utf-8", "surrogateescape"), offset)
 
     def _name(self, told: str, instance: str) -> str:
         """Return what the entries call a host: its lines are many, its names few."""

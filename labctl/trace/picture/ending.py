@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from labctl.mail.log import undated
 from labctl.mail.state import MessageState
 from labctl.trace.journey.hop import HopEvent
 from labctl.trace.picture.evidence import (
@@ -198,7 +199,8 @@ def _stay(evidence: Evidence, here: Draft, recipient: RecipientState, file: File
     if recipient.state in {MessageState.DEFERRED, MessageState.EXPIRED}:
         here.says += f", tried {times}"
     following = hop.detail.get("next_try_at")
-    if recipient.state is MessageState.DEFERRED and isinstance(following, datetime):
+    known = isinstance(following, datetime) and undated.is_known(following)
+    if recipient.state is MessageState.DEFERRED and known:
         here.lines.append(f"next try {following:%H:%M:%S}")
     _deleted_by_hand(evidence, here, recipient, file)
 

@@ -99,7 +99,7 @@ def test_the_table_and_the_trace_tell_one_story_of_each_sample(path: Path) -> No
         ),
         ("filter-smtp-no-queued-as-then-bounced", ["bounced"], [{"b@b.example": "bounced"}]),
         ("held", ["held"], [{}]),
-        ("only-qmgr-and-delivery", ["unknown"], [{"b@b.example": "delivered"}]),
+        ("only-qmgr-and-delivery", ["delivered"], [{"b@b.example": "delivered"}]),
         (
             "queue-id-used-again-without-removed",
             ["deferred", "delivered"],
