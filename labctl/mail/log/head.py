@@ -57,7 +57,7 @@ _ANCHOR: Final = re.compile(
     r"(?:([^\s\[\]\"'`|:<>(){},;=]{1,128})\[([0-9]{1,10})\]"
     r"|(dovecot|postfix(?:[\w.@-]{0,64}/[\w.-]{1,64}){1,3}"
     r"|[\w.@-]{1,64}/(?:bounce|cleanup|discard|error|lmtp|local|n?o?qmgr|pickup|pipe|smtpd?|virtual)))"
-    r":(?: |$)"
+    r":(?:[ \t]|$)"
 )
 """A daemon's name: with a process, any; without one, only mail's own: prose looks like that."""
 _LEVELS: Final = (
@@ -164,8 +164,9 @@ def host_in(before: str) -> str:
     for word in reversed(before.split()):
         if word[-1] in ":=" or _QUALIFIER.fullmatch(word) is not None:
             continue
-        name = word.strip(_DECORATION)
-        return host_of(name) if _HOST.fullmatch(name) is not None else ""
+        name = word.strip(_DECORATION).rpartition("=")[2]
+        if name:
+            return host_of(name) if _HOST.fullmatch(name) is not None else ""
     return ""
 
 

@@ -30,6 +30,8 @@ _BEFORE: Final = "\0\ufeff"
 """What may stand before a line: a file was cut while a daemon wrote to it; an editor put a mark there."""
 _QUOTES: Final = ('"', "'")
 _PID_LENGTH: Final = 11
+_NEAR: Final = 256
+"""How far from the beginning of a line a record begins, at most: behind a time and a tag."""
 _WRAPPERS: Final = 6  # a line within more than these is none that anyone logs
 
 
@@ -183,6 +185,10 @@ def _unpacked(line: str) -> str | None:
         if quote == '"' and (row := record.of_columns(record.columns(line))) is not None:
             return row
         return line[1:].rstrip(", ").removesuffix(quote).replace(f"\\{quote}", quote)
+    if (begin := line.find('{"', 0, _NEAR)) > 0 and line.endswith("}") and head.anchored(line) is None:
+        inner = record.unwrapped(record.object_of(line[begin:]))
+        match = LEADING.match(line)
+        return inner if inner is None or match is None or STAMP.match(inner) else match[0] + inner
     if (match := _GREP.match(line)) is not None and match.end():
         inner = line[match.end() :]
         if LEADING.match(inner) is not None or head.bare(inner) is not None or inner.startswith("{"):

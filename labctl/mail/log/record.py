@@ -159,7 +159,7 @@ def of_columns(cells: list[str], names: list[str] | None = None) -> str | None:
 
 def names_a_message(names: list[str]) -> bool:
     """Whether columns of these names have one that holds lines."""
-    return len(names) >= _LEAST_FIELDS and any(_key(name) in _MESSAGE for name in names)
+    return len(names) >= _LEAST_FIELDS and any(_key(name).rpartition(".")[2] in _MESSAGE for name in names)
 
 
 def _collect(told: Mapping[str, Any], above: str, fields: dict[str, object], depth: int = 0) -> None:
@@ -174,6 +174,7 @@ def _collect(told: Mapping[str, Any], above: str, fields: dict[str, object], dep
         else:
             fields.setdefault(f"{above}.{key}" if above else key, value)
             fields.setdefault(key, value)
+            fields.setdefault(key.rpartition(".")[2], value)
 
 
 def _key(name: str) -> str:

@@ -28,17 +28,24 @@ _SEPARATORS: Final = ",;\t|"
 _ESCAPED: Final = re.compile(rb"[=( ]&lt;[^<>\n]{0,300}&gt;")
 _PLAIN: Final = re.compile(rb"=<")
 _COLOUR: Final = re.compile(rb"\x1b\[[0-9;:]{0,32}[A-Za-z]")
-_COLOURED: Final = re.compile(rb"[^\x1b\n|]{40}\x1b\[|=\x1b\[|<\x1b\[")
+_SERVICE: Final = re.compile(
+    rb"^(?>(?:\x1b\[[0-9;]*+m)*)[\w.@-]++ *+\| (?>(?:\x1b\[[0-9;]*+m)*)", re.MULTILINE
+)
+"""What Compose puts before lines, in colours: the lines themselves are as they were."""
+_VERBOSE: Final = re.compile(rb"(?:--[^\n]*+\n)*[^\n\[]{10,80}\[s=[^\n]*+\n +[A-Z_]+=")
+_FIELD: Final = re.compile(r"    ([A-Z0-9_]{1,64})=(.*)", re.DOTALL)
 _BRACE: Final = re.compile(rb'"(?>(?:[^"\\]++|\\.)*)(?:"|\\?\Z)|[{}]', re.DOTALL)
 _BETWEEN: Final = re.compile(rb"[\s\[\],]*+")
 _PAIR: Final = 2
+_LINE_LIMIT: Final = 1 << 16
+_MOST_FIELDS: Final = 1000
 
 
 def rewriting(head: bytes) -> Rewriting | None:
     """Return what turns an export into lines, by its first bytes; None where it is read as it is."""
     begin = head.lstrip(_BEFORE)
-    if begin.startswith(_EXPORT):
-        return _of_journal
+    if begin.startswith(_EXPORT) or _VERBOSE.match(begin) is not None:
+        return _of_journal if begin.startswith(_EXPORT) else _of_verbose
     if _JSON.match(begin) is not None:
         return None if _DOCKER.match(begin) is not None else _of_json
     first = begin.partition(b"\n")[0].decode("utf-8", "replace").strip()
@@ -50,7 +57,7 @@ def rewriting(head: bytes) -> Rewriting | None:
             return partial(_of_rows, separator)
     if _ESCAPED.search(head) is not None and _PLAIN.search(head) is None:
         return _of_html
-    return _of_terminal if _COLOURED.search(head) is not None else None
+    return _of_terminal if _COLOUR.search(_SERVICE.sub(b"", head)) is not None else None
 
 
 def _of_journal(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -66,6 +73,20 @@ def _of_journal(pieces: Iterator[bytes]) -> Iterator[bytes]:
             yield _line(told)
             told = {}
     yield _line(told)
+
+
+def _of_verbose(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Turn what ``journalctl -o verbose`` prints into lines: a time, and below it all fields."""
+    told: dict[str, str] = {}
+    for line in _lines(pieces):
+        text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+        if (match := _FIELD.match(text)) is not None:
+            if len(told) < _MOST_FIELDS:
+                told.setdefault(match[1], match[2][:_LINE_LIMIT])
+        elif not text.startswith(" "):
+            yield _encoded(record.unwrapped(told) or "")
+            told = {"__REALTIME_TIMESTAMP": text.partition(" [")[0]}
+    yield _encoded(record.unwrapped(told) or "")
 
 
 def _of_json(pieces: Iterator[bytes]) -> Iterator[bytes]:

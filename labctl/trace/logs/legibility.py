@@ -18,6 +18,8 @@ _SAMPLES: Final = 8
 _SAMPLE: Final = 60
 """In how many places a log is looked at, and how many lines are read there."""
 _HEAD: Final = 100
+_LINE: Final = 2000
+"""How much of a line tells whose it is."""
 _GUESSES: Final = (
     (re.compile(rb"\S{6}-\S{6,11}-\S{2,4} (?:<=|=>|->|>>|\*\*|==|Completed|Message) ?"), "Exim's"),
     (re.compile(rb" exim4?(?:\[[0-9]+\])?: |no (?:immediate )?queue runner|daemon_smtp_port"), "Exim's"),
@@ -80,7 +82,7 @@ def _is_ours(name: str, program: str) -> bool:
 def _guess(line: bytes) -> str | None:
     if b" postfix" in line[:_HEAD]:
         return None
-    return next((whose for pattern, whose in _GUESSES if pattern.search(line) is not None), None)
+    return next((whose for pattern, whose in _GUESSES if pattern.search(line[:_LINE]) is not None), None)
 
 
 def _whose(lines: list[bytes], guesses: dict[str, int]) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from labctl.errors import quoted
 
 _SHOWN: Final = 100
-_SEPARATOR: Final = re.compile(rb"\s*+(?:--.*|==>.*<==|\.{3}|[\[\]{}(),]*+)\s*+", re.DOTALL)
+_SEPARATOR: Final = re.compile(rb"\s*+(?:--.*|==>.*<==|\.{3}|```[a-z]*+|[\[\]{}(),]*+)\s*+", re.DOTALL)
 
 
 @dataclass(slots=True)

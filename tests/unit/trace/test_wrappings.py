@@ -108,6 +108,52 @@ def test_records_of_any_shipper_are_lines(content: str, tmp_path: Path) -> None:
     assert listed(content.encode(), tmp_path) == ONE
 
 
+RED, END = "\x1b[01;31m\x1b[K", "\x1b[m\x1b[K"
+VERBOSE = (
+    "Fri 2026-11-20 10:00:00.123456 UTC [s=1;i=2;b=3]\n    _HOSTNAME=mx\n    SYSLOG_IDENTIFIER={}\n"
+    "    MESSAGE={}"
+)
+FLUENT = '2026-11-20T10:00:00+00:00\tmail\t{{"host": "mx", "ident": "{}", "message": {}}}'
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"7:{line}" for line in PLAIN],
+        [f"/var/log/mail.log-7-{line}" for line in PLAIN],
+        [f"     7\t{line}" for line in PLAIN],
+        [f"> {line}" for line in PLAIN],
+        ["```", *PLAIN, "```"],
+        ["-- Logs begin at Thu 2026-11-01 --", *PLAIN, "==> mail.err <=="],
+        [json.dumps(line) + "," for line in PLAIN],
+        [
+            line.replace(" mx ", "\tmx\t").replace("]: ", "]:\t").replace("dovecot: ", "dovecot:\t")
+            for line in PLAIN
+        ],
+        [line.replace("4ABCD", f"{RED}4ABC{END}D") for line in PLAIN],
+        [VERBOSE.format(name, text) for name, text in zip(NAMES, TEXTS, strict=True)],
+        [FLUENT.format(name, json.dumps(text)) for name, text in zip(NAMES, TEXTS, strict=True)],
+        [f"{name}: {text}" for name, text in zip(NAMES, TEXTS, strict=True)],
+    ],
+    ids=[
+        "number",
+        "context",
+        "numbered",
+        "mail",
+        "fence",
+        "journalctl",
+        "quoted",
+        "tabs",
+        "colours",
+        "verbose",
+        "fluentd",
+        "undated",
+    ],
+)
+def test_what_programs_print_around_lines_makes_no_difference(lines: list[str], tmp_path: Path) -> None:
+    assert listed("\n".join(lines).encode() + b"\n", tmp_path) == ONE
+
+
 @pytest.mark.parametrize(
     "pack",
     [gzip.compress, bz2.compress, lzma.compress, zstandard.ZstdCompressor().compress],
