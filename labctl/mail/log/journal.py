@@ -94,18 +94,12 @@ class Journal:
                 self._decided(host, pid, event)
             return None
         self.version += 1
-        taker = self._takers.get(type(event))
-        uses = self._uses.get(queue_id)
-        if uses is not None and (file := uses[-1]).host == host and taker is None and not file.closed:
-            before = file.size
+        file = self._use(host, queue_id, at, event)
+        before = file.size
+        if (taker := self._takers.get(type(event))) is None:
             file.take(at, event)
         else:
-            file = self._use(host, queue_id, at, event)
-            before = file.size
-            if taker is None:
-                file.take(at, event)
-            else:
-                taker(file, at, event, pid)
+            taker(file, at, event, pid)
         self.size += file.size - before
         return file
 
@@ -150,8 +144,7 @@ class Journal:
 
     def given_back(self, file: QueueFile) -> list[QueueFile]:
         """Return what a content filter took from a queue file and gave back."""
-        back = self._given_back.get(file.queue_id, ())
-        return [each for each in back if self._filtered(each) is file] if back else []
+        return [each for each in self._given_back.get(file.queue_id, ()) if self._filtered(each) is file]
 
     def written(self, file: QueueFile, at: datetime, event: NonDelivery) -> QueueFile | None:
         """Return the queue file of a notification about a queue file, which was written at some time."""
@@ -299,14 +292,12 @@ class Journal:
         file.take(at, event)
         written = self.last(file.host, event.dsn_queue_id)
         about = file.message_id or file.queue_id
-        if written is file:
-            return
-        if written is not None and written.first_at >= file.first_at:
+        if written is None or written.first_at < file.first_at:
+            if len(self._announced) >= _MAX_SESSIONS:
+                self._announced.clear()
+            self._announced[file.host, event.dsn_queue_id] = about
+        elif written is not file:
             written.about = about
-            return
-        if len(self._announced) >= _MAX_SESSIONS:
-            self._announced.clear()
-        self._announced[file.host, event.dsn_queue_id] = about
 
     def _told_before(self, file: QueueFile) -> list[QueueFile]:
         """Return the queue files that a message came from, as the log itself says."""
@@ -322,16 +313,14 @@ class Journal:
 
     def _filtered(self, file: QueueFile) -> QueueFile | None:
         """Find what a content filter took, to give it back as this: mostly on the same host."""
-        if file.filtered_from is None:
-            return None
-        found: QueueFile | None = None
-        best = (False, 0.0)
-        for use in self._uses.get(file.filtered_from, ()):
-            if use is not file and use.may_hold(file.message_id) and _is_about(use, file.first_at):
-                rank = (use.host == file.host, -abs((file.first_at - use.first_at).total_seconds()))
-                if found is None or rank > best:
-                    found, best = use, rank
-        return found
+        fitting = [
+            use
+            for use in self._uses.get(file.filtered_from or "", ())
+            if use is not file and use.may_hold(file.message_id) and _is_about(use, file.first_at)
+        ]
+        return max(
+            fitting, key=lambda use: (use.host == file.host, -abs(file.first_at - use.first_at)), default=None
+        )
 
     def _inferred(self, file: QueueFile) -> QueueFile | None:
         """Find whom a queue file came from, where no line says it: the sender lost the connection, perhaps.
@@ -348,8 +337,7 @@ class Journal:
     def _caller(self, client: str) -> str:
         """Return the name of the host that a client is, by its address or as it is called."""
         name, _, address = client.partition("[")
-        if self._hosts:
-            name = self._hosts.get(address.rstrip("]"), name)
+        name = self._hosts.get(address.rstrip("]"), name)
         return "" if name == "unknown" else name.casefold()
 
 

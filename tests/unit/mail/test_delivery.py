@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from labctl.mail.log.delivery import DeliveryTracker, RecipientState
 from labctl.mail.log.journal import Journal
-from labctl.mail.log.logevent import NotificationKind, Queued
+from labctl.mail.log.logevent import Accepted, NotificationKind, Queued
 from labctl.mail.log.maillog import event_of
 from labctl.mail.reply import SmtpReply
 from labctl.mail.state import MessageState, contradicts, is_final, least_happy
@@ -557,6 +557,17 @@ def test_a_journal_forgets_the_longest_untouched_queue_ids_only() -> None:
     ] * 3
     assert file is not None
     assert journal.size == 3 * file.size
+
+
+def test_a_journal_does_not_forget_the_queue_id_that_was_spoken_of_last() -> None:
+    journal = Journal(max_queue_ids=2)
+
+    for queue_id in (A1, A2):
+        journal.take(ALPHA, START, Queued(queue_id, MESSAGE_ID))
+    journal.take(ALPHA, START, Accepted(A1, "alice@alpha.test", 300, 1))
+    journal.take(ALPHA, START, Queued(B1, "<2@alpha.test>"))
+
+    assert [journal.last(ALPHA, each) is None for each in (A1, A2, B1)] == [False, True, False]
 
 
 def test_many_retries_leave_one_attempt_in_memory() -> None:
