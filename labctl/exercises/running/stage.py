@@ -10,12 +10,14 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from labctl.errors import EngineError, FaultError, LabNotUp, UsageError
 from labctl.lab import lock
 from labctl.lab.running import emptying, instance
+from labctl.lab.running.instance import HostState
 from labctl.progress import Progress, silent
+from labctl.wait import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from labctl.exercises.running.judgement import ExamJudge
     from labctl.lab.blueprint.definition import LabDefinition
     from labctl.lab.running.instance import Instance
+
+
+_GOES_ON_WITHIN: Final = 1.0
+"""Seconds that a host may seem paused that goes on already: a busy engine hears late of a pause."""
 
 
 class Condition(Enum):
@@ -157,10 +163,18 @@ class Stage:
     def complaint(self) -> str | None:
         """Return what has broken of the lab by itself, or None; what a fault has stopped is not broken."""
         try:
-            self.seen = instance.observe(self.engine, self.name)
+            there = eventually(self._going_on, within=_GOES_ON_WITHIN)
+            there = self.seen = there or instance.observe(self.engine, self.name)
         except EngineError as exc:
             return exc.message
-        return f"lab {self.name!r} is gone" if not self.seen.exists else _fallen(self.seen, self.excused)
+        return f"lab {self.name!r} is gone" if not there.exists else _fallen(there, self.excused)
+
+    def _going_on(self) -> Instance | None:
+        """Look at the lab; None while a host is paused that no fault has paused."""
+        there = instance.observe(self.engine, self.name)
+        meant = there.faulted | self.excused
+        paused = any(each.state == HostState.PAUSED and each.service not in meant for each in there.hosts)
+        return None if paused else there
 
     def defeat(self) -> Outcome | None:
         """Return what an attempt has done to its hosts, or None: where nothing was handed in, nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,6 +104,15 @@ def test_a_host_that_has_ended_is_a_broken_lab_unless_a_fault_has_stopped_it(sta
     assert str(on(stage).complaint()).startswith("mx-beta (mx.beta.test) is stopped")
     stage.apply("mta-down", "mx-beta")
     assert on(stage).complaint() is None
+
+
+def test_a_host_that_seems_paused_for_a_moment_longer_than_it_is_breaks_no_lab(stage: Stage) -> None:
+    stage.stand()
+    stage.fake.pause(BETA)
+    threading.Timer(0.1, stage.fake.unpause, [BETA]).start()
+    assert on(stage).complaint() is None
+    stage.fake.pause(BETA)
+    assert str(on(stage).complaint()).startswith("mx-beta (mx.beta.test) is paused")
 
 
 def test_two_runs_of_exercises_keep_out_of_each_others_way(
