@@ -262,10 +262,20 @@ def _end_shims(containerd_socket: Path) -> None:
 
 
 def _called(name: str, path: Path) -> set[int]:
-    """Return the processes of that name, or longer, that were called with that path."""
-    return {
-        pid for pid, found in processes().items() if found.startswith(name) and str(path) in command_line(pid)
-    }
+    """Return the processes of that name, or longer, that were called with that path.
+
+    What sees other files, as an engine in a container does, means another by the same path.
+    """
+    found = {pid for pid, each in processes().items() if each.startswith(name)}
+    return {pid for pid in found if str(path) in command_line(pid) and _sees_our_files(pid)}
+
+
+def _sees_our_files(pid: int) -> bool:
+    """Whether a process is in this one's mount namespace (mount_namespaces(7))."""
+    try:
+        return Path(f"/proc/{pid}/ns/mnt").readlink() == Path("/proc/self/ns/mnt").readlink()
+    except OSError:
+        return False
 
 
 def _children(pid: int) -> tuple[int, ...]:

@@ -320,6 +320,23 @@ def test_dockerd_outlives_an_interrupt_for_labctl(stopped: Machine) -> None:
     assert Path(f"/proc/{pid}/fd/0").readlink() == Path("/dev/null")
 
 
+def test_what_an_engine_that_sees_other_files_has_at_the_same_path_is_left_alone(
+    machine: Machine, root: Path
+) -> None:
+    shell = shutil.copy("/bin/sh", root / "containerd")
+    waiting = [str(shell), "-c", "read -r _", str(root / "var/run/docker/containerd/containerd.toml")]
+    elsewhere = ["unshare", "--user", "--map-root-user", "--mount", *waiting]
+    with (
+        subprocess.Popen(waiting, stdin=subprocess.PIPE) as ours,
+        subprocess.Popen(elsewhere, stdin=subprocess.PIPE) as another,
+    ):
+        assert eventually(lambda: process_name(another.pid) == "containerd" or None, within=10)
+        daemon.sweep(machine, thoroughly=True)
+        assert ours.wait(timeout=10) < 0
+        assert another.poll() is None
+        another.kill()
+
+
 @pytest.mark.parametrize(("given", "taken"), [(None, "400"), ("50", "50")])
 def test_dockerd_seldom_collects_garbage_unless_told_how_often(
     machine: Machine, root: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, taken: str
