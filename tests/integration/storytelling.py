@@ -259,8 +259,10 @@ class Story:
         for hops in (message.hops, *(each.hops for each in message.notices)):
             if sorted(each.at for each in hops) != [each.at for each in hops]:
                 yield "hops are out of order"
-        if message.hops[0].event not in {HopEvent.SUBMITTED, HopEvent.LOOKUP, HopEvent.QUEUED}:
-            yield f"it begins with {message.hops[0].event}"
+        # Engines stamp what two hosts say at one time as they come to read it.
+        first = next(each for each in message.hops if each.host == message.queue_ids[0].host)
+        if first.event not in {HopEvent.SUBMITTED, HopEvent.LOOKUP, HopEvent.QUEUED}:
+            yield f"it begins with {first.event}"
 
     def _lookups(self, letter: Letter, message: TracedMessage) -> Iterator[str]:
         """A host asked the resolver for where a letter goes before it knew that."""

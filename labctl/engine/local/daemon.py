@@ -144,22 +144,21 @@ def sweep(machine: Machine, *, thoroughly: bool) -> None:
     """Take away what a dockerd that is gone left behind, since it keeps the next one from starting.
 
     dockerd refuses to start while its pid file names any living process, and takes whatever process the pid
-    file of its containerd names for that containerd.
+    file of its containerd names for that containerd: also one that the kernel is just ending, since who has
+    started it is gone. The next one takes up the containers.
 
     Args:
         machine: Where.
-        thoroughly: End a healthy containerd and the containers too, which the next dockerd would take up.
+        thoroughly: End the containers, too.
     """
     if dockerd_pid(machine) is not None or listens(machine.path(SOCKET)):
         return
     machine.path(PID_FILE).unlink(missing_ok=True)
     directory = machine.path(f"{EXEC_ROOT}/containerd")
     pid_file, containerd_socket = directory / "containerd.pid", directory / "containerd.sock"
-    healthy = _living(pid_file, "containerd") if listens(containerd_socket) and not thoroughly else None
-    for pid in _called("containerd", directory / "containerd.toml") - {healthy}:
+    for pid in _called("containerd", directory / "containerd.toml"):
         _end(pid, "containerd", within=KILL_WITHIN)
-    if healthy is None:
-        pid_file.unlink(missing_ok=True)
+    pid_file.unlink(missing_ok=True)
     if thoroughly:
         _end_shims(containerd_socket)
         machine.path(SOCKET).unlink(missing_ok=True)

@@ -147,7 +147,7 @@ class QueueFile:
     refused: list[Copy] = field(default_factory=list)
     """Recipients that were refused when it was taken in."""
     named: dict[str, None] = field(default_factory=dict)
-    """The recipients of what was held, thrown away or refused as a whole."""
+    """The recipients of what was held, thrown away or refused as a whole, and who was only asked for."""
     notices: list[tuple[datetime, NonDelivery]] = field(default_factory=list)
     """What bounce(8) wrote about it."""
     about: str | None = None
@@ -259,6 +259,7 @@ class QueueFile:
     def _delivery(self, at: datetime, event: Delivery) -> None:
         if event.status in _PROBES:
             self.probe = True
+            self._name(None, event.recipient)
             return
         copy = Copy.of(at, event)
         key = Copy.key(event)
