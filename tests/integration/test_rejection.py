@@ -18,7 +18,7 @@ from labctl.lab.attempt import rejection
 from labctl.lab.attempt.rejection import reloaded
 from labctl.lab.blueprint import definition
 from labctl.lab.running import instance
-from tests.integration.conftest import DefinedLab
+from tests.integration.conftest import DefinedLab, by_night
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,12 +102,12 @@ def tried(labctl: Labctl, docker: Any, tmp_path_factory: pytest.TempPathFactory)
     ("path", "old", "new", "said"),
     [
         ("zones/beta.zone", "203.0.113.20", "203.0.113.299", 'bad A A: "203.0.113.299"'),
-        ("zones/beta.zone", "; Mail", "# Mail", 'not a TTL: "Mail"'),
+        by_night("zones/beta.zone", "; Mail", "# Mail", 'not a TTL: "Mail"'),
         ("main.cf", "mydestination =", "mydestination", "missing '=' after attribute name"),
         ("dovecot.conf", "mail_driver =", "mail_diver =", "Unknown setting: mail_diver"),
-        ("dovecot.conf", "first_valid_uid = 5000", "first_valid_uid = many", "Invalid number many"),
+        by_night("dovecot.conf", "first_valid_uid = 5000", "first_valid_uid = many", "Invalid number many"),
         ("more.conf", "# more", "protocol imap {", "Missing '}'"),
-        ("more.conf", "# more", "mail_diver = maildir", "Unknown setting: mail_diver"),
+        by_night("more.conf", "# more", "mail_diver = maildir", "Unknown setting: mail_diver"),
         ("users", "bob@beta.test OK", "bob@beta.test", "expected format: key whitespace value"),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_mistake_is_named_with_the_students_file_and_line(
     [
         ("zones/beta.zone", "@       SOA", ";       SOA", "has no SOA record"),
         ("main.cf", "myhostname = mx.", "myhostname = mx..", "bad parameter value"),
-        ("main.cf", "\nmydomain =", "\n  mydomain =", "bad parameter value"),
+        by_night("main.cf", "\nmydomain =", "\n  mydomain =", "bad parameter value"),
         ("dovecot.conf", "protocols = imap pop3", "protocols = imap pop", "Unknown protocol: pop"),
     ],
 )

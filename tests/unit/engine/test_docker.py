@@ -403,7 +403,12 @@ class TestInside:
     def test_a_command_that_comes_to_no_end_in_time_is_an_error(self, scripted: Scripted) -> None:
         endless = threading.Event()
 
+        def kills() -> Iterator[bytes]:
+            scripted.answers("GET", "/exec/e1/json", {"ExitCode": 0})
+            yield b""
+
         def says() -> Iterator[bytes]:
+            scripted.answers("POST", "/exec/e1/start", kills())
             yield frame(STDOUT, b"one")
             endless.wait(10)
 
