@@ -41,7 +41,7 @@ def test_two_commands_set_up_a_fresh_machine() -> None:
 
     assert [each.rpartition(" && ")[2] for each in set_up] == [
         "labctl send alice@alpha.test bob@beta.test --wait delivered",
-        "LABCTL_YES=1 pytest -n 2",
+        "LABCTL_YES=1 pytest -n 3",
     ]
 
 
