@@ -69,7 +69,11 @@ def answers(machine: Machine) -> bool:
 
 def dockerd_pid(machine: Machine) -> int | None:
     """Return the process that dockerd's pid file names, if that lives and is a dockerd."""
-    return _living(machine.path(PID_FILE), "dockerd")
+    try:
+        pid = int(machine.path(PID_FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    return pid if process_name(pid) == "dockerd" else None
 
 
 def launch(machine: Machine) -> Launch:
@@ -187,14 +191,6 @@ def journal(machine: Machine) -> str:
 def _failed(message: str, words: str) -> EngineError:
     tail = f"; its last words:\n{words}" if words.strip() else ""
     return EngineError(f"{message}{tail}", hint="labctl doctor", detail={"log": words})
-
-
-def _living(pid_file: Path, name: str) -> int | None:
-    try:
-        pid = int(pid_file.read_text())
-    except (OSError, ValueError):
-        return None
-    return pid if process_name(pid) == name else None
 
 
 def _spawn(machine: Machine, dockerd: Path) -> int:
