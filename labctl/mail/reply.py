@@ -72,6 +72,11 @@ class SmtpReply:
         """Whether the command succeeded or may go on (2yz, 3yz)."""
         return 200 <= self.code < 400  # noqa: PLR2004  # RFC 5321, section 4.2.1
 
+    @property
+    def dsn(self) -> str | None:
+        """Its enhanced status code, as logs and reports write it; None where it has none."""
+        return str(self.enhanced) if self.enhanced else None
+
     def __str__(self) -> str:
         parts = (str(self.code) if self.code else "", str(self.enhanced or ""), self.text)
         return " ".join(part for part in parts if part)

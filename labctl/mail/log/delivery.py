@@ -53,6 +53,11 @@ class RecipientState:
         """Tell of a copy at the last host that tries, or refuses, to take it."""
         return cls(copy.recipient, original, state, copy.dsn, reason, host, copy.at)
 
+    @classmethod
+    def refused(cls, host: str, copy: Copy) -> RecipientState:
+        """Tell of a recipient that a host refused."""
+        return cls.of(host, copy, copy.recipient, copy.state, copy.reason)
+
 
 def addresses_of(root: QueueFile) -> tuple[str, ...]:
     """Return whom a message was for when it came in, as far as the log names them."""
@@ -99,7 +104,7 @@ def refusals(
     for file in files:
         for copy in file.refused:
             if file in first or copy.recipient not in known:
-                yield RecipientState.of(file.host, copy, copy.recipient, copy.state, copy.reason)
+                yield RecipientState.refused(file.host, copy)
 
 
 def state_of(roots: Sequence[QueueFile], recipients: Sequence[RecipientState]) -> MessageState:
@@ -205,8 +210,7 @@ class DeliveryTracker:
 
 
 def _refused(address: str, reply: SmtpReply, host: str) -> RecipientState:
-    dsn = str(reply.enhanced) if reply.enhanced else None
-    return RecipientState(address, address, MessageState.REJECTED, dsn, str(reply), host)
+    return RecipientState(address, address, MessageState.REJECTED, reply.dsn, str(reply), host)
 
 
 def _requeued(root: QueueFile) -> list[QueueFile]:

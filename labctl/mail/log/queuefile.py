@@ -96,8 +96,8 @@ class Copy:
     @classmethod
     def refused(cls, at: datetime, event: Rejected) -> Self:
         """Take down that a recipient was refused."""
-        dsn = str(event.reply.enhanced) if event.reply.enhanced else None
-        return cls(at, event.rcpt_to or "", None, MessageState.REJECTED, dsn, str(event.reply))
+        reply = event.reply
+        return cls(at, event.rcpt_to or "", None, MessageState.REJECTED, reply.dsn, str(reply))
 
     @staticmethod
     def key(event: Delivery) -> object:
@@ -331,3 +331,5 @@ _TAKERS: Final[dict[type, Callable[..., None]]] = {
     Released: QueueFile._released,  # noqa: SLF001
     Removed: QueueFile._removed,  # noqa: SLF001
 }
+KINDS: Final = frozenset({*_TAKERS, *_LATE})
+"""The kinds of events that tell of a queue file, or of what never became one."""

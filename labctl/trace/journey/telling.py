@@ -232,7 +232,7 @@ def rejected(entry: Entry, event: Rejected) -> Hop:
         client=event.client,
         reply=str(event.reply),
         code=event.reply.code or None,
-        dsn=str(event.reply.enhanced) if event.reply.enhanced else None,
+        dsn=event.reply.dsn,
         mail_from=event.mail_from,
         recipient=event.rcpt_to,
     )

@@ -16,6 +16,7 @@ from labctl.mail.log.logevent import (
     Received,
     Rejected,
 )
+from labctl.mail.log.queuefile import Copy, QueueFile
 from labctl.mail.state import MessageState
 from labctl.trace.journey import gap, telling
 from labctl.trace.journey.attribution import Surroundings
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from labctl.mail.content.dsn import Dsn
     from labctl.mail.log.journal import Message
-    from labctl.mail.log.queuefile import QueueFile
     from labctl.trace.journey.world import World
     from labctl.trace.logs.entry import Entry
     from labctl.trace.logs.part import Part
@@ -76,16 +76,11 @@ def weave(
 
 def refusal(entry: Entry, event: Rejected) -> TracedMessage:
     """Tell of a message that was refused before it had a queue id."""
-    dsn = str(event.reply.enhanced) if event.reply.enhanced else None
-    reason = str(event.reply)
-    whom = [event.rcpt_to] if event.rcpt_to else []
+    copy = Copy.refused(entry.at, event)
     return TracedMessage(
         message_id="",
         state=MessageState.REJECTED,
-        recipients=tuple(
-            RecipientState(each, each, MessageState.REJECTED, dsn, reason, entry.host, entry.at)
-            for each in whom
-        ),
+        recipients=(RecipientState.refused(entry.host, copy),) if copy.recipient else (),
         hops=(telling.rejected(entry, event),),
         bounce=None,
         mail_from=event.mail_from,

@@ -7,22 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from labctl.mail.log.journal import Journal, Message
-from labctl.mail.log.logevent import (
-    Accepted,
-    ConnectionLost,
-    Delivery,
-    DeliveryStatus,
-    Discarded,
-    Expired,
-    Held,
-    NonDelivery,
-    Pipelined,
-    Queued,
-    Received,
-    Rejected,
-    Released,
-    Removed,
-)
+from labctl.mail.log.logevent import Delivery, DeliveryStatus, Rejected
+from labctl.mail.log.queuefile import KINDS
 from labctl.trace.listing.refusals import Refusal, Refusals
 
 if TYPE_CHECKING:
@@ -40,24 +26,6 @@ MAX_BYTES: Final = 100_000_000
 GRACE: Final = timedelta(seconds=60)
 """How long a message is kept that is over: the host before logs later that it handed it over, and clocks
 differ."""
-
-_OF_MESSAGES: Final = frozenset(
-    {
-        Accepted,
-        ConnectionLost,
-        Delivery,
-        Discarded,
-        Expired,
-        Held,
-        NonDelivery,
-        Pipelined,
-        Queued,
-        Received,
-        Rejected,
-        Released,
-        Removed,
-    }
-)
 
 
 class Register(Journal):
@@ -84,8 +52,7 @@ class Register(Journal):
     def feed(self, entry: Entry | Said) -> bool:
         """Take in what a line says next; return whether there is anything to be told now."""
         event, at = entry.event, entry.at
-        kind = type(event)
-        if kind not in _OF_MESSAGES:
+        if type(event) not in KINDS:
             return False
         if isinstance(event, Rejected) and event.queue_id is None:
             refusal = self._refusals.add(entry.host, at, event)

@@ -158,8 +158,7 @@ def _row(register: Register, message: Message, world: World) -> Row | None:
 
 def _refused(refusal: Refusal) -> Row:
     copy = refusal.copy
-    told = RecipientState.of(refusal.host, copy, copy.recipient, copy.state, copy.reason)
-    recipients = (told,) if copy.recipient else ()
+    recipients = (RecipientState.refused(refusal.host, copy),) if copy.recipient else ()
     return Row(
         refusal.at,
         refusal.at,
